@@ -1,0 +1,1 @@
+"""Commands that print figures of speed, as ratios within one run."""

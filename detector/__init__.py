@@ -1,0 +1,13 @@
+"""Look at a picture and say what is known about it: were its faces forged?
+
+    from detector import Detector
+    result = Detector.load().detect("photo.jpg")
+    print(result.verdict, result.p_fake)
+"""
+
+from detector.detector import Detector
+from detector.errors import ImageError, ModelError
+from detector.result import Face, Result
+from detector.verdict import Verdict
+
+__all__ = ["Detector", "Face", "ImageError", "ModelError", "Result", "Verdict"]

@@ -1,0 +1,173 @@
+"""python -m detector PHOTO|FOLDER …: judge pictures from the command line."""
+
+import argparse
+import csv
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from detector import Detector, ImageError, ModelError, Result, Verdict
+from detector.heatmap import overlay
+from detector.picture import SUFFIXES
+
+_WORDS = {
+    Verdict.LIKELY_FAKE: "likely fake",
+    Verdict.UNCERTAIN: "can't tell",
+    Verdict.LIKELY_REAL: "likely real",
+    Verdict.NO_FACE: "no face",
+}
+_COLOURS = {Verdict.LIKELY_FAKE: "red", Verdict.UNCERTAIN: "yellow", Verdict.LIKELY_REAL: "green", Verdict.NO_FACE: "dim"}
+_CSV_COLUMNS = ("file", "verdict", "p_fake", "faces", "findings", "warnings", "error", "sha256", "model_sha256")
+
+Answer = Result | ImageError
+Show = Callable[[Path, Answer], None]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit status: 0 all judged, 1 some could not be, 2 usage or no model."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.ERROR)
+    files = list(_walk(arguments.pictures))
+    if not files:
+        print("There is no picture in what was named.", file=sys.stderr)
+        return 2
+    try:
+        # Pictures run side by side, one core each: faster over a folder than one picture on all cores.
+        detector = Detector.load(arguments.model, threads=None if len(files) == 1 else 1)
+        if arguments.heatmaps:
+            arguments.heatmaps.mkdir(parents=True, exist_ok=True)
+    except ModelError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError:
+        print("The folder for heat maps could not be made: check its name and rights.", file=sys.stderr)
+        return 2
+    answers = zip(files, detector.detect_many(files, workers=arguments.workers), strict=True)
+    if arguments.heatmaps:
+        answers = _with_heatmaps(answers, arguments.heatmaps)
+    try:
+        failed = (_print_table if arguments.show is None else arguments.show)(answers, len(files))
+    except BrokenPipeError:  # the reader, `head` say, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m detector", description="Was a face in these pictures forged? Folders are walked."
+    )
+    parser.add_argument("pictures", nargs="+", type=Path, metavar="PHOTO|FOLDER")
+    parser.add_argument("--model", metavar="FOLDER", help="a model folder (default: the bundled one)")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
+        "--jsonl", dest="show", action="store_const", const=_print_jsonl, help="one JSON object a picture, as it is done"
+    )
+    form.add_argument("--csv", dest="show", action="store_const", const=_print_csv, help="one row a picture")
+    parser.add_argument("--heatmaps", type=Path, metavar="DIR", help="write a heat map of every face there")
+    parser.add_argument("--workers", type=_positive, metavar="N", help="threads (default: one a core)")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def _walk(named: Iterable[Path]) -> Iterator[Path]:
+    """Files that were named, whatever they are, and in folders those that have a picture's name; each once."""
+    seen = set()
+    for path in named:
+        inside = path.is_dir()
+        for file in sorted(p for p in path.rglob("*") if p.is_file()) if inside else [path]:
+            if (not inside or file.suffix.lower() in SUFFIXES) and file not in seen:
+                seen.add(file)
+                yield file
+
+
+def _print_jsonl(answers: Iterable[tuple[Path, Answer]], total: int) -> int:
+    failed = 0
+    for file, answer in answers:
+        if isinstance(answer, ImageError):
+            failed += 1
+            row: dict[str, Any] = {"file": str(file), "error": str(answer)}
+        else:
+            row = {"file": str(file), "error": None, **answer.to_dict()}
+        print(json.dumps(row, ensure_ascii=False), flush=True)
+    return failed
+
+
+def _print_csv(answers: Iterable[tuple[Path, Answer]], total: int) -> int:
+    writer = csv.DictWriter(sys.stdout, _CSV_COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    failed = 0
+    for file, answer in answers:
+        row: dict[str, Any] = {"file": str(file)}
+        if isinstance(answer, ImageError):
+            failed += 1
+            row["error"] = str(answer)
+        else:
+            row |= {
+                "verdict": str(answer.verdict),
+                "p_fake": "" if answer.p_fake is None else f"{answer.p_fake:.6f}",
+                "faces": len(answer.faces),
+                "findings": "; ".join(finding.summary for finding in answer.provenance),
+                "warnings": " ".join(answer.warnings),
+                "sha256": answer.picture.sha256,
+                "model_sha256": answer.model.sha256,
+            }
+        # A cell that begins like a formula would run as one in a spreadsheet.
+        writer.writerow({k: f"'{v}" if isinstance(v, str) and v[:1] in "=+-@\t\r" and v else v for k, v in row.items()})
+        sys.stdout.flush()
+    return failed
+
+
+def _print_table(answers: Iterable[tuple[Path, Answer]], total: int) -> int:
+    from rich.console import Console  # only people need it
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("picture", "verdict", "P(fake)", "faces", "notes"):
+        table.add_column(title, overflow="fold", justify="right" if title in ("P(fake)", "faces") else "left")
+    failed = 0
+    columns = (TextColumn("judging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("", total=total)
+        for file, answer in answers:
+            progress.advance(task)
+            if isinstance(answer, ImageError):
+                failed += 1
+                table.add_row(Text(str(file)), Text("not judged", style="magenta"), "", "", Text(str(answer)))
+                continue
+            notes = [finding.summary for finding in answer.provenance] + list(answer.warnings)
+            p_fake = "" if answer.p_fake is None else f"{answer.p_fake:.2f}"
+            verdict = Text(_WORDS[answer.verdict], style=_COLOURS[answer.verdict])
+            table.add_row(Text(str(file)), verdict, p_fake, str(len(answer.faces)), Text(" ".join(notes)))
+    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console.print(table)
+    return failed
+
+
+def _with_heatmaps(answers: Iterable[tuple[Path, Answer]], folder: Path) -> Iterator[tuple[Path, Answer]]:
+    for file, answer in answers:
+        if isinstance(answer, Result):
+            for number, face in enumerate(answer.faces, 1):
+                name = f"{file.stem}-{answer.picture.sha256[:8]}-face{number}.png"
+                Image.fromarray(overlay(face.crop, face.activation)).save(folder / name)
+        yield file, answer
+
+
+if __name__ == "__main__":
+    sys.exit(main())

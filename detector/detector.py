@@ -1,0 +1,197 @@
+"""Detector: the one path from a picture to a Result."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from detector import faces, model_store, picture, provenance
+from detector.classifier import Classifier
+from detector.errors import ImageError
+from detector.result import Face, PictureInfo, Result
+
+TINY_FACE = 48  # pixels: below, much of what gives a forgery away is gone
+MANY_FACES = 8
+CUT_OFF = 0.7  # share of a face's box inside the picture
+_BLURRED = 12.0  # variance of the Laplacian of the crop's grey values
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A picture with its faces found and cut out, not yet judged."""
+
+    picture: picture.Picture
+    found: list[faces.FoundFace]
+    crops: np.ndarray
+    provenance: tuple[provenance.Finding, ...]
+    seconds: dict[str, float]
+
+
+class Detector:
+    """Judges pictures with one model. Thread-safe; make it with `Detector.load()`."""
+
+    def __init__(self, folder: model_store.ModelFolder, threads: int) -> None:
+        self._folder = folder
+        self._classifier = Classifier(folder.model, folder.input_size, threads)
+        self._finder = faces.FaceFinder(threads)
+
+    @classmethod
+    def load(cls, model: str | Path | None = None, *, threads: int | None = None) -> "Detector":
+        """A detector with the model folder at the path `model`, or with the bundled one.
+
+        `threads` is how many cores one picture may use; by default all, at most four. Raises ModelError.
+        """
+        return cls(model_store.load(model), threads or min(os.cpu_count() or 1, 4))
+
+    @property
+    def model(self) -> model_store.ModelFolder:
+        """What is loaded: its info, configuration and metrics."""
+        return self._folder
+
+    def judge_crops(self, crops: np.ndarray) -> np.ndarray:
+        """P(fake), float64 (N,), of crops uint8 (N, S, S, 3) that were cut elsewhere: for measuring."""
+        return self._folder.calibration.p_fake(self._classifier.judge(crops)[0])
+
+    def detect(
+        self,
+        source: picture.Source,
+        *,
+        max_pixels: int = picture.MAX_PIXELS,
+        max_bytes: int = picture.MAX_BYTES,
+        min_face: int = faces.MIN_FACE,
+    ) -> Result:
+        """Judge every face of one picture: a path, bytes, a PIL image or an array (see detector.picture.read).
+
+        Raises ImageError, with a sentence for a person, for what cannot be judged.
+        """
+        seen = self._look(source, max_pixels, max_bytes, min_face)
+        started = time.perf_counter()
+        logits, maps = self._classifier.judge(seen.crops)
+        return self._result(seen, logits, maps, time.perf_counter() - started)
+
+    def detect_many(
+        self,
+        sources: Iterable[picture.Source],
+        *,
+        max_pixels: int = picture.MAX_PIXELS,
+        max_bytes: int = picture.MAX_BYTES,
+        min_face: int = faces.MIN_FACE,
+        workers: int | None = None,
+        batch_size: int = 16,
+    ) -> Iterator[Result | ImageError]:
+        """Judge many pictures, in order: a Result each, or the ImageError of one that cannot be judged.
+
+        Pictures are read and searched for faces by `workers` threads (default: one a core), a bounded number ahead;
+        the crops of up to `batch_size` pictures go through the network at once.
+        """
+        workers = workers or os.cpu_count() or 1
+
+        def batches(pool: ThreadPoolExecutor) -> Iterator[list[Future[_Seen]]]:
+            batch = []
+            for source in sources:
+                batch.append(pool.submit(self._look, source, max_pixels, max_bytes, min_face))
+                if len(batch) == batch_size:
+                    yield batch
+                    batch = []
+            if batch:
+                yield batch
+
+        with ThreadPoolExecutor(workers) as pool, ThreadPoolExecutor(workers) as judges:
+            waiting: deque[Future[list[Result | ImageError]]] = deque()
+            for batch in batches(pool):
+                waiting.append(judges.submit(self._judge_batch, batch))
+                if len(waiting) > 2 * workers:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+
+    def _judge_batch(self, batch: list[Future[_Seen]]) -> list[Result | ImageError]:
+        seen: list[_Seen | ImageError] = []
+        for future in batch:
+            try:
+                seen.append(future.result())
+            except ImageError as error:
+                seen.append(error)
+        judged = [item for item in seen if isinstance(item, _Seen)]
+        started = time.perf_counter()
+        logits, maps = self._classifier.judge(np.concatenate([s.crops for s in judged])) if judged else (None, None)
+        share = (time.perf_counter() - started) / max(1, len(judged))
+        results: list[Result | ImageError] = []
+        position = 0
+        for item in seen:
+            if isinstance(item, ImageError):
+                results.append(item)
+                continue
+            part = slice(position, position + len(item.crops))
+            position = part.stop
+            results.append(self._result(item, logits[part], maps[part], share))
+        return results
+
+    def _look(self, source: picture.Source, max_pixels: int, max_bytes: int, min_face: int) -> _Seen:
+        times = [time.perf_counter()]
+        read = picture.read(source, max_pixels=max_pixels, max_bytes=max_bytes)
+        times.append(time.perf_counter())
+        findings = provenance.read(read.data, read.format)
+        times.append(time.perf_counter())
+        found = self._finder.find(read.pixels, min_face=min_face)
+        size, margin = self._folder.input_size, self._folder.margin
+        crops = np.empty((len(found), size, size, 3), np.uint8)
+        for i, face in enumerate(found):
+            crops[i] = faces.cut(read.pixels, face.box, size, margin)
+        times.append(time.perf_counter())
+        stages = ("read", "provenance", "faces")
+        seconds = {stage: end - start for stage, (start, end) in zip(stages, pairwise(times), strict=True)}
+        return _Seen(read, found, crops, findings, seconds)
+
+    def _result(self, seen: _Seen, logits: np.ndarray, maps: np.ndarray, judging: float) -> Result:
+        calibration = self._folder.calibration
+        scores = [float(p) for p in calibration.p_fake(logits)]
+        judged = [
+            Face(found.box, found.score, p, calibration.verdict(p), crop, activation)
+            for found, p, crop, activation in zip(seen.found, scores, seen.crops, maps, strict=True)
+        ]
+        judged.sort(key=lambda face: -face.p_fake)
+        verdict, p_fake = calibration.verdict_of_picture(scores)
+        read = seen.picture
+        size = len(read.data) if read.data is not None else None
+        return Result(
+            verdict=verdict,
+            p_fake=p_fake,
+            faces=tuple(judged),
+            provenance=seen.provenance,
+            warnings=tuple(_warnings(seen)),
+            picture=PictureInfo(read.width, read.height, read.format, size, read.sha256),
+            model=self._folder.info,
+            seconds={**seen.seconds, "model": judging, "total": sum(seen.seconds.values()) + judging},
+        )
+
+
+def _warnings(seen: _Seen) -> Iterator[str]:
+    def some(count: int) -> str:
+        return "One face is" if count == 1 else f"{count} faces are"
+
+    tiny = sum(face.side < TINY_FACE for face in seen.found)
+    cut = sum(face.visible < CUT_OFF for face in seen.found)
+    blurred = sum(_sharpness(crop) < _BLURRED for crop in seen.crops)
+    if tiny:
+        yield f"{some(tiny)} smaller than {TINY_FACE} pixels: little is left to judge by, use a larger copy."
+    if cut:
+        yield f"{some(cut)} cut off by the edge of the picture: what is missing could not be judged."
+    if blurred:
+        yield f"{some(blurred)} heavily blurred: the traces of a forgery may be gone, and so may those of a real photo."
+    if len(seen.found) >= MANY_FACES:
+        yield f"{len(seen.found)} faces were judged: the more faces, the likelier that one is called fake by mistake."
+
+
+def _sharpness(crop: np.ndarray) -> float:
+    """Variance of the Laplacian (Pech-Pacheco et al. 2000) of the grey crop."""
+    grey = crop.astype(np.float32).mean(axis=2)
+    inner = grey[1:-1, 1:-1]
+    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * inner
+    return float(laplacian.var())

@@ -1,0 +1,233 @@
+"""Find the faces of a picture and cut each one out: the only crop path, for training, measuring and serving.
+
+The finder is BlazeFace, back-camera variant (Bazarevsky et al. 2019, arXiv:1907.05047), as published with MediaPipe.
+It sees 256 x 256 pixels at a time, so a picture is looked at whole (with a border, or a face that fills the picture is
+missed) and in overlapping tiles for small faces. Every face is then looked at once more in a window of fixed relative
+size: the box no longer depends on where in the picture, or at which scale, the face was first seen.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from detector.sessions import SessionPool
+
+# Part of the key of every cache of boxes: raise it whenever a box can come out differently.
+FINDER_VERSION = "blazeface-back-1"
+
+MIN_FACE = 24  # pixels: below, there is nothing left to judge
+MIN_SCORE = 0.5
+BORDER = 0.25  # of the longer side, round the whole picture
+_MODEL = Path(__file__).parent / "finder" / "blazeface_back.tflite"
+_INPUT = 256
+_TILE = 384  # pixels: a face of 24 is then 16 wide for the finder, about the least it sees
+_MAX_TILES = 120
+_WINDOW = 2.4  # side of the second look, in face sides
+_IOU = 0.3
+
+
+@dataclass(frozen=True)
+class FoundFace:
+    """One face: `box` (left, top, right, bottom) in pixels of the upright picture, inside it; `score` 0..1;
+    `visible`, the share of the face's own box that lies inside the picture, 0..1;
+    `keypoints` float32 (6, 2), x and y: right eye, left eye, nose, mouth, right ear, left ear (the subject's)."""
+
+    box: tuple[int, int, int, int]
+    score: float
+    visible: float
+    keypoints: np.ndarray
+
+    @property
+    def side(self) -> int:
+        return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
+
+
+class FaceFinder:
+    """Thread-safe. Loading takes a few milliseconds."""
+
+    def __init__(self, threads: int = 1) -> None:
+        self._sessions = SessionPool(_MODEL.read_bytes(), threads=threads)
+        self._anchors = _anchors()
+
+    def find(self, pixels: np.ndarray, *, min_face: int = MIN_FACE, min_score: float = MIN_SCORE) -> list[FoundFace]:
+        """Faces of an RGB picture, uint8 (H, W, 3), the largest first; an empty list where there is none."""
+        image = Image.fromarray(pixels)
+        width, height = image.size
+        candidates = [self._look(image, window, min_score) for window in _windows(width, height)]
+        rows = np.concatenate(candidates)
+        faces = []
+        for row in _suppress(rows):
+            row = self._second_look(image, row, min_score)
+            if row is None:
+                continue
+            face = _found(row, width, height)
+            if face is not None and face.side >= min_face:
+                faces.append((row, face))
+        kept = _suppress(np.stack([row for row, _ in faces])) if faces else []
+        faces = [face for row, face in faces if any(row is k or np.array_equal(row, k) for k in kept)]
+        return sorted(faces, key=lambda face: -face.side)
+
+    def _second_look(self, image: Image.Image, row: np.ndarray, min_score: float) -> np.ndarray | None:
+        left, top, right, bottom = row[1:5]
+        side = max(right - left, bottom - top) * _WINDOW
+        window = ((left + right - side) / 2, (top + bottom - side) / 2, side)
+        again = self._look(image, window, min_score)
+        overlaps = _iou(row[1:5], again[:, 1:5])
+        return again[int(np.argmax(overlaps))] if len(again) and overlaps.max() > _IOU else None
+
+    def _look(self, image: Image.Image, window: tuple[float, float, float], min_score: float) -> np.ndarray:
+        """Rows (n, 17) of score, box, keypoints in pixels of the picture, merged; `window` is left, top, side."""
+        frame = _frame(image, window)
+        with self._sessions.take() as session:
+            raw_boxes, raw_scores = session.run((frame.astype(np.float32) - 127.5)[None] / 127.5)
+        scores = 1.0 / (1.0 + np.exp(-np.clip(raw_scores[0, :, 0], -50.0, 50.0)))
+        sure = scores >= min_score
+        if not sure.any():
+            return np.empty((0, 17), np.float32)
+        raw, anchors, scores = raw_boxes[0][sure] / _INPUT, self._anchors[sure], scores[sure]
+        centre = raw[:, :2] + anchors
+        half = raw[:, 2:4] / 2
+        keypoints = (raw[:, 4:16].reshape(-1, 6, 2) + anchors[:, None]).reshape(-1, 12)
+        coords = np.concatenate([centre - half, centre + half, keypoints], axis=1)
+        left, top, side = window
+        coords = coords * side + np.tile(np.float32([left, top]), 8)
+        return _merge(np.concatenate([scores[:, None], coords], axis=1).astype(np.float32))
+
+
+def cut(
+    pixels: np.ndarray,
+    box: tuple[float, float, float, float],
+    size: int,
+    margin: float,
+    *,
+    scale: float = 1.0,
+    shift: tuple[float, float] = (0.0, 0.0),
+    resample: Image.Resampling = Image.Resampling.BILINEAR,
+) -> np.ndarray:
+    """The square crop of a face: uint8 RGB (size, size, 3).
+
+    Its side is `margin` times the longer side of `box` (left, top, right, bottom), its centre the box's. What lies
+    outside the picture repeats the picture's edge. Training varies `scale` (of the side), `shift` (in face sides)
+    and `resample`; serving leaves them alone.
+    """
+    height, width = pixels.shape[:2]
+    left, top, right, bottom = box
+    face = max(right - left, bottom - top)
+    side = max(2, round(face * margin * scale))
+    x0 = round((left + right) / 2 + shift[0] * face - side / 2)
+    y0 = round((top + bottom) / 2 + shift[1] * face - side / 2)
+    x1, y1 = x0 + side, y0 + side
+    part = pixels[max(y0, 0) : max(min(y1, height), 1), max(x0, 0) : max(min(x1, width), 1)]
+    if part.shape[:2] != (side, side):
+        rows = np.clip(np.arange(y0, y1), 0, height - 1) - max(y0, 0)
+        columns = np.clip(np.arange(x0, x1), 0, width - 1) - max(x0, 0)
+        part = part[np.clip(rows, 0, part.shape[0] - 1)][:, np.clip(columns, 0, part.shape[1] - 1)]
+    return np.asarray(Image.fromarray(np.ascontiguousarray(part)).resize((size, size), resample, reducing_gap=3.0))
+
+
+def _windows(width: int, height: int) -> list[tuple[float, float, float]]:
+    longer = max(width, height)
+    side = longer * (1 + 2 * BORDER)
+    windows = [((width - side) / 2, (height - side) / 2, side)]
+    tile = longer / 2
+    while tile >= _TILE * 0.75:
+        columns, rows = _steps(width, tile), _steps(height, tile)
+        if len(windows) + len(columns) * len(rows) > _MAX_TILES:
+            break
+        windows += [(x, y, tile) for y in rows for x in columns]
+        tile /= 2
+    return windows
+
+
+def _steps(length: int, tile: float) -> list[float]:
+    if length <= tile:
+        return [(length - tile) / 2]
+    count = math.ceil((length - tile) / (tile * 0.7)) + 1
+    return list(np.linspace(0, length - tile, count))
+
+
+def _frame(image: Image.Image, window: tuple[float, float, float]) -> np.ndarray:
+    """The window of the picture as the finder's input, black outside the picture."""
+    left, top, side = window
+    width, height = image.size
+    inner = (max(left, 0.0), max(top, 0.0), min(left + side, width), min(top + side, height))
+    scale = _INPUT / side
+    target = [round((v - o) * scale) for v, o in zip(inner, (left, top, left, top), strict=True)]
+    target_size = (max(target[2] - target[0], 1), max(target[3] - target[1], 1))
+    canvas = np.zeros((_INPUT, _INPUT, 3), np.uint8)
+    if inner[2] - inner[0] < 1 or inner[3] - inner[1] < 1:
+        return canvas
+    part = image.resize(target_size, Image.Resampling.BILINEAR, box=inner, reducing_gap=2.0)
+    y, x = min(target[1], _INPUT - 1), min(target[0], _INPUT - 1)
+    block = np.asarray(part)[: _INPUT - y, : _INPUT - x]
+    canvas[y : y + block.shape[0], x : x + block.shape[1]] = block
+    return canvas
+
+
+def _anchors() -> np.ndarray:
+    """Centres (896, 2) of the back-camera model: 16 x 16 cells of 2 anchors, 8 x 8 cells of 6."""
+    rows = []
+    for cells, count in ((16, 2), (8, 6)):
+        y, x = np.mgrid[0:cells, 0:cells]
+        centres = (np.stack([x, y], axis=-1).reshape(-1, 2) + 0.5) / cells
+        rows.append(np.repeat(centres, count, axis=0))
+    return np.concatenate(rows).astype(np.float32)
+
+
+def _merge(rows: np.ndarray) -> np.ndarray:
+    """Overlapping answers of one look, blended by score (BlazeFace, section 3.4)."""
+    rows = rows[np.argsort(-rows[:, 0])]
+    merged = []
+    while len(rows):
+        near = _iou(rows[0, 1:5], rows[:, 1:5]) > _IOU
+        near[0] = True
+        group, rows = rows[near], rows[~near]
+        weights = group[:, :1] / group[:, 0].sum()
+        blended = (group * weights).sum(axis=0)
+        blended[0] = group[0, 0]
+        merged.append(blended)
+    return np.stack(merged)
+
+
+def _suppress(rows: np.ndarray) -> list[np.ndarray]:
+    """The same face seen in several looks: the surest row of each stays."""
+    kept: list[np.ndarray] = []
+    for row in rows[np.argsort(-rows[:, 0], kind="stable")] if len(rows) else []:
+        if not kept or max(_overlap(row[1:5], other[1:5]) for other in kept) < 0.5:
+            kept.append(row)
+    return kept
+
+
+def _iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    if not len(boxes):
+        return np.zeros(0, np.float32)
+    common = _common(box, boxes)
+    return common / np.maximum(_area(box) + _area(boxes) - common, 1e-6)
+
+
+def _overlap(box: np.ndarray, other: np.ndarray) -> float:
+    """Common area over the smaller of both: a half-seen face at a tile's edge lies inside the whole one."""
+    return float(_common(box, other[None])[0] / max(min(_area(box), _area(other)), 1e-6))
+
+
+def _common(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    low = np.maximum(box[:2], boxes[:, :2])
+    high = np.minimum(box[2:], boxes[:, 2:])
+    return np.prod(np.clip(high - low, 0, None), axis=1)
+
+
+def _area(boxes: np.ndarray) -> np.ndarray:
+    return np.clip(boxes[..., 2] - boxes[..., 0], 0, None) * np.clip(boxes[..., 3] - boxes[..., 1], 0, None)
+
+
+def _found(row: np.ndarray, width: int, height: int) -> FoundFace | None:
+    left, top, right, bottom = (float(v) for v in row[1:5])
+    inside = (max(left, 0.0), max(top, 0.0), min(right, width), min(bottom, height))
+    if inside[2] - inside[0] < 1 or inside[3] - inside[1] < 1:
+        return None
+    visible = float(_area(np.array(inside)) / max(_area(row[1:5]), 1e-6))
+    box = tuple(int(round(v)) for v in inside)
+    return FoundFace(box, float(row[0]), min(visible, 1.0), row[5:17].reshape(6, 2).copy())

@@ -1,0 +1,58 @@
+"""LiteRT interpreters behind one door: a pool that threads share, since an interpreter serves one thread at a time."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+
+class Session:
+    """One interpreter. Keeps the batch size of the last call, since changing it allocates anew."""
+
+    def __init__(self, model: bytes, threads: int) -> None:
+        self._interpreter = Interpreter(model_content=model, num_threads=threads)
+        self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]
+        self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
+        self._shape = tuple(self._input["shape"])
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self._shape
+
+    @property
+    def input_dtype(self) -> np.dtype:
+        return np.dtype(self._input["dtype"])
+
+    def run(self, batch: np.ndarray) -> list[np.ndarray]:
+        """Outputs of the model in its own order, copied out of the interpreter."""
+        if batch.shape != self._shape:
+            self._interpreter.resize_tensor_input(self._input["index"], batch.shape)
+            self._interpreter.allocate_tensors()
+            self._shape = batch.shape
+        self._interpreter.set_tensor(self._input["index"], np.ascontiguousarray(batch, self._input["dtype"]))
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+
+class SessionPool:
+    """Sessions of one model, made when a thread finds none free, kept for the next."""
+
+    def __init__(self, model: bytes, threads: int = 1) -> None:
+        self._model, self._threads = model, threads
+        self._free: list[Session] = [Session(model, threads)]
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def take(self) -> Iterator[Session]:
+        with self._lock:
+            session = self._free.pop() if self._free else None
+        if session is None:
+            session = Session(self._model, self._threads)
+        try:
+            yield session
+        finally:
+            with self._lock:
+                self._free.append(session)

@@ -1,0 +1,98 @@
+"""python -m training fit | export | evaluate: every option with its default under --help."""
+
+import argparse
+import dataclasses
+import logging
+import sys
+from pathlib import Path
+
+
+def main(argv: list[str] | None = None) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    parser = argparse.ArgumentParser(prog="python -m training", description="A data set in, a model folder out.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_fit(commands)
+    _add_export(commands)
+    _add_evaluate(commands)
+    arguments = parser.parse_args(argv)
+    return arguments.run(arguments)
+
+
+def _add_fit(commands: argparse._SubParsersAction) -> None:
+    from training.fit import PRESETS, FitOptions, Interrupted, fit
+
+    parser = commands.add_parser("fit", help="train", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run: checkpoints, log, TensorBoard")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out, with its own options")
+    parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
+    parser.add_argument("--preset", choices=sorted(PRESETS), default="default")
+    defaults = FitOptions()
+    for field in dataclasses.fields(FitOptions):
+        value = getattr(defaults, field.name)
+        name = "--" + field.name.replace("_", "-")
+        if isinstance(value, tuple):
+            parser.add_argument(name, nargs="*", default=argparse.SUPPRESS)
+        else:
+            kind = int if value is None else type(value)
+            parser.add_argument(name, type=kind, default=argparse.SUPPRESS)
+
+    def run(arguments: argparse.Namespace) -> int:
+        given = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(FitOptions) if f.name in arguments}
+        given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+        options = dataclasses.replace(FitOptions(), **{**PRESETS[arguments.preset], **given})
+        try:
+            fit(options, arguments.out, resume=arguments.resume, cache=arguments.cache)
+        except Interrupted as stopped:
+            print(stopped, file=sys.stderr)
+            return 130
+        return 0
+
+    parser.set_defaults(run=run)
+
+
+def _add_export(commands: argparse._SubParsersAction) -> None:
+    from training import calibrate
+
+    parser = commands.add_parser(
+        "export", help="a run -> a model folder", formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="the --out of fit")
+    parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    parser.add_argument("--rate", type=float, default=calibrate.RATE, help="right so often outside the uncertain band")
+    parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from training.export import export
+
+        export(arguments.run_folder, arguments.out, rate=arguments.rate, cache=arguments.cache)
+        return 0
+
+    parser.set_defaults(run=run)
+
+
+def _add_evaluate(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "evaluate", help="measure a model folder", formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, metavar="MODEL_FOLDER")
+    parser.add_argument("--data", nargs="+", required=True, help="Hub ids or folders; the first is used for robustness")
+    parser.add_argument("--splits", nargs="+", default=["validation", "test"])
+    parser.add_argument("--limit", type=int, help="pictures of each class and split")
+    parser.add_argument("--robustness", type=int, default=100, help="pictures of each class under each corruption, 0: none")
+    parser.add_argument("--workers", type=int, help="threads (default: one a core)")
+    parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from training.evaluate import EvaluateOptions, evaluate
+
+        options = EvaluateOptions(
+            tuple(arguments.data), tuple(arguments.splits), arguments.limit, arguments.robustness, arguments.workers
+        )
+        evaluate(arguments.folder, options, cache=arguments.cache)
+        return 0
+
+    parser.set_defaults(run=run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

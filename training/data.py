@@ -1,0 +1,382 @@
+"""Pictures and labels in, batches of face crops out.
+
+A source is a Hub id, a folder of pictures (`Real/` and `Fake/` in splits) or a folder of parquet files; all are read
+by `datasets` with the pictures undecoded. Faces are found once, by the detector's own finder, and kept in a cache.
+The pipeline is Grain's: globally shuffled from a seed, resumable at any batch, and free of any Keras backend.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import datasets
+import grain
+import numpy as np
+import pyarrow.parquet as pq
+from PIL import Image
+
+from detector import faces, picture
+from detector.errors import ImageError
+from detector.result import Face as JudgedFace
+from training import corruptions, forge
+
+AnyFace = TypeVar("AnyFace", faces.FoundFace, JudgedFace)
+log = logging.getLogger(__name__)
+
+DEFAULT_DATA = "JamieWithofs/Deepfake-and-real-images"
+HELD_OUT = 0.1  # of a train split, where a source has no validation split of its own
+_MAX_NAMED = 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """`spec` is a Hub id (`owner/name` or `owner/name@revision`) or a folder; `weight` how often, relative to its
+    size, its pictures are drawn in training."""
+
+    spec: str
+    weight: float = 1.0
+
+    @classmethod
+    def parse(cls, text: str) -> "Source":
+        """`SPEC` or `SPEC:WEIGHT`. Raises ValueError for a weight that is not a positive number."""
+        spec, colon, weight = text.rpartition(":")
+        if not colon or not _is_number(weight):
+            return cls(text)
+        if float(weight) <= 0:
+            raise ValueError(f"The weight of {spec} must be above 0.")
+        return cls(spec, float(weight))
+
+    @property
+    def name(self) -> str:
+        """What the source is called in figures: a Hub id as it is, a folder by its name."""
+        return Path(self.spec).resolve().name if Path(self.spec).is_dir() else self.spec
+
+
+@dataclass(frozen=True)
+class Face:
+    """Row `index` of its split: `target` is 1.0 for a forged face, 0.0 for a real one. `box` is the face that the
+    label is about, the one nearest to the middle; `keypoints` (6, 2) as in detector.faces; `count` all faces found."""
+
+    index: int
+    target: float
+    box: tuple[float, float, float, float]
+    keypoints: np.ndarray
+    count: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of one source, its faces found. `labels` float32, 1 for fake, are those of all `rows`; `broken` and
+    `faceless` name the rows that `faces` leaves out."""
+
+    name: str
+    rows: datasets.Dataset
+    labels: np.ndarray
+    faces: list[Face]
+    broken: list[str]
+    faceless: list[str]
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    def file(self, index: int) -> bytes:
+        """The picture file of row `index`, as it is."""
+        return _bytes(self.rows[index]["image"])
+
+    def pixels(self, face: Face) -> np.ndarray:
+        """The whole picture that `face` is in, uint8 RGB (H, W, 3)."""
+        return picture.read(self.file(face.index)).pixels
+
+    @property
+    def targets(self) -> np.ndarray:
+        """float32 (len,), 1 is fake."""
+        return np.array([face.target for face in self.faces], np.float32)
+
+    def count(self) -> dict[str, int]:
+        fake = int(self.targets.sum())
+        return {
+            "fake": fake,
+            "real": len(self) - fake,
+            "broken": len(self.broken),
+            "no_face": len(self.faceless),
+        }
+
+
+def target_of(label: str) -> float:
+    """The data sets' words turned into P(fake): `Fake` is 1.0 and `Real` 0.0, whatever number a set gives them.
+
+    Raises ValueError for any other word.
+    """
+    try:
+        return {"fake": 1.0, "real": 0.0}[label.strip().lower()]
+    except KeyError:
+        raise ValueError(f"The label {label!r} is neither Fake nor Real.") from None
+
+
+def load(source: Source, split: str, *, cache: Path | None = None, limit: int | None = None) -> Split:
+    """Split `train`, `validation` or `test` of a source, with the faces of its pictures.
+
+    Where a source has no validation split, the last tenth of each class of its train split is held out for it:
+    neighbouring pictures often show the same person, so none is picked at random. `limit` takes that many pictures
+    of each class, evenly spread. `cache` is where faces are kept: beside the data by default, else in the user's cache.
+    Raises ValueError where the split or the labels are not as they should be.
+    """
+    available = _read(source.spec)
+    held_out = "validation" not in available
+    wanted = "train" if split == "validation" and held_out else split
+    if wanted not in available:
+        raise ValueError(f"{source.name} has no {split} split: it has {', '.join(sorted(available))}.")
+    rows = available[wanted]
+    targets = _targets(rows, source)
+    keep = np.arange(len(rows))
+    if held_out and split in ("train", "validation"):
+        tail = np.zeros(len(rows), bool)
+        for value in (0.0, 1.0):
+            of_class = np.flatnonzero(targets == value)
+            tail[of_class[len(of_class) - round(len(of_class) * HELD_OUT) :]] = True
+        keep = np.flatnonzero(tail if split == "validation" else ~tail)
+    if limit is not None:
+        parts = [keep[targets[keep] == value] for value in (0.0, 1.0)]
+        spread = [part[np.unique(np.linspace(0, len(part) - 1, min(limit, len(part))).astype(int))] for part in parts]
+        keep = np.sort(np.concatenate(spread))
+    return _with_faces(source, rows.select(keep), targets[keep], split, cache)
+
+
+def splits_of(source: Source) -> set[str]:
+    """Names of the splits that the source itself has."""
+    return set(_read(source.spec))
+
+
+def _read(spec: str) -> dict[str, datasets.Dataset]:
+    path = Path(spec).resolve()  # the same folder, the same fingerprint
+    if path.is_dir():
+        files = sorted(path.rglob("*.parquet"))
+        if files:
+            by_split: dict[str, list[str]] = {}
+            for file in files:
+                by_split.setdefault(_split_of(file.stem), []).append(str(file))
+            loaded = datasets.load_dataset("parquet", data_files=by_split)
+        else:
+            loaded = datasets.load_dataset("imagefolder", data_dir=str(path), drop_labels=False)
+    elif path.exists():
+        raise ValueError(f"{path.name} is a file: give the folder that it is in.")
+    else:
+        name, _, revision = spec.partition("@")
+        loaded = datasets.load_dataset(name, revision=revision or None)
+    result = {}
+    for split, rows in loaded.items():
+        missing = {"image", "label"} - set(rows.column_names)
+        if missing:
+            raise ValueError(f"{spec} lacks the column {' and '.join(sorted(missing))}.")
+        result[str(split)] = rows.cast_column("image", datasets.Image(decode=False))
+    return result
+
+
+def _split_of(stem: str) -> str:
+    for split in ("train", "validation", "test"):
+        if stem.startswith(split):
+            return split
+    return {"valid": "validation", "val": "validation"}.get(stem.split("-")[0], stem.split("-")[0])
+
+
+def _targets(rows: datasets.Dataset, source: Source) -> np.ndarray:
+    feature = rows.features["label"]
+    labels = rows["label"]
+    if isinstance(feature, datasets.ClassLabel):
+        values = [target_of(name) for name in feature.names]
+        return np.array([values[label] for label in labels], np.float32)
+    if labels and isinstance(labels[0], str):
+        return np.array([target_of(label) for label in labels], np.float32)
+    raise ValueError(f"The labels of {source.name} have no names: they must be called Fake and Real.")
+
+
+def _bytes(value: dict) -> bytes:
+    return value["bytes"] if value["bytes"] is not None else Path(value["path"]).read_bytes()
+
+
+def _with_faces(source: Source, rows: datasets.Dataset, targets: np.ndarray, split: str, cache: Path | None) -> Split:
+    key = hashlib.sha256(f"{rows._fingerprint} {faces.FINDER_VERSION}".encode()).hexdigest()[:16]
+    folder = cache or _cache_beside(source.spec)
+    file = folder / f"faces-{faces.FINDER_VERSION}-{split}-{key}.parquet"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        found = rows.map(
+            _find_row,
+            with_indices=True,
+            remove_columns=rows.column_names,
+            num_proc=min(os.cpu_count() or 1, max(1, len(rows) // 200)),
+            desc=f"faces of {source.name} {split}",
+            new_fingerprint=key,
+            load_from_cache_file=False,
+            features=_FACE_FEATURES,
+        )
+        beside = file.with_suffix(f".{os.getpid()}.part")
+        found.to_parquet(beside)
+        os.replace(beside, file)
+    table = pq.read_table(file).to_pydict()
+    kept, broken, faceless = [], [], []
+    for index, problem in enumerate(table["problem"]):
+        if problem == "no face":
+            faceless.append(_row_name(rows, index))
+        elif problem:
+            broken.append(f"{_row_name(rows, index)}: {problem}")
+        else:
+            points = np.array(table["keypoints"][index], np.float32).reshape(6, 2)
+            kept.append(Face(index, float(targets[index]), tuple(table["box"][index]), points, table["count"][index]))
+    for what, names in (("could not be read", broken), ("show no face", faceless)):
+        if names:
+            more = "" if len(names) <= _MAX_NAMED else f" and {len(names) - _MAX_NAMED} more"
+            log.warning("%s %s: %d %s: %s%s", source.name, split, len(names), what, "; ".join(names[:_MAX_NAMED]), more)
+    return Split(source.name, rows, targets, kept, broken, faceless)
+
+
+_FACE_FEATURES = datasets.Features(
+    {
+        "problem": datasets.Value("string"),
+        "box": datasets.Sequence(datasets.Value("float32")),
+        "keypoints": datasets.Sequence(datasets.Value("float32")),
+        "count": datasets.Value("int32"),
+    }
+)
+_finder: faces.FaceFinder | None = None
+
+
+def _find_row(row: dict, index: int) -> dict:
+    global _finder
+    _finder = _finder or faces.FaceFinder()  # one a process
+    nothing = {"box": [], "keypoints": [], "count": 0}
+    try:
+        pixels = picture.read(_bytes(row["image"])).pixels
+    except (ImageError, OSError) as error:
+        return {"problem": str(error), **nothing}
+    found = _finder.find(pixels)
+    if not found:
+        return {"problem": "no face", **nothing}
+    face = labelled_face(found, pixels.shape[1], pixels.shape[0])
+    return {"problem": "", "box": list(face.box), "keypoints": face.keypoints.ravel().tolist(), "count": len(found)}
+
+
+def labelled_face(found: Sequence[AnyFace], width: int, height: int) -> AnyFace:
+    """The face that a picture's label is about: the one whose box is nearest to the middle."""
+
+    def distance(face: AnyFace) -> float:
+        left, top, right, bottom = face.box
+        return float(np.hypot((left + right - width) / 2, (top + bottom - height) / 2))
+
+    return min(found, key=distance)
+
+
+def _row_name(rows: datasets.Dataset, index: int) -> str:
+    path = rows[index]["image"].get("path")
+    return f"row {index}" + (f" ({Path(path).name})" if path else "")
+
+
+def _cache_beside(spec: str) -> Path:
+    path = Path(spec)
+    if path.is_dir() and os.access(path, os.W_OK):
+        return path / ".faces"
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "deepfake-image-detector" / "faces"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+# ---- crops -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CropOptions:
+    """How training varies the crop path. `jitter` 0 is the serving crop itself; 1 the full variation of scale (0.8 to
+    1.25), shift (0.12 face sides) and resampling. `corruptions` are names of training.corruptions. `self_blend` is the
+    chance that a real face is blended with itself into a forgery (training.forge)."""
+
+    size: int
+    margin: float
+    jitter: float = 1.0
+    corruptions: tuple[str, ...] = corruptions.NAMES
+    self_blend: float = 0.0
+
+
+def serving_crops(split: Split, size: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
+    """Crops uint8 (N, size, size, 3) as the app would cut them, and targets float32 (N,)."""
+    crops = np.empty((len(split), size, size, 3), np.uint8)
+    for i, face in enumerate(split.faces):
+        crops[i] = faces.cut(split.pixels(face), face.box, size, margin)
+    return crops, split.targets
+
+
+def training_crop(split: Split, face: Face, options: CropOptions, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """One crop uint8 (size, size, 3) and its target, varied by `rng`."""
+    pixels, target = split.pixels(face), face.target
+    if target == 0.0 and options.self_blend and rng.random() < options.self_blend:
+        pixels, target = forge.self_blend(pixels, face.keypoints, rng), 1.0
+    before = pixels.shape[1]
+    if options.corruptions:
+        side = max(face.box[2] - face.box[0], face.box[3] - face.box[1])
+        pixels = corruptions.for_training(pixels, side, rng, options.corruptions)
+    box = tuple(value * pixels.shape[1] / before for value in face.box)
+    jitter = options.jitter
+    crop = faces.cut(
+        pixels,
+        box,
+        options.size,
+        options.margin,
+        scale=float(np.exp(rng.uniform(-0.22, 0.22) * jitter)),
+        shift=tuple(rng.uniform(-0.12, 0.12, 2) * jitter),
+        resample=Image.Resampling(rng.choice(_RESAMPLING)) if jitter else Image.Resampling.BILINEAR,
+    )
+    if rng.random() < 0.5:
+        crop = crop[:, ::-1]
+    return crop, target
+
+
+# The serving filter half of the time.
+_RESAMPLING = [Image.Resampling.BILINEAR] * 3 + [Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.BOX]
+
+
+def training_batches(
+    splits: list[tuple[Split, float]], options: CropOptions, batch_size: int, seed: int, threads: int = 4
+) -> grain.DatasetIterator:
+    """An endless iterator of (crops uint8 (B, S, S, 3), targets float32 (B, 1)).
+
+    Every source is drawn in proportion to its size times its weight, each of its pictures once before any a second
+    time, real and fake mixed by a global shuffle. `get_state()` and `set_state()` of the iterator resume it exactly.
+    """
+    parts = []
+    for number, (split, _) in enumerate(splits):
+        crop = _Crop(split, options)
+        part = grain.MapDataset.source(range(len(split))).seed(seed + number).shuffle().repeat().random_map(crop)
+        parts.append(part)
+    sizes = np.array([len(split) * weight for split, weight in splits], float)
+    mixed = grain.MapDataset.mix(parts, weights=list(sizes / sizes.sum())) if len(parts) > 1 else parts[0]
+    reading = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4 * batch_size)
+    batches = mixed.to_iter_dataset(reading).batch(batch_size, drop_remainder=True, batch_fn=_stack)
+    return iter(batches)
+
+
+@dataclass(frozen=True)
+class _Crop(grain.transforms.RandomMap):
+    split: Split
+    options: CropOptions
+
+    def random_map(self, element: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+        return training_crop(self.split, self.split.faces[element], self.options, rng)
+
+
+def _stack(items: list[tuple[np.ndarray, float]]) -> tuple[np.ndarray, np.ndarray]:
+    return np.stack([crop for crop, _ in items]), np.array([[target] for _, target in items], np.float32)
+
+
+def steps_per_epoch(splits: list[tuple[Split, float]], batch_size: int) -> int:
+    """Batches until as many pictures have gone by as the weighted sources hold."""
+    return max(1, round(sum(len(split) * weight for split, weight in splits) / batch_size))

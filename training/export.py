@@ -1,0 +1,138 @@
+"""A run of `fit` -> a model folder: converted, checked against Keras on real crops, calibrated, described."""
+
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import logging
+import platform
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from detector import faces, model_store
+from detector.classifier import Classifier
+from training import architectures, calibrate, data
+from training.files import write
+from training.fit import BEST, OPTIONS, FitOptions, read_options
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 1e-3  # largest difference of a logit between Keras and LiteRT
+_CHECKED = 256  # crops that are compared
+
+
+class ExportError(RuntimeError):
+    """The network could not be turned into one that serves the same answers."""
+
+
+def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | None = None) -> Path:
+    """Write the model folder `out` from the best checkpoint of the run, and return its path.
+
+    The converted network must give Keras's logits to TOLERANCE on crops of the validation pictures; the temperature
+    and the bands are fitted on those same pictures. Raises ExportError, or ValueError where `run` holds no run.
+    """
+    if not (run / BEST).exists() or not (run / OPTIONS).exists():
+        raise ValueError(f"{run.name} holds no finished run: start one with python -m training fit.")
+    options = read_options(run)
+    model = keras.saving.load_model(run / BEST, compile=False, safe_mode=True)
+    sources = [data.Source.parse(text) for text in options.data]
+    validation = [data.load(source, "validation", cache=cache, limit=options.limit) for source in sources]
+    crops = [data.serving_crops(split, options.size, options.margin) for split in validation]
+
+    tflite = convert(model)
+    classifier = Classifier(tflite, options.size, threads=2)
+    difference = _compare(model, classifier, np.concatenate([pictures for pictures, _ in crops]))
+    log.info("LiteRT and Keras differ by at most %.1e in a logit over %d crops", difference, _CHECKED)
+
+    logits = {s.name: (classifier.judge(pictures)[0], targets) for s, (pictures, targets) in zip(validation, crops)}
+    calibration = calibrate.fit(logits, rate)
+    log.info("calibration %s", calibration)
+
+    train = [data.load(source, "train", cache=cache, limit=options.limit) for source in sources]
+    out.mkdir(parents=True, exist_ok=True)
+    write(out / model_store.MODEL, tflite)
+    model.save(out / model_store.KERAS)
+    config = {
+        "format_version": model_store.FORMAT_VERSION,
+        "architecture": options.architecture,
+        "input_size": options.size,
+        "crop_margin": options.margin,
+        "face_finder": faces.FINDER_VERSION,
+        "temperature": round(calibration.temperature, 6),
+        "bands": {"real_below": round(calibration.real_below, 6), "fake_above": round(calibration.fake_above, 6)},
+        "stated_rate": rate,
+        "sha256": hashlib.sha256(tflite).hexdigest(),
+        "data": {s.name: {"train": t.count(), "validation": v.count()} for s, t, v in zip(sources, train, validation)},
+        "options": _portable(options, sources),
+        "commands": commands(run),
+        "litert_against_keras": {"largest_difference": difference, "crops": _CHECKED},
+        "versions": versions(),
+        "seed": options.seed,
+        "date": datetime.date.today().isoformat(),
+        "git_commit": git_commit(),
+    }
+    write(out / model_store.CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+    return out
+
+
+def convert(model: keras.Model) -> bytes:
+    """A float32 LiteRT network of a Keras one, with logit and activation map. Needs the TensorFlow backend."""
+    if keras.backend.backend() != "tensorflow":
+        raise ExportError("Export needs TensorFlow: run it without KERAS_BACKEND.")
+    import tensorflow as tf
+
+    both = architectures.with_activation_map(model)
+    both.trainable = False
+    return bytes(tf.lite.TFLiteConverter.from_keras_model(both).convert())
+
+
+def _compare(model: keras.Model, classifier: Classifier, crops: np.ndarray) -> float:
+    some = crops[np.linspace(0, len(crops) - 1, min(_CHECKED, len(crops))).astype(int)]
+    expected = np.asarray(model.predict(some, verbose=0)).reshape(-1)
+    logits, maps = classifier.judge(some)
+    difference = float(np.abs(expected - logits).max())
+    if not difference <= TOLERANCE:
+        raise ExportError(f"LiteRT's logits differ from Keras's by {difference:.4f}: the model was not exported.")
+    if not np.allclose(maps.mean(axis=(1, 2)), logits, atol=TOLERANCE):
+        raise ExportError("The activation maps do not add up to the logits: the model was not exported.")
+    return difference
+
+
+def versions() -> dict[str, str]:
+    """Of what made the figures."""
+    names = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow", "datasets", "grain", "opencv-python-headless")
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in names}}
+
+
+def git_commit() -> str | None:
+    """Of the code that ran, None outside a checkout."""
+    done = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or None
+
+
+def commands(run: Path) -> list[str]:
+    """The `fit` commands that lead to the run, the first one first, and the export."""
+    lines = [f"python -m training export RUNS/{run.name} --out MODEL_FOLDER"]
+    while True:
+        options = read_options(run)
+        lines.insert(0, options.command(run.name))
+        if options.weights in ("imagenet", "none") or not (Path(options.weights).parent / OPTIONS).exists():
+            break
+        run = Path(options.weights).parent
+    return lines
+
+
+def _portable(options: FitOptions, sources: list[data.Source]) -> dict[str, Any]:
+    """The options without paths of this machine."""
+    values = asdict(options)
+    values["data"] = [f"{source.name}:{source.weight:g}" for source in sources]
+    if options.weights not in ("imagenet", "none"):
+        values["weights"] = "/".join(Path(options.weights).parts[-2:])
+    return values

@@ -1,0 +1,256 @@
+"""Train a network on one or several sources, with checkpoints that a stopped run continues from to the same result.
+
+Plain Keras 3: TensorFlow by default, JAX or PyTorch with KERAS_BACKEND. Every option, with its reason, is a field of
+FitOptions; the options travel in the run's folder.
+"""
+
+import dataclasses
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn.metrics import roc_auc_score
+from tensorboardX import SummaryWriter  # TensorBoard's files without TensorFlow, for every backend
+
+from training import architectures, corruptions, data
+from training.files import write
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Defaults are those of the bundled model unless a preset says otherwise."""
+
+    data: tuple[str, ...] = (data.DEFAULT_DATA,)  # SPEC or SPEC:WEIGHT each
+    architecture: str = "efficientnet-lite0"
+    weights: str = "imagenet"  # "imagenet", "none", or a .keras file to go on from
+    input_size: int = 0  # pixels; 0: what the architecture was designed for
+    margin: float = 1.2  # crop side in face sides: the face with its outline, little background to learn
+    jitter: float = 1.0  # of the crop's scale, place and resampling; 0 teaches the data set's geometry
+    corruptions: tuple[str, ...] = corruptions.NAMES
+    self_blend: float = 0.1  # share of real faces blended with themselves into forgeries
+    epochs: float = 8.0
+    batch_size: int = 32
+    learning_rate: float = 1e-3  # AdamW's peak, after the warm-up, for a batch of 32
+    warm_up: float = 0.05  # share of all steps
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.05  # some labels are wrong, and sure answers calibrate badly
+    patience: int = 4  # validations without a better AUC before stopping
+    validations_per_epoch: int = 1
+    limit: int | None = None  # pictures of each class and split, for trials
+    seed: int = 1
+    threads: int = 4  # that decode and cut
+
+    @property
+    def size(self) -> int:
+        return self.input_size or architectures.default_size(self.architecture)
+
+    def command(self, run: str) -> str:
+        """The `fit` command with these options, DATA and RUNS for the folders of data and runs."""
+        words = ["python -m training fit"]
+        for option in dataclasses.fields(self):
+            value = getattr(self, option.name)
+            if value == option.default:
+                continue
+            if option.name == "data":
+                sources = [data.Source.parse(text) for text in value]
+                value = [f"DATA/{s.name}" + (f":{s.weight:g}" if s.weight != 1 else "") for s in sources]
+            elif option.name == "weights" and value.endswith(".keras"):
+                value = "RUNS/" + "/".join(Path(value).parts[-2:])
+            words.append(f"--{option.name.replace('_', '-')} {' '.join(value) if isinstance(value, (list, tuple)) else value}")
+        return " ".join([*words, f"--out RUNS/{run}"])
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    # Ends in minutes on two cores and shows that everything works; its model is not for use.
+    "laptop": {"input_size": 128, "limit": 600, "epochs": 2.0, "validations_per_epoch": 1},
+}
+
+CHECKPOINT = "checkpoint.keras"
+STATE = "checkpoint.json"
+BEST = "best.keras"
+OPTIONS = "options.json"
+
+
+@dataclass
+class _State:
+    """What a checkpoint holds beside the weights and the optimizer."""
+
+    step: int = 0
+    best: float = -1.0
+    best_step: int = 0
+    stale: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    pipeline: Any = None
+    done: bool = False
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; its checkpoint is written."""
+
+
+def fit(options: FitOptions, out: Path, *, resume: bool = False, cache: Path | None = None) -> Path:
+    """Train, and return the path of the best checkpoint (out/best.keras).
+
+    Raises ValueError for data that cannot be used or a folder that already holds a run, Interrupted after Ctrl-C or
+    SIGTERM, once the checkpoint is on disk.
+    """
+    if (out / STATE).exists() and not resume:
+        raise ValueError("The folder already holds a run: add --resume to continue it, or give another --out.")
+    if resume and (out / OPTIONS).exists():
+        options = read_options(out)
+    keras.utils.set_random_seed(options.seed)
+    sources = [data.Source.parse(text) for text in options.data]
+    train = [(data.load(s, "train", cache=cache, limit=options.limit), s.weight) for s in sources]
+    validation = [data.load(s, "validation", cache=cache, limit=options.limit) for s in sources]
+    crops = [(split, *data.serving_crops(split, options.size, options.margin)) for split in validation]
+
+    per_epoch = data.steps_per_epoch(train, options.batch_size)
+    total = max(1, round(per_epoch * options.epochs))
+    crop_options = data.CropOptions(
+        options.size, options.margin, options.jitter, options.corruptions, options.self_blend
+    )
+    batches = data.training_batches(train, crop_options, options.batch_size, options.seed, options.threads)
+
+    out.mkdir(parents=True, exist_ok=True)
+    state = _State()
+    if resume and (out / STATE).exists():
+        state = _State(**json.loads((out / STATE).read_text()))
+        model = keras.saving.load_model(out / CHECKPOINT, safe_mode=True)
+        batches.set_state(state.pipeline)
+        log.info("continuing at step %d of %d", state.step, total)
+    else:
+        write(out / OPTIONS, json.dumps(dataclasses.asdict(options), indent=1).encode())
+        weights = None if options.weights == "none" else options.weights
+        model = architectures.build(options.architecture, options.size, weights)
+        _compile(model, options, total)
+    for split, _ in train:
+        log.info("train %s: %s", split.name, split.count())
+
+    every = max(1, per_epoch // options.validations_per_epoch)
+    with _stop_requests() as stop, SummaryWriter(str(out / "tensorboard")) as board:
+        progress = _Progress(state.step, total, per_epoch, options.batch_size)
+        while state.step < total and not state.done:
+            crop_batch, targets = next(batches)
+            loss = float(model.train_on_batch(crop_batch, targets, return_dict=True)["loss"])
+            model.reset_metrics()
+            state.step += 1
+            progress.show(state.step, loss)
+            board.add_scalar("train/loss", loss, state.step)
+            if state.step % every == 0 or state.step == total:
+                _validate(model, crops, options, state, out, board)
+                _save(model, batches, state, out)
+            if stop:
+                _save(model, batches, state, out)
+                raise Interrupted(f"Stopped at step {state.step} of {total}: --resume continues from here.")
+    log.info("best mean validation AUC %.4f at step %d", state.best, state.best_step)
+    return out / BEST
+
+
+def read_options(run: Path) -> FitOptions:
+    """The options that a run was started with. Raises FileNotFoundError where there is no run."""
+    saved = json.loads((run / OPTIONS).read_text())
+    return FitOptions(**{key: tuple(value) if isinstance(value, list) else value for key, value in saved.items()})
+
+
+def _compile(model: keras.Model, options: FitOptions, total: int) -> None:
+    warm = max(1, round(total * options.warm_up))
+    peak = options.learning_rate * options.batch_size / 32
+    schedule = keras.optimizers.schedules.CosineDecay(
+        peak / 20, decay_steps=max(1, total - warm), warmup_target=peak, warmup_steps=warm
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=options.weight_decay, global_clipnorm=5.0)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    loss = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=options.label_smoothing)
+    # XLA makes a step four times slower on a CPU with TensorFlow; JAX has nothing else.
+    model.compile(optimizer, loss, metrics=[], jit_compile=keras.backend.backend() == "jax")
+
+
+def _validate(model: Any, crops: list, options: FitOptions, state: _State, out: Path, board: SummaryWriter) -> None:
+    row: dict[str, Any] = {"step": state.step, "auc": {}, "accuracy": {}}
+    for split, pictures, targets in crops:
+        if not len(targets):
+            continue
+        logits = predict(model, pictures, options.batch_size)
+        row["accuracy"][split.name] = float(((logits > 0) == (targets > 0.5)).mean())
+        if 0 < targets.sum() < len(targets):
+            row["auc"][split.name] = float(roc_auc_score(targets, logits))
+    mean = float(np.mean(list(row["auc"].values()))) if row["auc"] else float(np.mean(list(row["accuracy"].values())))
+    row["mean_auc"] = mean
+    state.history.append(row)
+    for kind in ("auc", "accuracy"):
+        for name, value in row[kind].items():
+            board.add_scalar(f"validation/{kind}/{name}", value, state.step)
+    log.info("step %d validation %s", state.step, json.dumps(row, default=str))
+    if mean > state.best:
+        state.best, state.best_step, state.stale = mean, state.step, 0
+        _write_model(model, out / BEST)
+    else:
+        state.stale += 1
+        state.done = state.stale >= options.patience
+
+
+def predict(model: Any, crops: np.ndarray, batch_size: int = 32) -> np.ndarray:
+    """Logits float32 (N,) of crops (N, S, S, 3)."""
+    return np.asarray(model.predict(crops, batch_size=batch_size, verbose=0), np.float32).reshape(-1)
+
+
+def _save(model: Any, batches: Any, state: _State, out: Path) -> None:
+    state.pipeline = batches.get_state()
+    _write_model(model, out / CHECKPOINT)
+    write(out / STATE, json.dumps(dataclasses.asdict(state)).encode())
+
+
+def _write_model(model: Any, path: Path) -> None:
+    beside = path.with_name(f".{path.stem}.part.keras")
+    model.save(beside)
+    os.replace(beside, path)
+
+
+@contextmanager
+def _stop_requests() -> Iterator[list[int]]:
+    """A list that is no longer empty once Ctrl-C or SIGTERM has come; a second one stops at once."""
+    seen: list[int] = []
+
+    def note(number: int, _: Any) -> None:
+        if seen:
+            raise KeyboardInterrupt
+        seen.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Progress:
+    def __init__(self, step: int, total: int, per_epoch: int, batch_size: int) -> None:
+        self._start, self._first, self._shown = time.monotonic(), step, 0.0
+        self._total, self._per_epoch, self._batch_size = total, per_epoch, batch_size
+        self._loss: float | None = None
+
+    def show(self, step: int, loss: float) -> None:
+        self._loss = loss if self._loss is None else 0.97 * self._loss + 0.03 * loss
+        now = time.monotonic()
+        if now - self._shown < 10 and step != self._total:
+            return
+        self._shown = now
+        rate = (step - self._first) / max(now - self._start, 1e-6)
+        left = (self._total - step) / max(rate, 1e-6)
+        log.info(
+            "epoch %.2f  step %d/%d  loss %.4f  %.1f images/s  %d:%02d left",
+            step / self._per_epoch, step, self._total, self._loss, rate * self._batch_size, left // 60, left % 60,
+        )  # fmt: skip
