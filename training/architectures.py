@@ -197,13 +197,25 @@ def _keras_application(name: str, application: str) -> Callable[[int, str | None
 
 
 def _sequential_baseline(size: int, weights: str | None) -> keras.Model:
-    """A plain stack of convolutions, from random weights: what a transferred backbone is compared with."""
+    """The seed project's baseline, layer by layer: what a transferred backbone is compared with. Always from random
+    weights. Its dense layers have no exact map: the logit is spread in proportion to the last convolution's activity.
+    """
     inputs = x = keras.Input((size, size, 3), name="crops")
     x = layers.Rescaling(1 / 255, name="normalise")(x)
-    for number, channels in enumerate((16, 32, 64, 128)):
-        x = layers.Conv2D(channels, 3, padding="same", activation="relu", name=f"conv{number}")(x)
-        x = layers.MaxPooling2D(name=f"pool{number}")(x)
-    return _head(inputs, x, "sequential-baseline")
+    x = layers.BatchNormalization()(x)
+    for channels in (32, 8):
+        x = layers.Dropout(0.3)(x)
+        x = layers.Conv2D(channels, 3, activation="relu")(x)
+        x = layers.MaxPooling2D()(x)
+    activity = keras.ops.mean(x, axis=-1, keepdims=True) + 1e-3
+    x = layers.Flatten()(x)
+    for width in (32, 8):
+        x = layers.Dropout(0.3)(x)
+        x = layers.Dense(width, activation="relu")(x)
+        x = layers.BatchNormalization()(x)
+    logit = layers.Reshape((1, 1, 1))(layers.Dense(1)(x))
+    evidence = layers.Multiply(name=EVIDENCE)([activity / keras.ops.mean(activity, axis=(1, 2), keepdims=True), logit])
+    return keras.Model(inputs, layers.GlobalAveragePooling2D(name="pool")(evidence), name="sequential-baseline")
 
 
 _BUILDERS: dict[str, Callable[[int, str | None], keras.Model]] = {

@@ -134,13 +134,19 @@ def _robustness(robustness: dict[str, Any]) -> str:
 def _ablations(ablations: list[dict[str, Any]]) -> str:
     if not ablations:
         return ""
-    names = list(ablations[0]["auc"])
-    rows = ["## What each choice brought\n", "Short runs that differ in one choice each; validation AUC through the app's path.\n",
-            "| run | " + " | ".join(names) + " | real portraits called fake |", "|---|" + "---|" * (len(names) + 1)]  # fmt: skip
+    aucs = list(ablations[0]["auc"])
+    alone = [name for name in ablations[0]["called_fake"] if name not in aucs and not name.endswith(", hard")]
+    header = [*(f"AUC {name}" for name in aucs), *(f"{name}: real called fake" for name in alone)]
+    rows = [
+        "## What each choice brought\n",
+        "Short runs that differ in one choice each, on the validation pictures through the app's crops.\n",
+        "| run | " + " | ".join(header) + " |",
+        "|---|" + "---|" * len(header),
+    ]
     for run in ablations:
-        cells = [f"{run['auc'][name]:.3f}" for name in names] + [f"{run['portraits_called_fake']:.3f}"]
+        cells = [f"{run['auc'][name]:.3f}" for name in aucs] + [f"{run['called_fake'][name]:.3f}" for name in alone]
         rows.append(f"| {run['name']} | " + " | ".join(cells) + " |")
-    rows.append(f"\nCommand: `{ablations[0]['command']}` with the change named in the row.")
+    rows.append(f"\nThe first row's command: `{ablations[0]['command']}`. All rows: `python -m training ablate`.")
     return "\n".join(rows) + "\n"
 
 

@@ -154,6 +154,9 @@ def fit(options: FitOptions, out: Path, *, resume: bool = False, cache: Path | N
             if stop:
                 _save(model, batches, state, out)
                 raise Interrupted(f"Stopped at step {state.step} of {total}: --resume continues from here.")
+    if not state.done:  # all steps taken
+        state.done = True
+        _save(model, batches, state, out)
     log.info("best mean validation AUC %.4f at step %d", state.best, state.best_step)
     return out / BEST
 

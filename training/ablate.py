@@ -1,0 +1,77 @@
+"""What each choice of the training brings: short runs that differ in one choice each, measured on the same pictures."""
+
+import dataclasses
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from detector import faces, model_store
+from training import corruptions, data
+from training.files import write
+from training.fit import BEST, STATE, FitOptions, fit, predict
+from training.metrics import auc
+
+log = logging.getLogger(__name__)
+
+
+def variants(base: FitOptions) -> dict[str, FitOptions]:
+    """The runs by name; the first is the one that the others change."""
+    changed = {
+        "all choices": {},
+        "no crop jitter": {"jitter": 0.0},
+        "no corruptions": {"corruptions": ()},
+        "no self-blended faces": {"self_blend": 0.0},
+        "first source only": {"data": base.data[:1]},
+        "half the input size": {"input_size": base.size // 2},
+        "ImageNet weights left out": {"weights": "none"},
+    }
+    return {name: dataclasses.replace(base, **change) for name, change in changed.items()}
+
+
+def ablate(base: FitOptions, out: Path, folder: Path, *, cache: Path | None = None) -> list[dict[str, Any]]:
+    """Train every variant below `out`, measure each on the validation pictures of all sources, and put the table into
+    the metrics.json of the model folder. A run that is already there is not trained again."""
+    sources = [data.Source.parse(text) for text in base.data]
+    validation = [data.load(source, "validation", cache=cache, limit=base.limit) for source in sources]
+    rows = []
+    for name, options in variants(base).items():
+        run = out / name.replace(" ", "-")
+        if not _finished(run):
+            fit(options, run, resume=(run / STATE).exists(), cache=cache)
+        network = keras.saving.load_model(run / BEST, compile=False, safe_mode=True)
+        row: dict[str, Any] = {"name": name, "command": options.command(run.name), "auc": {}, "called_fake": {}}
+        for split in validation:
+            for condition in ("clean", "hard"):
+                logits = predict(network, _crops(split, options, condition))
+                key = split.name if condition == "clean" else f"{split.name}, hard"
+                if 0 < split.targets.sum() < len(split):
+                    row["auc"][key] = round(auc(split.targets, logits), 4)
+                row["called_fake"][key] = round(float((logits[split.targets < 0.5] > 0).mean()), 4)
+        log.info("%s", json.dumps(row))
+        rows.append(row)
+    file = folder / model_store.METRICS
+    content = json.loads(file.read_text()) if file.exists() else {}
+    write(file, (json.dumps({**content, "ablations": rows}, indent=1) + "\n").encode())
+    return rows
+
+
+def _finished(run: Path) -> bool:
+    if not (run / STATE).exists() or not (run / BEST).exists():
+        return False
+    return bool(json.loads((run / STATE).read_text())["done"])
+
+
+def _crops(split: data.Split, options: FitOptions, condition: str) -> np.ndarray:
+    if condition == "clean":
+        return data.serving_crops(split, options.size, options.margin)[0]
+    crops = []
+    for face in split.faces:
+        pixels = split.pixels(face)
+        altered = corruptions.hard(pixels, corruptions.measuring_rng("jpeg", 4, face.index))
+        box = tuple(value * altered.shape[1] / pixels.shape[1] for value in face.box)
+        crops.append(faces.cut(altered, box, options.size, options.margin))
+    return np.stack(crops)
