@@ -88,7 +88,10 @@ def _walk(named: Iterable[Path]) -> Iterator[Path]:
     """Files that were named, whatever they are, and in folders those that have a picture's name; each once."""
     seen = set()
     for path in named:
-        inside = path.is_dir()
+        try:
+            inside = path.is_dir()
+        except OSError:  # a name that is too long: reading it says so
+            inside = False
         for file in sorted(p for p in path.rglob("*") if p.is_file()) if inside else [path]:
             if (not inside or file.suffix.lower() in SUFFIXES) and file not in seen:
                 seen.add(file)
@@ -164,10 +167,12 @@ def _with_heatmaps(answers: Iterable[tuple[Path, Answer]], folder: Path) -> Iter
     for file, answer in answers:
         if isinstance(answer, Result):
             for number, face in enumerate(answer.faces, 1):
-                name = f"{file.stem}-{answer.picture.sha256[:8]}-face{number}.png"
+                name = f"{file.stem[:50]}-{answer.picture.sha256[:8]}-face{number}.png"
                 Image.fromarray(overlay(face.crop, face.activation)).save(folder / name)
         yield file, answer
 
 
 if __name__ == "__main__":
+    # A file's name may be no text: an escape instead of an end, and in JSON the right one.
+    sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(main())

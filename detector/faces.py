@@ -120,11 +120,12 @@ def cut(
     x0 = round((left + right) / 2 + shift[0] * face - side / 2)
     y0 = round((top + bottom) / 2 + shift[1] * face - side / 2)
     x1, y1 = x0 + side, y0 + side
-    part = pixels[max(y0, 0) : max(min(y1, height), 1), max(x0, 0) : max(min(x1, width), 1)]
+    first_row, first_column = min(max(y0, 0), height - 1), min(max(x0, 0), width - 1)
+    part = pixels[first_row : max(min(y1, height), 1), first_column : max(min(x1, width), 1)]
     if part.shape[:2] != (side, side):
-        rows = np.clip(np.arange(y0, y1), 0, height - 1) - max(y0, 0)
-        columns = np.clip(np.arange(x0, x1), 0, width - 1) - max(x0, 0)
-        part = part[np.clip(rows, 0, part.shape[0] - 1)][:, np.clip(columns, 0, part.shape[1] - 1)]
+        rows = np.clip(np.arange(y0, y1), 0, height - 1) - first_row
+        columns = np.clip(np.arange(x0, x1), 0, width - 1) - first_column
+        part = part[rows][:, columns]
     return np.asarray(Image.fromarray(np.ascontiguousarray(part)).resize((size, size), resample, reducing_gap=3.0))
 
 

@@ -41,7 +41,11 @@ def load(model: str | Path | None = None) -> ModelFolder:
     if model is None:
         return _read(BUNDLED, "bundled")
     path = Path(model)
-    if not path.is_dir():
+    try:
+        found = path.is_dir()
+    except OSError:  # a name that is too long, or a folder that may not be entered
+        found = False
+    if not found:
         raise ModelError(f"There is no model folder called {path.name}: give the folder that holds {MODEL}.")
     return _read(path, "folder")
 
@@ -64,7 +68,7 @@ def _read(folder: Path, source: str) -> ModelFolder:
         calibration = Calibration(
             float(config["temperature"]), float(bands["real_below"]), float(bands["fake_above"])
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ModelError(f"The model's {CONFIG} is incomplete or wrong ({error}): export the model again.") from None
     if not 32 <= input_size <= 1024 or not (math.isfinite(margin) and 0.5 <= margin <= 4):
         raise ModelError(f"The input size or crop margin in the model's {CONFIG} cannot be right: export it again.")

@@ -66,7 +66,7 @@ def read(
     if isinstance(source, Image.Image):
         return _from_image(source, source.format, None, max_pixels, min_side)
     if isinstance(source, (str, os.PathLike)):
-        source = _read_file(Path(source), max_bytes)
+        source = _read_file(Path(os.fsdecode(source)), max_bytes)
     if not isinstance(source, (bytes, bytearray, memoryview)):
         raise ImageError(f"A picture can be a path, bytes, a PIL image or an array, not {type(source).__name__}.")
     data = bytes(source)
@@ -101,7 +101,7 @@ def _read_file(path: Path, max_bytes: int) -> bytes:
         raise ImageError(f"There is no file called {path.name}.") from None
     except IsADirectoryError:
         raise ImageError(f"{path.name} is a folder, not a picture.") from None
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no file can have this name
         raise ImageError(f"{path.name} could not be read: check that you may open it.") from None
 
 
@@ -152,7 +152,9 @@ def _upright_rgb(image: Image.Image) -> Image.Image:
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         image = _eight_bits(image)
-    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
+    if image.mode == "La":  # premultiplied: Pillow only knows the way back to LA
+        image = image.convert("LA")
+    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa"):
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)

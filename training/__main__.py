@@ -6,6 +6,10 @@ import logging
 import sys
 from pathlib import Path
 
+from detector.errors import ModelError
+from training.errors import TrainingError
+from training.options import ARCHITECTURES, PRESETS, FitOptions
+
 
 def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
@@ -15,31 +19,45 @@ def main(argv: list[str] | None = None) -> int:
     _add_export(commands)
     _add_evaluate(commands)
     arguments = parser.parse_args(argv)
-    return arguments.run(arguments)
+    try:
+        return arguments.run(arguments)
+    except (TrainingError, ModelError) as error:
+        print(error, file=sys.stderr)
+        return 2
 
 
 def _add_fit(commands: argparse._SubParsersAction) -> None:
-    from training.fit import PRESETS, FitOptions, Interrupted, fit
-
-    parser = commands.add_parser("fit", help="train", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = commands.add_parser("fit", help="train")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run: checkpoints, log, TensorBoard")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, with its own options")
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
-    parser.add_argument("--preset", choices=sorted(PRESETS), default="default")
-    defaults = FitOptions()
+    changes = "; ".join(
+        f"{preset}: " + (", ".join(f"{key.replace('_', '-')} {value}" for key, value in options.items()) or "as below")
+        for preset, options in PRESETS.items()
+    )
+    parser.add_argument("--preset", choices=sorted(PRESETS), default="default", help=f"{changes} (default: default)")
     for field in dataclasses.fields(FitOptions):
-        value = getattr(defaults, field.name)
         name = "--" + field.name.replace("_", "-")
-        if isinstance(value, tuple):
-            parser.add_argument(name, nargs="*", default=argparse.SUPPRESS)
+        text = field.metadata["help"].replace("%", "%%")
+        choices = list(ARCHITECTURES) if field.name == "architecture" else None
+        if isinstance(field.default, tuple):
+            text += f" (default: {' '.join(field.default)})"
+            many, choices = ("+", None) if field.name == "data" else ("*", field.default)
+            parser.add_argument(
+                name, nargs=many, choices=choices, metavar=field.name.upper(), default=argparse.SUPPRESS, help=text
+            )
         else:
-            kind = int if value is None else type(value)
-            parser.add_argument(name, type=kind, default=argparse.SUPPRESS)
+            text += f" (default: {'all' if field.default is None else field.default})"
+            kind = int if field.default is None else type(field.default)
+            metavar = field.name.upper()
+            parser.add_argument(name, type=kind, choices=choices, metavar=metavar, default=argparse.SUPPRESS, help=text)
 
     def run(arguments: argparse.Namespace) -> int:
+        from training.fit import Interrupted, fit
+
         given = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(FitOptions) if f.name in arguments}
         given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-        options = dataclasses.replace(FitOptions(), **{**PRESETS[arguments.preset], **given})
+        options = FitOptions(**{**PRESETS[arguments.preset], **given})
         try:
             fit(options, arguments.out, resume=arguments.resume, cache=arguments.cache)
         except Interrupted as stopped:
@@ -53,12 +71,15 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
 def _add_export(commands: argparse._SubParsersAction) -> None:
     from training import calibrate
 
-    parser = commands.add_parser(
-        "export", help="a run -> a model folder", formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = commands.add_parser("export", help="a run -> a model folder")
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="the --out of fit")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
-    parser.add_argument("--rate", type=float, default=calibrate.RATE, help="right so often outside the uncertain band")
+    parser.add_argument(
+        "--rate",
+        type=float,
+        default=calibrate.RATE,
+        help="right so often outside the uncertain band (default: %(default)s)",
+    )
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
 
     def run(arguments: argparse.Namespace) -> int:
@@ -71,14 +92,19 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser(
-        "evaluate", help="measure a model folder", formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    parser = commands.add_parser("evaluate", help="measure a model folder")
+    parser.add_argument(
+        "folder", type=Path, metavar="MODEL_FOLDER", help="what export wrote; gets metrics.json, plots and README.md"
     )
-    parser.add_argument("folder", type=Path, metavar="MODEL_FOLDER")
     parser.add_argument("--data", nargs="+", required=True, help="Hub ids or folders; the first is used for robustness")
-    parser.add_argument("--splits", nargs="+", default=["validation", "test"])
-    parser.add_argument("--limit", type=int, help="pictures of each class and split")
-    parser.add_argument("--robustness", type=int, default=100, help="pictures of each class under each corruption, 0: none")
+    parser.add_argument("--splits", nargs="+", default=["validation", "test"], help="(default: validation test)")
+    parser.add_argument("--limit", type=int, help="pictures of each class and split (default: all)")
+    parser.add_argument(
+        "--robustness",
+        type=int,
+        default=100,
+        help="pictures of each class under each corruption, 0: none (default: %(default)s)",
+    )
     parser.add_argument("--workers", type=int, help="threads (default: one a core)")
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
 

@@ -17,6 +17,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from training.errors import TrainingError
+
 EVIDENCE = "evidence"  # the layer whose output (N, h, w, 1) is the activation map
 DROPOUT = 0.2
 
@@ -25,7 +27,7 @@ _STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80
            (1, 3, 1, 6, 320))  # fmt: skip
 
 
-class WeightsUnavailable(RuntimeError):
+class WeightsUnavailable(TrainingError):
     """Pretrained weights that are not here and cannot be fetched; the message says what to do."""
 
 
@@ -37,11 +39,17 @@ def build(name: str, input_size: int, weights: str | None = "imagenet") -> keras
     """
     model = _BUILDERS[name](input_size, "imagenet" if weights == "imagenet" else None)
     if weights not in ("imagenet", None):
-        source = keras.saving.load_model(weights, compile=False, safe_mode=True)
+        file = Path(weights)
+        if not file.is_file():
+            raise WeightsUnavailable(f"There is no weights file called {file.name}.")
+        try:
+            source = keras.saving.load_model(file, compile=False, safe_mode=True)
+        except Exception as error:  # Keras raises anything, and refuses code by it
+            raise WeightsUnavailable(f"{file.name} could not be read: give a .keras file that fit wrote.") from error
         try:
             model.set_weights(source.get_weights())
         except ValueError:
-            raise WeightsUnavailable(f"{Path(weights).name} does not hold the weights of {name}.") from None
+            raise WeightsUnavailable(f"{file.name} does not hold the weights of {name}.") from None
     return model
 
 
@@ -51,11 +59,6 @@ def with_activation_map(model: keras.Model) -> keras.Model:
     logit = layers.Reshape((), name="logit")(model.output)
     activation = layers.Reshape(evidence.shape[1:3], name="activation")(evidence)
     return keras.Model(model.input, [logit, activation], name=model.name)
-
-
-def default_size(name: str) -> int:
-    """The input size, in pixels, that the architecture was designed for."""
-    return _SIZES[name]
 
 
 def _head(inputs: Any, features: Any, name: str) -> keras.Model:
@@ -224,12 +227,5 @@ _BUILDERS: dict[str, Callable[[int, str | None], keras.Model]] = {
     "efficientnetv2-b0": _keras_application("efficientnetv2-b0", "EfficientNetV2B0"),
     "efficientnetv2-l": _keras_application("efficientnetv2-l", "EfficientNetV2L"),
     "sequential-baseline": _sequential_baseline,
-}
-_SIZES = {
-    "efficientnet-lite0": 224,
-    "efficientnet-lite2": 260,
-    "efficientnetv2-b0": 224,
-    "efficientnetv2-l": 480,
-    "sequential-baseline": 256,
 }
 NAMES = tuple(_BUILDERS)

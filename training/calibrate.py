@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from detector.verdict import Calibration
+from training.errors import TrainingError
 
 RATE = 0.99  # right so often outside the uncertain band, every source counted alike
 SOURCE_RATE = 0.95  # and at least so often on each source alone
@@ -20,16 +21,18 @@ def fit(logits: Logits, rate: float = RATE) -> Calibration:
 
     `real_below` and `fake_above` are the tightest around 0.5 for which, on each side by itself: verdicts are right at
     `rate` when every source counts alike, at SOURCE_RATE on each source with both classes, and no source has more than
-    FALSE_ACCUSATIONS. Raises ValueError for a rate outside 0.5..1 or where a class is missing altogether.
+    FALSE_ACCUSATIONS. Raises TrainingError for a rate outside 0.5..1 or where a class is missing altogether.
     """
     if not 0.5 < rate < 1:
-        raise ValueError("The rate must be above 0.5 and below 1.")
+        raise TrainingError("The rate must be above 0.5 and below 1.")
     targets = np.concatenate([t for _, t in logits.values()])
     if not 0 < targets.sum() < len(targets):
-        raise ValueError("Calibrating needs both real and fake pictures in the validation data.")
+        raise TrainingError("Calibrating needs both real and fake pictures in the validation data.")
     temperature = fit_temperature(logits)
     plain = Calibration(temperature, 0.5, 0.5)
     scores = {name: (plain.p_fake(values), t > 0.5) for name, (values, t) in logits.items() if len(t)}
+    if not any(_both(fake) for _, fake in scores.values()):  # each source has one class: rates are those of all
+        scores["all"] = tuple(np.concatenate(part) for part in zip(*scores.values(), strict=True))
     steps = np.concatenate([np.arange(0.5, 0.99, 0.005), 1 - np.geomspace(0.01, 1e-4, 40)])
     fake_above = next((t for t in steps if _fake_side_holds(scores, t, rate)), 1.0)
     real_below = next((1 - t for t in steps if _real_side_holds(scores, 1 - t, rate)), 0.0)

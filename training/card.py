@@ -116,7 +116,9 @@ def _confusion(sets: dict[str, Any]) -> str:
     for name, conditions in sets.items():
         c = conditions["clean"].get("confusion")
         if c:
-            rows.append(f"| {name} | {c['real_as_real']} | {c['real_as_fake']} | {c['fake_as_real']} | {c['fake_as_fake']} |")
+            rows.append(
+                f"| {name} | {c['real_as_real']} | {c['real_as_fake']} | {c['fake_as_real']} | {c['fake_as_fake']} |"
+            )
     return "\n".join(rows) + "\n"
 
 

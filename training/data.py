@@ -23,37 +23,14 @@ from detector import faces, picture
 from detector.errors import ImageError
 from detector.result import Face as JudgedFace
 from training import corruptions, forge
+from training.errors import TrainingError
+from training.source import Source
 
 AnyFace = TypeVar("AnyFace", faces.FoundFace, JudgedFace)
 log = logging.getLogger(__name__)
 
-DEFAULT_DATA = "JamieWithofs/Deepfake-and-real-images"
 HELD_OUT = 0.1  # of a train split, where a source has no validation split of its own
 _MAX_NAMED = 20
-
-
-@dataclass(frozen=True)
-class Source:
-    """`spec` is a Hub id (`owner/name` or `owner/name@revision`) or a folder; `weight` how often, relative to its
-    size, its pictures are drawn in training."""
-
-    spec: str
-    weight: float = 1.0
-
-    @classmethod
-    def parse(cls, text: str) -> "Source":
-        """`SPEC` or `SPEC:WEIGHT`. Raises ValueError for a weight that is not a positive number."""
-        spec, colon, weight = text.rpartition(":")
-        if not colon or not _is_number(weight):
-            return cls(text)
-        if float(weight) <= 0:
-            raise ValueError(f"The weight of {spec} must be above 0.")
-        return cls(spec, float(weight))
-
-    @property
-    def name(self) -> str:
-        """What the source is called in figures: a Hub id as it is, a folder by its name."""
-        return Path(self.spec).resolve().name if Path(self.spec).is_dir() else self.spec
 
 
 @dataclass(frozen=True)
@@ -109,12 +86,12 @@ class Split:
 def target_of(label: str) -> float:
     """The data sets' words turned into P(fake): `Fake` is 1.0 and `Real` 0.0, whatever number a set gives them.
 
-    Raises ValueError for any other word.
+    Raises TrainingError for any other word.
     """
     try:
         return {"fake": 1.0, "real": 0.0}[label.strip().lower()]
     except KeyError:
-        raise ValueError(f"The label {label!r} is neither Fake nor Real.") from None
+        raise TrainingError(f"The label {label!r} is neither Fake nor Real.") from None
 
 
 def load(source: Source, split: str, *, cache: Path | None = None, limit: int | None = None) -> Split:
@@ -123,13 +100,13 @@ def load(source: Source, split: str, *, cache: Path | None = None, limit: int | 
     Where a source has no validation split, the last tenth of each class of its train split is held out for it:
     neighbouring pictures often show the same person, so none is picked at random. `limit` takes that many pictures
     of each class, evenly spread. `cache` is where faces are kept: beside the data by default, else in the user's cache.
-    Raises ValueError where the split or the labels are not as they should be.
+    Raises TrainingError where the split or the labels are not as they should be.
     """
     available = _read(source.spec)
     held_out = "validation" not in available
     wanted = "train" if split == "validation" and held_out else split
     if wanted not in available:
-        raise ValueError(f"{source.name} has no {split} split: it has {', '.join(sorted(available))}.")
+        raise TrainingError(f"{source.name} has no {split} split: it has {', '.join(sorted(available))}.")
     rows = available[wanted]
     targets = _targets(rows, source)
     keep = np.arange(len(rows))
@@ -153,27 +130,41 @@ def splits_of(source: Source) -> set[str]:
 
 def _read(spec: str) -> dict[str, datasets.Dataset]:
     path = Path(spec).resolve()  # the same folder, the same fingerprint
-    if path.is_dir():
-        files = sorted(path.rglob("*.parquet"))
-        if files:
-            by_split: dict[str, list[str]] = {}
-            for file in files:
-                by_split.setdefault(_split_of(file.stem), []).append(str(file))
-            loaded = datasets.load_dataset("parquet", data_files=by_split)
+    try:
+        if path.is_dir():
+            loaded = _read_folder(path)
+        elif path.exists():
+            raise TrainingError(f"{path.name} is a file: give the folder that it is in.")
         else:
-            loaded = datasets.load_dataset("imagefolder", data_dir=str(path), drop_labels=False)
-    elif path.exists():
-        raise ValueError(f"{path.name} is a file: give the folder that it is in.")
-    else:
-        name, _, revision = spec.partition("@")
-        loaded = datasets.load_dataset(name, revision=revision or None)
+            name, _, revision = spec.partition("@")
+            loaded = datasets.load_dataset(name, revision=revision or None)
+    except (FileNotFoundError, ConnectionError) as error:
+        what = "holds no pictures" if path.is_dir() else "is no folder here, and the Hub did not give it"
+        raise TrainingError(f"{spec} {what}: look at the name and the connection.") from error
+    except datasets.exceptions.DatasetGenerationError as error:
+        raise TrainingError(f"{spec} could not be read ({error.__cause__ or error}): get another copy.") from error
     result = {}
     for split, rows in loaded.items():
         missing = {"image", "label"} - set(rows.column_names)
         if missing:
-            raise ValueError(f"{spec} lacks the column {' and '.join(sorted(missing))}.")
+            raise TrainingError(f"{spec} lacks the column {' and '.join(sorted(missing))}.")
         result[str(split)] = rows.cast_column("image", datasets.Image(decode=False))
     return result
+
+
+def _read_folder(path: Path) -> dict[str, datasets.Dataset]:
+    files = [file for file in sorted(path.rglob("*.parquet")) if not _hidden(file.relative_to(path))]
+    if not files:
+        return datasets.load_dataset("imagefolder", data_dir=str(path), drop_labels=False)
+    by_split: dict[str, list[str]] = {}
+    for file in files:
+        by_split.setdefault(_split_of(file.stem), []).append(str(file))
+    return datasets.load_dataset("parquet", data_files=by_split)
+
+
+def _hidden(path: Path) -> bool:
+    """As the cache of faces is, which is kept beside the data."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _split_of(stem: str) -> str:
@@ -185,13 +176,15 @@ def _split_of(stem: str) -> str:
 
 def _targets(rows: datasets.Dataset, source: Source) -> np.ndarray:
     feature = rows.features["label"]
-    labels = rows["label"]
+    labels = list(rows["label"])
+    if any(label is None or label == -1 for label in labels):  # -1 is what `datasets` writes for an unknown label
+        raise TrainingError(f"Some pictures of {source.name} have no label: each must be called Fake or Real.")
     if isinstance(feature, datasets.ClassLabel):
         values = [target_of(name) for name in feature.names]
         return np.array([values[label] for label in labels], np.float32)
     if labels and isinstance(labels[0], str):
         return np.array([target_of(label) for label in labels], np.float32)
-    raise ValueError(f"The labels of {source.name} have no names: they must be called Fake and Real.")
+    raise TrainingError(f"The labels of {source.name} have no names: they must be called Fake and Real.")
 
 
 def _bytes(value: dict) -> bytes:
@@ -204,11 +197,12 @@ def _with_faces(source: Source, rows: datasets.Dataset, targets: np.ndarray, spl
     file = folder / f"faces-{faces.FINDER_VERSION}-{split}-{key}.parquet"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
+        processes = min(os.cpu_count() or 1, len(rows) // 200)
         found = rows.map(
             _find_row,
             with_indices=True,
             remove_columns=rows.column_names,
-            num_proc=min(os.cpu_count() or 1, max(1, len(rows) // 200)),
+            num_proc=processes if processes > 1 else None,  # 1 would start a process of its own
             desc=f"faces of {source.name} {split}",
             new_fingerprint=key,
             load_from_cache_file=False,
@@ -283,14 +277,6 @@ def _cache_beside(spec: str) -> Path:
     return home / "deepfake-image-detector" / "faces"
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 # ---- crops -------------------------------------------------------------------------------------------------------
 
 
@@ -341,7 +327,11 @@ def training_crop(split: Split, face: Face, options: CropOptions, rng: np.random
 
 
 # The serving filter half of the time.
-_RESAMPLING = [Image.Resampling.BILINEAR] * 3 + [Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.BOX]
+_RESAMPLING = [Image.Resampling.BILINEAR] * 3 + [
+    Image.Resampling.BICUBIC,
+    Image.Resampling.LANCZOS,
+    Image.Resampling.BOX,
+]
 
 
 def training_batches(

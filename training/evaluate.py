@@ -4,6 +4,7 @@ Every picture goes through `Detector.detect_many` as a person would hand it in. 
 figures are those of the face that the label is about; `picture_…` figures take the most suspicious one, as the app does.
 """
 
+import dataclasses
 import datetime
 import json
 import logging
@@ -20,6 +21,7 @@ from training import card, corruptions, data, metrics, plots
 from training.export import git_commit, versions
 from training.files import write
 from training.metrics import Answers
+from training.source import Source
 
 log = logging.getLogger(__name__)
 
@@ -39,14 +41,14 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
     """Measure the model folder and write metrics.json, plots and README.md into it; returns the metrics.
 
     Every split of every source clean, as the web delivers it and hard; the first source's validation pictures under
-    each corruption at each severity. Raises ValueError for data that cannot be used, ModelError for the folder.
+    each corruption at each severity. Raises TrainingError for data that cannot be used, ModelError for the folder.
     """
     detector = Detector.load(folder, threads=1)
     calibration = detector.model.calibration
     sets: dict[str, Any] = {}
     curves: dict[str, Any] = {}
     for text in options.data:
-        source = data.Source.parse(text)
+        source = Source.parse(text)
         own = data.splits_of(source)
         for name in options.splits:
             if name == "test" and "test" not in own:
@@ -126,7 +128,7 @@ def _as_given(detector: Detector, split: data.Split) -> Answers:
 
 
 def _robustness(detector: Detector, options: EvaluateOptions, cache: Path | None) -> dict[str, Any]:
-    source = data.Source.parse(options.data[0])
+    source = Source.parse(options.data[0])
     split = data.load(source, "validation", cache=cache, limit=options.robustness)
     table: dict[str, Any] = {"set": f"{source.name} validation", "pictures": len(split.rows), "corruptions": {}}
     for name in corruptions.NAMES:
@@ -148,6 +150,10 @@ def _robustness(detector: Detector, options: EvaluateOptions, cache: Path | None
 
 
 def _command(options: EvaluateOptions) -> str:
-    sources = " ".join(f"DATA/{data.Source.parse(text).name}" for text in options.data)
-    limit = f" --limit {options.limit}" if options.limit else ""
-    return f"python -m training evaluate MODEL_FOLDER --data {sources}{limit} --robustness {options.robustness}"
+    words = ["python -m training evaluate MODEL_FOLDER --data"]
+    words += [Source.parse(text).place for text in options.data]
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if field.name not in ("data", "workers") and value != field.default:
+            words.append(f"--{field.name} {' '.join(value) if isinstance(value, tuple) else value}")
+    return " ".join(words)

@@ -17,6 +17,7 @@ import numpy as np
 from detector import faces, model_store
 from detector.classifier import Classifier
 from training import architectures, calibrate, data
+from training.errors import TrainingError
 from training.files import write
 from training.fit import BEST, OPTIONS, FitOptions, read_options
 
@@ -26,7 +27,7 @@ TOLERANCE = 1e-3  # largest difference of a logit between Keras and LiteRT
 _CHECKED = 256  # crops that are compared
 
 
-class ExportError(RuntimeError):
+class ExportError(TrainingError):
     """The network could not be turned into one that serves the same answers."""
 
 
@@ -34,10 +35,10 @@ def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | 
     """Write the model folder `out` from the best checkpoint of the run, and return its path.
 
     The converted network must give Keras's logits to TOLERANCE on crops of the validation pictures; the temperature
-    and the bands are fitted on those same pictures. Raises ExportError, or ValueError where `run` holds no run.
+    and the bands are fitted on those same pictures. Raises TrainingError, an ExportError among them.
     """
     if not (run / BEST).exists() or not (run / OPTIONS).exists():
-        raise ValueError(f"{run.name} holds no finished run: start one with python -m training fit.")
+        raise TrainingError(f"{run.name} holds no finished run: start one with python -m training fit.")
     options = read_options(run)
     model = keras.saving.load_model(run / BEST, compile=False, safe_mode=True)
     sources = [data.Source.parse(text) for text in options.data]
@@ -46,10 +47,13 @@ def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | 
 
     tflite = convert(model)
     classifier = Classifier(tflite, options.size, threads=2)
-    difference = _compare(model, classifier, np.concatenate([pictures for pictures, _ in crops]))
-    log.info("LiteRT and Keras differ by at most %.1e in a logit over %d crops", difference, _CHECKED)
+    difference, checked = _compare(model, classifier, np.concatenate([pictures for pictures, _ in crops]))
+    log.info("LiteRT and Keras differ by at most %.1e in a logit over %d crops", difference, checked)
 
-    logits = {s.name: (classifier.judge(pictures)[0], targets) for s, (pictures, targets) in zip(validation, crops)}
+    logits = {
+        s.name: (classifier.judge(pictures)[0], targets)
+        for s, (pictures, targets) in zip(validation, crops, strict=True)
+    }
     calibration = calibrate.fit(logits, rate)
     log.info("calibration %s", calibration)
 
@@ -67,10 +71,13 @@ def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | 
         "bands": {"real_below": round(calibration.real_below, 6), "fake_above": round(calibration.fake_above, 6)},
         "stated_rate": rate,
         "sha256": hashlib.sha256(tflite).hexdigest(),
-        "data": {s.name: {"train": t.count(), "validation": v.count()} for s, t, v in zip(sources, train, validation)},
+        "data": {
+            s.name: {"train": t.count(), "validation": v.count()}
+            for s, t, v in zip(sources, train, validation, strict=True)
+        },
         "options": _portable(options, sources),
         "commands": commands(run),
-        "litert_against_keras": {"largest_difference": difference, "crops": _CHECKED},
+        "litert_against_keras": {"largest_difference": difference, "crops": checked},
         "versions": versions(),
         "seed": options.seed,
         "date": datetime.date.today().isoformat(),
@@ -91,7 +98,8 @@ def convert(model: keras.Model) -> bytes:
     return bytes(tf.lite.TFLiteConverter.from_keras_model(both).convert())
 
 
-def _compare(model: keras.Model, classifier: Classifier, crops: np.ndarray) -> float:
+def _compare(model: keras.Model, classifier: Classifier, crops: np.ndarray) -> tuple[float, int]:
+    """The largest difference of a logit, and over how many crops it was taken."""
     some = crops[np.linspace(0, len(crops) - 1, min(_CHECKED, len(crops))).astype(int)]
     expected = np.asarray(model.predict(some, verbose=0)).reshape(-1)
     logits, maps = classifier.judge(some)
@@ -100,7 +108,7 @@ def _compare(model: keras.Model, classifier: Classifier, crops: np.ndarray) -> f
         raise ExportError(f"LiteRT's logits differ from Keras's by {difference:.4f}: the model was not exported.")
     if not np.allclose(maps.mean(axis=(1, 2)), logits, atol=TOLERANCE):
         raise ExportError("The activation maps do not add up to the logits: the model was not exported.")
-    return difference
+    return difference, len(some)
 
 
 def versions() -> dict[str, str]:
@@ -114,7 +122,7 @@ def git_commit() -> str | None:
     done = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
     )
-    return done.stdout.strip() or None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def commands(run: Path) -> list[str]:

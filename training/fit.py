@@ -21,61 +21,13 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 from tensorboardX import SummaryWriter  # TensorBoard's files without TensorFlow, for every backend
 
-from training import architectures, corruptions, data
+from training import architectures, data
+from training.errors import TrainingError
 from training.files import write
+from training.options import FitOptions
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class FitOptions:
-    """Defaults are those of the bundled model unless a preset says otherwise."""
-
-    data: tuple[str, ...] = (data.DEFAULT_DATA,)  # SPEC or SPEC:WEIGHT each
-    architecture: str = "efficientnet-lite0"
-    weights: str = "imagenet"  # "imagenet", "none", or a .keras file to go on from
-    input_size: int = 0  # pixels; 0: what the architecture was designed for
-    margin: float = 1.2  # crop side in face sides: the face with its outline, little background to learn
-    jitter: float = 1.0  # of the crop's scale, place and resampling; 0 teaches the data set's geometry
-    corruptions: tuple[str, ...] = corruptions.NAMES
-    self_blend: float = 0.1  # share of real faces blended with themselves into forgeries
-    epochs: float = 8.0
-    batch_size: int = 32
-    learning_rate: float = 1e-3  # AdamW's peak, after the warm-up, for a batch of 32
-    warm_up: float = 0.05  # share of all steps
-    weight_decay: float = 0.02
-    label_smoothing: float = 0.05  # some labels are wrong, and sure answers calibrate badly
-    patience: int = 4  # validations without a better AUC before stopping
-    validations_per_epoch: int = 1
-    limit: int | None = None  # pictures of each class and split, for trials
-    seed: int = 1
-    threads: int = 4  # that decode and cut
-
-    @property
-    def size(self) -> int:
-        return self.input_size or architectures.default_size(self.architecture)
-
-    def command(self, run: str) -> str:
-        """The `fit` command with these options, DATA and RUNS for the folders of data and runs."""
-        words = ["python -m training fit"]
-        for option in dataclasses.fields(self):
-            value = getattr(self, option.name)
-            if value == option.default:
-                continue
-            if option.name == "data":
-                sources = [data.Source.parse(text) for text in value]
-                value = [f"DATA/{s.name}" + (f":{s.weight:g}" if s.weight != 1 else "") for s in sources]
-            elif option.name == "weights" and value.endswith(".keras"):
-                value = "RUNS/" + "/".join(Path(value).parts[-2:])
-            words.append(f"--{option.name.replace('_', '-')} {' '.join(value) if isinstance(value, (list, tuple)) else value}")
-        return " ".join([*words, f"--out RUNS/{run}"])
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "default": {},
-    # Ends in minutes on two cores and shows that everything works; its model is not for use.
-    "laptop": {"input_size": 128, "limit": 600, "epochs": 2.0, "validations_per_epoch": 1},
-}
 
 CHECKPOINT = "checkpoint.keras"
 STATE = "checkpoint.json"
@@ -93,6 +45,7 @@ class _State:
     stale: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     pipeline: Any = None
+    draws: list[list[int]] = field(default_factory=list)  # where the random layers stand
     done: bool = False
 
 
@@ -103,17 +56,24 @@ class Interrupted(Exception):
 def fit(options: FitOptions, out: Path, *, resume: bool = False, cache: Path | None = None) -> Path:
     """Train, and return the path of the best checkpoint (out/best.keras).
 
-    Raises ValueError for data that cannot be used or a folder that already holds a run, Interrupted after Ctrl-C or
+    Raises TrainingError for data that cannot be used or a folder that already holds a run, Interrupted after Ctrl-C or
     SIGTERM, once the checkpoint is on disk.
     """
     if (out / STATE).exists() and not resume:
-        raise ValueError("The folder already holds a run: add --resume to continue it, or give another --out.")
+        raise TrainingError("The folder already holds a run: add --resume to continue it, or give another --out.")
     if resume and (out / OPTIONS).exists():
         options = read_options(out)
     keras.utils.set_random_seed(options.seed)
     sources = [data.Source.parse(text) for text in options.data]
+    if len({source.name for source in sources}) < len(sources):
+        raise TrainingError("Two sources have the same name: rename a folder, since figures go by the name.")
     train = [(data.load(s, "train", cache=cache, limit=options.limit), s.weight) for s in sources]
     validation = [data.load(s, "validation", cache=cache, limit=options.limit) for s in sources]
+    empty = [split.name for split, _ in train if not len(split)]
+    if empty or not sum(map(len, validation)):
+        raise TrainingError(
+            f"No face to {'train on in ' + empty[0] if empty else 'validate on'}: look at the pictures."
+        )
     crops = [(split, *data.serving_crops(split, options.size, options.margin)) for split in validation]
 
     per_epoch = data.steps_per_epoch(train, options.batch_size)
@@ -128,6 +88,7 @@ def fit(options: FitOptions, out: Path, *, resume: bool = False, cache: Path | N
     if resume and (out / STATE).exists():
         state = _State(**json.loads((out / STATE).read_text()))
         model = keras.saving.load_model(out / CHECKPOINT, safe_mode=True)
+        _restore(model, options, total, state.draws)
         batches.set_state(state.pipeline)
         log.info("continuing at step %d of %d", state.step, total)
     else:
@@ -180,6 +141,21 @@ def _compile(model: keras.Model, options: FitOptions, total: int) -> None:
     model.compile(optimizer, loss, metrics=[], jit_compile=keras.backend.backend() == "jax")
 
 
+def _restore(model: keras.Model, options: FitOptions, total: int, draws: list[list[int]]) -> None:
+    """What a .keras file leaves out: which weights do not decay, and where the random layers stand."""
+    saved = [np.asarray(variable) for variable in model.optimizer.variables]
+    _compile(model, options, total)
+    model.optimizer.build(model.trainable_variables)
+    for variable, value in zip(model.optimizer.variables, saved, strict=True):
+        variable.assign(value)
+    for variable, value in zip(_draws(model), draws, strict=False):
+        variable.assign(value)
+
+
+def _draws(model: keras.Model) -> list[Any]:
+    return [variable for variable in model.non_trainable_variables if "seed_generator_state" in variable.path]
+
+
 def _validate(model: Any, crops: list, options: FitOptions, state: _State, out: Path, board: SummaryWriter) -> None:
     row: dict[str, Any] = {"step": state.step, "auc": {}, "accuracy": {}}
     for split, pictures, targets in crops:
@@ -211,6 +187,7 @@ def predict(model: Any, crops: np.ndarray, batch_size: int = 32) -> np.ndarray:
 
 def _save(model: Any, batches: Any, state: _State, out: Path) -> None:
     state.pipeline = batches.get_state()
+    state.draws = [np.asarray(variable).tolist() for variable in _draws(model)]
     _write_model(model, out / CHECKPOINT)
     write(out / STATE, json.dumps(dataclasses.asdict(state)).encode())
 

@@ -59,7 +59,9 @@ def _altered(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     choice = rng.random()
     if choice < 0.4:  # as a generator's face is: of fewer pixels than its place
         factor = rng.uniform(0.35, 0.85)
-        small = cv2.resize(out, (max(8, int(width * factor)), max(8, int(height * factor))), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(
+            out, (max(8, int(width * factor)), max(8, int(height * factor))), interpolation=cv2.INTER_AREA
+        )
         out = cv2.resize(small, (width, height), interpolation=int(rng.choice((cv2.INTER_LINEAR, cv2.INTER_CUBIC))))
     elif choice < 0.7:  # or sharpened after
         blurred = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.8, 2.0)))

@@ -22,7 +22,9 @@ class Answers:
     p_picture: np.ndarray
 
 
-def figures(answers: Answers, calibration: Calibration, *, resamples: int = _RESAMPLES, seed: int = 0) -> dict[str, Any]:
+def figures(
+    answers: Answers, calibration: Calibration, *, resamples: int = _RESAMPLES, seed: int = 0
+) -> dict[str, Any]:
     """Every figure of one set of pictures: {name: {"value", "low", "high"}}, beside the counts.
 
     `low` and `high` are the 2.5% and 97.5% points over `resamples` bootstrap draws of the pictures. Pictures without a

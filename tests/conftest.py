@@ -1,0 +1,73 @@
+"""What most tests look at: two real photographs with one face each, and the detector as it is shipped."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from detector import Detector
+from detector.faces import FaceFinder
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def detector() -> Detector:
+    return Detector.load()
+
+
+@pytest.fixture(scope="session")
+def finder() -> FaceFinder:
+    return FaceFinder(2)
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    return data.astronaut()
+
+
+@pytest.fixture(scope="session")
+def hopper() -> Path:
+    return Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+
+
+@pytest.fixture(scope="session")
+def no_face() -> np.ndarray:
+    """A page of print."""
+    return np.repeat(data.page()[..., None], 3, axis=2)
+
+
+@pytest.fixture
+def folder(tmp_path, astronaut, hopper, no_face) -> Path:
+    """Three good pictures, one of them in a folder of its own, two broken ones, and a file that is no picture's."""
+    whole = hopper.read_bytes()
+    (tmp_path / "inner").mkdir()
+    Image.fromarray(astronaut).save(tmp_path / "astronaut.png")
+    Image.fromarray(no_face).save(tmp_path / "page.webp", lossless=True)
+    (tmp_path / "inner" / "HOPPER.JPG").write_bytes(whole)
+    (tmp_path / "inner" / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "broken.png").write_bytes(b"no picture at all")
+    (tmp_path / "notes.txt").write_text("no picture's name")
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def python():
+    """Runs this Python in the project's folder, or in `cwd`, with the project importable."""
+
+    def run(*arguments: object, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            cwd=cwd,
+            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **environment},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+        )
+
+    return run

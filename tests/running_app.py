@@ -1,0 +1,118 @@
+"""The real app in a process of its own, and a real browser to look at it: for test_app.py and docs/screenshots.py."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ROOT = Path(__file__).resolve().parent.parent
+_READY_WITHIN = 180  # seconds: a few on an idle machine
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@dataclass(frozen=True)
+class RunningApp:
+    """`url` ends without a slash; `log` is what the process has written so far; `cache` is where gradio keeps files."""
+
+    url: str
+    log_file: Path
+    cache: Path
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+
+@contextmanager
+def serve(*arguments: str, command: tuple[str, ...] = ("app.py",)) -> Iterator[RunningApp]:
+    """`python app.py` on a free port of the loopback, with a cache of its own, stopped at the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        cache, log = Path(folder, "cache"), Path(folder, "log")
+        environment = os.environ | {
+            "GRADIO_TEMP_DIR": str(cache),
+            "GRADIO_ANALYTICS_ENABLED": "False",
+            "HF_HUB_OFFLINE": "1",
+            "PYTHONPATH": str(ROOT),
+        }
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, *command, "--port", str(port), *arguments],
+                cwd=ROOT,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        app = RunningApp(f"http://127.0.0.1:{port}", log, cache)
+        try:
+            _wait_for(app, process)
+            yield app
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_for(app: RunningApp, process: subprocess.Popen) -> None:
+    end = time.monotonic() + _READY_WITHIN
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise RuntimeError(f"The app ended with status {process.returncode}:\n{app.log}")
+        try:
+            with urllib.request.urlopen(f"{app.url}/config", timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise RuntimeError(f"The app was not ready within {_READY_WITHIN} s:\n{app.log}")
+
+
+@contextmanager
+def browser() -> Iterator["Browser"]:
+    """Headless Chromium. Raises RuntimeError, with what to install, where there is none."""
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        raise RuntimeError(
+            "The pages are looked at with Chromium: install it, on Debian by `apt-get install chromium`."
+        )
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
+        try:
+            yield chromium
+        finally:
+            chromium.close()
+
+
+@pytest.fixture(scope="session")
+def running_app() -> Iterator[RunningApp]:
+    with serve() as app:
+        yield app

@@ -1,0 +1,358 @@
+"""The real app, through its real client and in a real browser."""
+
+import base64
+import dataclasses
+import io
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image, PngImagePlugin
+from skimage import data_dir
+
+from detector import Detector, Face, ImageError, Result, Verdict
+from detector.provenance import Finding
+from tests.running_app import ROOT, RunningApp, browser, running_app
+from ui import detect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+__all__ = ["running_app"]  # a fixture: pytest looks for it here
+
+ASTRONAUT = Path(data_dir, "astronaut.png")
+ATTACK = "<img src=x onerror=\"window.broken='in'\"><script>window.broken='in'</script>${window.broken='in'}{{value}}"
+_PATIENCE = 60_000  # ms: an idle machine needs two seconds
+
+
+@pytest.fixture(scope="module")
+def client(running_app: RunningApp) -> Client:
+    return Client(running_app.url, verbose=False)
+
+
+@pytest.fixture(scope="module")
+def judged() -> Result:
+    return Detector.load().detect(ASTRONAUT)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator["Browser"]:
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def look(running_app: RunningApp, chromium: "Browser") -> Iterator[Callable[..., "Page"]]:
+    """Opens the page at a width and colour scheme. At the end: nothing was asked of any other server."""
+    opened, asked = [], []
+
+    def open_page(width: int = 1280, scheme: str = "light") -> "Page":
+        page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        page.set_default_timeout(_PATIENCE)
+        page.on("request", lambda request: asked.append(request.url))
+        opened.append(page)
+        page.goto(running_app.url)
+        return page
+
+    yield open_page
+    for page in opened:
+        page.close()
+    assert [url for url in asked if not url.startswith((running_app.url, "data:", "blob:"))] == []
+
+
+def give(page: "Page", picture: Path) -> None:
+    page.locator("#upload input[type=file]").first.set_input_files(picture)
+
+
+def answer(page: "Page") -> str:
+    """The verdict's name, or "error", once it is there."""
+    found = page.locator("#verdict [data-verdict], #verdict [role=alert]")
+    found.wait_for()
+    return found.get_attribute("data-verdict") or "error"
+
+
+def overflow(page: "Page") -> int:
+    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+
+def post(app: RunningApp, picture: object) -> str:
+    """What a client without manners gets: the raw answer to `picture`, unchecked by gradio_client."""
+    request = urllib.request.Request(
+        f"{app.url}/gradio_api/call/detect",
+        json.dumps({"data": [picture]}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as response:
+        event = json.load(response)["event_id"]
+    with urllib.request.urlopen(f"{app.url}/gradio_api/call/detect/{event}", timeout=60) as response:
+        return response.read().decode()
+
+
+def broken_file(folder: Path) -> tuple[Path, str]:
+    """A file that is no picture, and the sentence that says so."""
+    path = folder / "holiday.jpg"
+    path.write_text("not a picture")
+    with pytest.raises(ImageError) as error:
+        Detector.load().detect(path)
+    return path, str(error.value)
+
+
+# --- The API ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_endpoint_answers_what_the_detector_answers(client: Client, judged: Result) -> None:
+    answered, expected = client.predict(picture=handle_file(ASTRONAUT), api_name="/detect"), judged.to_dict()
+    assert answered.pop("seconds").keys() == expected.pop("seconds").keys()
+    assert answered == expected
+
+
+def test_the_endpoint_is_the_only_one_and_described(client: Client) -> None:
+    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    assert list(endpoints) == ["/detect"]
+    assert "likely_fake" in endpoints["/detect"]["description"]
+
+
+def test_a_bad_file_gets_its_sentence(client: Client, tmp_path: Path) -> None:
+    path, sentence = broken_file(tmp_path)
+    with pytest.raises(AppError) as error:
+        client.predict(picture=handle_file(path), api_name="/detect")
+    assert str(error.value) == sentence
+
+
+def test_a_data_url_is_judged_and_bounded(running_app: RunningApp, judged: Result) -> None:
+    whole = base64.b64encode(ASTRONAUT.read_bytes()).decode()
+    assert judged.picture.sha256 in post(running_app, {"url": f"data:image/png;base64,{whole}"})
+    assert "cannot" in (cut := post(running_app, {"url": "data:image/png;base64,AAAA"})) or "not a picture" in cut
+    assert "30 MB" in post(running_app, {"url": "data:image/png;base64," + "A" * 41_000_000})
+
+
+@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}], ids=["bare", "with meta"])
+def test_files_of_the_server_cannot_be_named(running_app: RunningApp, meta: dict) -> None:
+    for path in (str(ASTRONAUT), "app.py", str(running_app.cache / ".." / "log")):
+        answered = post(running_app, {"path": path, **meta})
+        assert answered.startswith("event: error")
+        assert "sha256" not in answered and str(ROOT) not in answered
+
+
+def test_nobody_skips_the_queue(running_app: RunningApp) -> None:
+    request = urllib.request.Request(f"{running_app.url}/gradio_api/run/detect", b'{"data": [null]}')
+    request.add_header("Content-Type", "application/json")
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(request, timeout=60)
+    assert error.value.code == 404
+
+
+def test_a_file_over_the_limit_is_refused(running_app: RunningApp) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n' + b"0" * 30_100_000
+    request = urllib.request.Request(f"{running_app.url}/gradio_api/upload", body + b"\r\n--x--\r\n")
+    request.add_header("Content-Type", "multipart/form-data; boundary=x")
+    with pytest.raises((urllib.error.HTTPError, ConnectionError)) as error:
+        urllib.request.urlopen(request, timeout=60)
+    assert not isinstance(error.value, urllib.error.HTTPError) or error.value.code == 413
+
+
+def test_no_response_names_a_path_of_the_server(running_app: RunningApp) -> None:
+    pages = ["/", "/config", "/gradio_api/info", "/gradio_api/openapi.json"]
+    texts = [urllib.request.urlopen(running_app.url + page, timeout=60).read().decode() for page in pages]
+    texts += [post(running_app, picture) for picture in (None, "x", 5, {}, {"path": 5}, {"path": "/nothing"})]
+    for text in texts:
+        for place in (str(ROOT), sys.prefix, "site-packages", "Traceback"):
+            assert place not in text
+
+
+def test_without_a_model_it_says_so_and_stops(tmp_path: Path) -> None:
+    command = [sys.executable, "app.py", "--model", str(tmp_path / "nowhere")]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 2
+    assert "nowhere" in ended.stderr and str(tmp_path) not in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+
+
+# --- The page --------------------------------------------------------------------------------------------------------
+
+
+def test_a_portrait_is_judged_in_the_open(look: Callable[..., "Page"], judged: Result) -> None:
+    page = look()
+    give(page, ASTRONAUT)
+    assert answer(page) == judged.verdict
+    assert detect.out_of_100(judged.p_fake).removesuffix(" of 100") in page.locator("#verdict").inner_text()
+    marked = page.locator("#marked img")
+    marked.wait_for()
+    assert "1 face marked" in marked.get_attribute("alt")
+    card = page.locator("#cards [data-face='1']")
+    assert card.locator("img").count() == 2  # the face and its heat map
+    for i in range(2):
+        assert card.locator("img").nth(i).evaluate("image => image.complete && image.naturalWidth > 0")
+        assert card.locator("img").nth(i).get_attribute("alt")
+    assert page.locator("#compared img").count() == 2
+    evidence = page.locator("#evidence").inner_text()
+    assert "absent proves nothing" in evidence and "of 100" not in evidence
+    assert "What this cannot tell" in page.content()
+    assert judged.picture.sha256 in page.locator("#record").text_content()
+    assert str(ROOT) not in page.content() and sys.prefix not in page.content()
+    assert overflow(page) <= 0
+
+    page.locator("#upload").get_by_label("Remove Image").click()
+    page.get_by_text("Your answer appears here").wait_for()
+    assert not page.locator("#cards").is_visible() and not page.locator("#evidence").is_visible()
+
+
+def test_dark_and_narrow(look: Callable[..., "Page"], judged: Result) -> None:
+    page = look(360, "dark")
+    give(page, ASTRONAUT)
+    assert answer(page) == judged.verdict
+    page.locator("#marked img").wait_for()
+    assert overflow(page) <= 0
+    ground, ink = (
+        page.evaluate(f"getComputedStyle(document.querySelector('{place}')).{style}.match(/\\d+/g).map(Number)")
+        for place, style in (("body", "backgroundColor"), ("#evidence h2", "color"))
+    )
+    assert max(ground[:3]) < 60 and min(ink[:3]) > 180
+    page.wait_for_function(  # the answer came into sight by itself
+        "() => { const box = document.querySelector('#verdict').getBoundingClientRect(); "
+        "return box.top >= -1 && box.bottom <= innerHeight + 1 }"
+    )
+
+
+def test_a_picture_without_a_face_gets_no_score(look: Callable[..., "Page"]) -> None:
+    page = look()
+    page.get_by_text("A picture without a face").click()
+    assert answer(page) == Verdict.NO_FACE
+    words = page.locator("#verdict").inner_text()
+    assert "No face found" in words and "of 100" not in words and "%" not in words
+    assert page.locator("#verdict .scale").count() == 0
+    assert not page.locator("#cards").is_visible() and page.locator("#evidence").is_visible()
+
+
+def test_a_bad_file_is_told_calmly(look: Callable[..., "Page"], tmp_path: Path) -> None:
+    path, sentence = broken_file(tmp_path)
+    page = look(360)
+    give(page, path)
+    assert answer(page) == "error"
+    words = page.locator("#verdict").inner_text()
+    assert sentence in words and "Traceback" not in words and str(tmp_path) not in page.content()
+    assert overflow(page) <= 0
+
+
+def test_another_face_can_be_compared(look: Callable[..., "Page"], tmp_path: Path) -> None:
+    with Image.open(ASTRONAUT) as image:
+        twice = Image.new("RGB", (image.width * 2, image.height))
+        twice.paste(image, (0, 0))
+        twice.paste(image.rotate(8), (image.width, 0))
+    twice.save(tmp_path / "twice.png")
+    page = look()
+    give(page, tmp_path / "twice.png")
+    answer(page)
+    assert page.locator("#cards article").count() == 2
+    first = page.locator("#compared img").first.get_attribute("src")
+    page.locator("#which").get_by_text("Face 2").click()
+    page.wait_for_function("old => document.querySelector('#compared img')?.src != old", arg=first)
+
+
+def test_what_a_file_says_is_never_run(look: Callable[..., "Page"], tmp_path: Path) -> None:
+    with Image.open(ASTRONAUT) as image:
+        image.load()
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("Software", f"Adobe Photoshop {ATTACK}")
+    texts.add_text("parameters", f"{ATTACK}\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 8x8, Model: x")
+    exif = Image.Exif()
+    exif[0x0131] = f"Adobe Photoshop {ATTACK}"
+    image.save(tmp_path / "said.png", pnginfo=texts, exif=exif)
+    page = look()
+    give(page, tmp_path / "said.png")
+    answer(page)
+    page.locator("#evidence li").first.wait_for()
+    assert "Photoshop" in page.locator("#evidence").inner_text()
+    assert page.evaluate("window.broken") is None
+    assert page.locator("#evidence img, #evidence script").count() == 0
+
+
+def test_the_log_keeps_counts_not_pictures(running_app: RunningApp) -> None:
+    assert "1 picture, 1 faces" in running_app.log
+    assert not any(name in running_app.log for name in ("astronaut", "holiday", "said.png", "Photoshop"))
+
+
+# --- The parts that need no server -----------------------------------------------------------------------------------
+
+
+def result_with(judged: Result, **changes: Any) -> Result:
+    return dataclasses.replace(judged, **changes)
+
+
+def test_every_string_of_a_stranger_is_escaped(judged: Result) -> None:
+    told = result_with(judged, provenance=(Finding(ATTACK, ATTACK, ATTACK, ATTACK),), warnings=(ATTACK,))
+    calibration = Detector.load().model.calibration
+    pages = (detect.evidence_html(told), detect.verdict_html(told, calibration), detect.error_html(ATTACK, ATTACK))
+    for page in pages:
+        assert "<script" not in page and "<img" not in page and "&lt;script" in page
+
+
+@pytest.mark.parametrize(
+    ("p_fake", "words"),
+    [
+        (0.0, "fewer than 1"),
+        (0.0099, "fewer than 1"),
+        (0.01, "about 1"),
+        (0.934, "about 93"),
+        (0.99, "about 99"),
+        (0.9901, "more than 99"),
+        (1.0, "more than 99"),
+    ],
+)
+def test_a_score_is_a_frequency_and_never_certain(p_fake: float, words: str) -> None:
+    assert detect.out_of_100(p_fake) == f"{words} of 100"
+
+
+def test_each_verdict_has_words_and_a_shape_of_its_own(judged: Result) -> None:
+    calibration = Detector.load().model.calibration
+    pages = {}
+    for verdict in Verdict:
+        empty = {"p_fake": None, "faces": ()} if verdict is Verdict.NO_FACE else {}
+        page = detect.verdict_html(result_with(judged, verdict=verdict, **empty), calibration)
+        pages[verdict] = page[page.index("<svg") : page.index("</svg>")], page[page.index("<h2>") : page.index("</h2>")]
+    assert len({shape for shape, _ in pages.values()}) == len({words for _, words in pages.values()}) == len(Verdict)
+    assert "of 100" not in detect.verdict_html(
+        result_with(judged, verdict=Verdict.NO_FACE, p_fake=None, faces=()), calibration
+    )
+
+
+def test_boxes_are_numbered_on_a_small_copy(judged: Result) -> None:
+    face = judged.faces[0]
+    crowd = tuple(
+        dataclasses.replace(face, box=(x, y, x + 300, y + 300), verdict=verdict)
+        for verdict, x, y in (
+            (Verdict.LIKELY_FAKE, 0, 0),
+            (Verdict.UNCERTAIN, 1000, 900),
+            (Verdict.LIKELY_REAL, 2900, 2100),
+        )
+    )
+    drawn = detect.draw_boxes(np.full((2400, 3200, 3), 200, np.uint8), crowd)
+    assert drawn.size == (1600, 1200)
+    pixels = np.asarray(drawn)
+    assert all((pixels == detect.BOX_COLOURS[face.verdict]).all(axis=2).any() for face in crowd)
+    grey = detect.BOX_COLOURS[Verdict.UNCERTAIN]
+    assert max(grey) - min(grey) < 24
+
+
+def test_many_faces_are_shown_up_to_a_bound(judged: Result) -> None:
+    face = judged.faces[0]
+    crowd: tuple[Face, ...] = (face,) * (detect.SHOWN_FACES + 6)
+    page = detect.cards_html(result_with(judged, faces=crowd))
+    assert page.count("<article") == detect.SHOWN_FACES and "6 more faces" in page
+
+
+def test_a_crop_on_the_page_is_small(judged: Result) -> None:
+    page = detect.cards_html(judged)
+    start = page.index("base64,") + 7
+    data = base64.b64decode(page[start : page.index('"', start)])
+    assert Image.open(io.BytesIO(data)).size == judged.faces[0].crop.shape[:2]
+    assert len(data) < 60_000

@@ -1,0 +1,275 @@
+"""The finder on real photographs with boxes drawn by hand, and the geometry of the crop on pictures that show it."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from detector.faces import MIN_FACE, FoundFace, cut
+from detector.picture import read
+
+# Drawn by hand: from the hairline or the brows to the chin, from ear to ear.
+ASTRONAUT = (172, 66, 278, 182)
+HOPPER = (166, 135, 364, 338)
+CAMERA = (190, 115, 262, 196)
+
+
+def iou(box: tuple[float, ...], other: tuple[float, ...]) -> float:
+    width = min(box[2], other[2]) - max(box[0], other[0])
+    height = min(box[3], other[3]) - max(box[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    areas = [(right - left) * (bottom - top) for left, top, right, bottom in (box, other)]
+    return width * height / (sum(areas) - width * height)
+
+
+def scaled(pixels: np.ndarray, factor: float) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    return np.asarray(Image.fromarray(pixels).resize((round(width * factor), round(height * factor))))
+
+
+@pytest.fixture(scope="module")
+def photos(astronaut, hopper) -> dict[str, tuple[np.ndarray, tuple[int, ...]]]:
+    camera = np.repeat(data.camera()[..., None], 3, axis=2)
+    return {
+        "astronaut": (astronaut, ASTRONAUT),
+        "hopper": (read(hopper).pixels, HOPPER),
+        "cameraman": (camera, CAMERA),
+    }
+
+
+@pytest.fixture(scope="module")
+def portrait(astronaut) -> Image.Image:
+    """A face of 108 pixels with as much round it as a passport photo has."""
+    return Image.fromarray(astronaut[16:232, 118:334])
+
+
+def pasted(portrait: Image.Image, size: tuple[int, int], places: list[tuple[int, int, int]]):
+    """Portraits on grey with faces of so many pixels, and the faces' boxes; a place is (left, top, face)."""
+    canvas = Image.new("RGB", size, (120, 125, 130))
+    boxes = []
+    for left, top, face in places:
+        small = portrait.resize((2 * face, 2 * face), Image.Resampling.LANCZOS)
+        canvas.paste(small, (left, top))
+        boxes.append(tuple(round(o + (v - p) * face / 108) for v, p, o in zip(ASTRONAUT, (118, 16) * 2, (left, top) * 2)))
+    return np.asarray(canvas), boxes
+
+
+# --- Finding ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["astronaut", "hopper", "cameraman"])
+def test_the_one_face_is_found_where_it_is(finder, photos, name):
+    pixels, box = photos[name]
+    found = finder.find(pixels)
+    assert len(found) == 1
+    assert iou(found[0].box, box) > 0.7
+    assert 0.5 <= found[0].score <= 1
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.75, 1.5, 2, 3])
+@pytest.mark.parametrize("name", ["astronaut", "hopper"])
+def test_the_face_is_found_at_every_scale(finder, photos, name, factor):
+    pixels, box = photos[name]
+    found = finder.find(scaled(pixels, factor))
+    assert len(found) == 1
+    assert iou(found[0].box, tuple(v * factor for v in box)) > 0.7
+
+
+@pytest.mark.parametrize("name", ["astronaut", "hopper"])
+def test_the_box_does_not_depend_on_scale_or_place(finder, photos, name):
+    """What the classifier was trained with must be what it gets."""
+    pixels, _ = photos[name]
+    (first,) = finder.find(pixels)
+    (larger,) = finder.find(scaled(pixels, 2))
+    assert iou(first.box, tuple(v / 2 for v in larger.box)) > 0.9
+    (moved,) = finder.find(np.pad(pixels, ((130, 10), (70, 300), (0, 0))))
+    assert iou(first.box, tuple(v - o for v, o in zip(moved.box, (70, 130) * 2, strict=True))) > 0.9
+
+
+@pytest.mark.parametrize("margin", [0, 0.1, 0.3])
+@pytest.mark.parametrize("name", ["astronaut", "hopper"])
+def test_a_face_that_fills_the_frame_is_found(finder, photos, name, margin):
+    pixels, (left, top, right, bottom) = photos[name]
+    border = round((right - left) * margin)
+    left, top, right, bottom = left - border, top - border, right + border, bottom + border
+    (found,) = finder.find(pixels[top:bottom, left:right])
+    inside = (border, border, right - left - border, bottom - top - border)
+    assert iou(found.box, inside) > 0.7
+
+
+def test_a_face_of_40_pixels_is_found_in_a_large_picture(finder, portrait):
+    pixels, boxes = pasted(portrait, (2000, 1500), [(1203, 347, 40)])
+    (found,) = finder.find(pixels)
+    assert iou(found.box, boxes[0]) > 0.6
+    assert abs(found.side - 40) < 10
+
+
+def test_several_faces_are_found_the_largest_first(finder, portrait):
+    places = [(40, 500, 60), (700, 30, 200), (500, 600, 110), (30, 40, 35), (1050, 640, 80)]
+    pixels, boxes = pasted(portrait, (1300, 860), places)
+    found = finder.find(pixels)
+    assert len(found) == len(boxes)
+    for face, box in zip(found, sorted(boxes, key=lambda box: box[0] - box[2]), strict=True):
+        assert iou(face.box, box) > 0.6
+    assert [face.side for face in found] == sorted((face.side for face in found), reverse=True)
+
+
+def test_neighbours_are_not_merged(finder, portrait):
+    pixels, boxes = pasted(portrait, (700, 300), [(20, 40, 100), (225, 40, 100), (430, 40, 100)])
+    found = sorted(finder.find(pixels), key=lambda face: face.box[0])
+    assert len(found) == 3
+    assert all(iou(face.box, box) > 0.6 for face, box in zip(found, boxes, strict=True))
+
+
+@pytest.mark.parametrize("name", ["text", "page", "coins", "moon", "brick", "logo"])
+def test_none_is_found_in_print_and_patterns(finder, name):
+    assert finder.find(read(getattr(data, name)()).pixels) == []
+
+
+@pytest.mark.parametrize("name", ["coffee", "rocket", "chelsea"])
+def test_none_is_found_in_a_cup_a_rocket_or_a_cat(finder, name):
+    assert finder.find(getattr(data, name)()) == []
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (32, 3000), (3000, 32), (400, 401)])
+@pytest.mark.parametrize("value", [0, 255])
+def test_none_is_found_in_an_empty_picture_of_any_shape(finder, shape, value):
+    assert finder.find(np.full((*shape, 3), value, np.uint8)) == []
+
+
+def test_noise_has_no_face(finder):
+    assert finder.find(np.random.default_rng(5).integers(0, 256, (400, 600, 3)).astype(np.uint8)) == []
+
+
+def test_boxes_lie_inside_and_say_how_much_is_visible(finder, photos):
+    pixels, (left, top, right, bottom) = photos["hopper"]
+    whole = finder.find(pixels)[0]
+    assert whole.visible == 1
+    half = pixels[: bottom + 40, (left + right) // 2 - 30 :]
+    found = finder.find(half)
+    assert found, "half a face is a face"
+    for face in found:
+        assert 0 <= face.box[0] < face.box[2] <= half.shape[1]
+        assert 0 <= face.box[1] < face.box[3] <= half.shape[0]
+        assert all(type(v) is int for v in face.box)
+    assert found[0].visible < 0.9
+
+
+def test_the_eyes_nose_and_mouth_are_where_they_are(finder, astronaut):
+    (face,) = finder.find(astronaut)
+    seen = [(203, 101), (248, 102), (224, 129), (223, 151)]  # by hand: her right eye, left eye, nose, mouth
+    assert face.keypoints.shape == (6, 2)
+    assert np.abs(face.keypoints[:4] - seen).max() < 8
+    right_ear, left_ear = face.keypoints[4:]
+    assert right_ear[0] < face.keypoints[0, 0] and left_ear[0] > face.keypoints[1, 0]
+
+
+def test_faces_below_the_smallest_are_left_out(finder, portrait):
+    pixels, boxes = pasted(portrait, (600, 400), [(40, 60, 100), (400, 250, 36)])
+    assert len(finder.find(pixels)) == 2
+    (found,) = finder.find(pixels, min_face=60)
+    assert iou(found.box, boxes[0]) > 0.6
+    assert finder.find(pixels, min_face=300) == []
+    tiny, _ = pasted(portrait, (600, 400), [(40, 60, 12)])
+    assert all(face.side >= MIN_FACE for face in finder.find(tiny))
+
+
+def test_a_higher_score_may_be_asked_for(finder, astronaut):
+    assert finder.find(astronaut, min_score=0.99) == []
+
+
+def test_the_picture_is_left_as_it_was_and_the_answer_is_the_same_twice(finder, photos):
+    pixels = photos["hopper"][0].copy()
+    first, second = finder.find(pixels), finder.find(pixels)
+    assert np.array_equal(pixels, photos["hopper"][0])
+    assert [(f.box, f.score) for f in first] == [(f.box, f.score) for f in second]
+
+
+# --- Cutting ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ramp() -> np.ndarray:
+    """240 x 200 pixels: red says the column, green the row."""
+    rows, columns = np.mgrid[0:200, 0:240]
+    return np.stack([columns, rows, np.zeros_like(rows)], axis=-1).astype(np.uint8)
+
+
+def test_the_crop_is_the_square_round_the_middle_of_the_box(ramp):
+    crop = cut(ramp, (80, 60, 120, 100), 60, 1.5)
+    assert crop.shape == (60, 60, 3) and crop.dtype == np.uint8
+    assert np.array_equal(crop, ramp[50:110, 70:130])
+
+
+def test_the_longer_side_of_the_box_counts(ramp):
+    assert np.array_equal(cut(ramp, (90, 60, 110, 100), 60, 1.5), ramp[50:110, 70:130])
+    assert np.array_equal(cut(ramp, (80, 70, 120, 90), 60, 1.5), ramp[50:110, 70:130])
+
+
+def test_the_crop_is_scaled_to_the_size_asked_for(ramp):
+    for size in (32, 160, 224):
+        crop = cut(ramp, (80, 60, 120, 100), size, 2).astype(float)
+        assert crop.shape == (size, size, 3)
+        centres = (np.arange(size) + 0.5) * 80 / size - 0.5
+        inner = slice(size // 20, -size // 20)  # at its rim a scaled picture has only half its neighbours
+        assert np.abs(crop[inner, :, 1] - (40 + centres)[inner, None]).max() <= 1
+        assert np.abs(crop[:, inner, 0] - (60 + centres)[None, inner]).max() <= 1
+
+
+def test_a_finer_resampling_may_be_asked_for(astronaut):
+    crops = [cut(astronaut, ASTRONAUT, 64, 1.2, resample=r) for r in (Image.Resampling.BILINEAR, Image.Resampling.LANCZOS)]
+    assert not np.array_equal(*crops)
+    assert np.abs(crops[0].astype(int) - crops[1]).mean() < 6
+
+
+def test_beyond_the_picture_its_edge_is_repeated(ramp):
+    padded = np.pad(ramp, ((300, 300), (300, 300), (0, 0)), "edge")
+    for box in ((0, 0, 40, 40), (200, 160, 240, 200), (0, 160, 40, 200), (210, 0, 240, 30), (0, 0, 240, 200)):
+        side = max(box[2] - box[0], box[3] - box[1]) * 2
+        left, top = (box[0] + box[2] - side) // 2 + 300, (box[1] + box[3] - side) // 2 + 300
+        assert np.array_equal(cut(ramp, box, side, 2), padded[top : top + side, left : left + side])
+
+
+@pytest.mark.parametrize("shift", [(20, 0), (-20, 0), (0, 20), (0, -20), (-9, 9)])
+def test_a_crop_that_lies_wholly_outside_is_the_nearest_edge(ramp, shift):
+    padded = np.pad(ramp, ((1000, 1000), (1000, 1000), (0, 0)), "edge")
+    left, top = 1080 + 40 * shift[0], 1060 + 40 * shift[1]
+    assert np.array_equal(cut(ramp, (80, 60, 120, 100), 40, 1, shift=shift), padded[top : top + 40, left : left + 40])
+
+
+def test_scale_is_of_the_side(ramp):
+    assert np.array_equal(cut(ramp, (80, 60, 120, 100), 40, 2, scale=0.5), ramp[60:100, 80:120])
+    assert np.array_equal(cut(ramp, (80, 60, 120, 100), 100, 2, scale=1.25), ramp[30:130, 50:150])
+
+
+def test_shift_is_in_sides_of_the_face(ramp):
+    crop = cut(ramp, (80, 60, 120, 100), 60, 1.5, shift=(0.25, -0.5))
+    assert np.array_equal(crop, ramp[30:90, 80:140])
+
+
+def test_boxes_need_not_be_whole_numbers(ramp):
+    assert np.array_equal(cut(ramp, (80.2, 59.9, 120.1, 100.2), 60, 1.5), ramp[50:110, 70:130])
+
+
+def test_a_box_of_nothing_still_gives_a_crop(ramp):
+    assert cut(ramp, (50, 50, 50, 50), 32, 1.2).shape == (32, 32, 3)
+
+
+def test_the_crop_is_a_copy(ramp):
+    before = ramp.copy()
+    crop = np.array(cut(ramp, (80, 60, 120, 100), 60, 1.5))
+    crop[:] = 0
+    assert np.array_equal(ramp, before)
+
+
+def test_the_crop_of_a_picture_that_was_scaled_down_is_as_sharp_as_its_pixels_allow(astronaut):
+    """No pixel is passed over: the crop of a large face is the mean of what it covers."""
+    noise = np.random.default_rng(2).integers(0, 256, (640, 640, 3)).astype(np.uint8)
+    crop = cut(noise, (0, 0, 640, 640), 64, 1.0).astype(float)
+    blocks = noise.reshape(64, 10, 64, 10, 3).mean(axis=(1, 3))
+    assert crop.std() < 12 and np.corrcoef(crop.ravel(), blocks.ravel())[0, 1] > 0.8
+
+
+def test_a_face_knows_its_side():
+    assert FoundFace((10, 20, 50, 45), 0.9, 1.0, np.zeros((6, 2), np.float32)).side == 40

@@ -1,0 +1,79 @@
+"""Who may import whom, and what is public."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import detector
+
+FOLDER = Path(detector.__file__).parent
+ABOVE = {"tensorflow", "keras", "torch", "gradio", "training", "ui", "app", "benchmarks", "tests", "datasets"}
+FORBIDDEN = {*ABOVE, "skimage", "matplotlib", "pytest", "sklearn", "scipy", "cv2"}
+
+START = f"""
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {FORBIDDEN!r}:
+            raise ImportError("detector must not import " + name)
+sys.meta_path.insert(0, Refuse())
+import detector, detector.__main__, detector.heatmap
+import numpy
+result = detector.Detector.load().detect(numpy.full((64, 64, 3), 200, numpy.uint8))
+assert result.verdict == "no_face"
+print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
+"""
+
+
+def test_the_detector_starts_without_what_trains_or_shows_it(python):
+    ran = python("-c", START)
+    assert ran.returncode == 0, ran.stderr
+    assert not FORBIDDEN & set(ran.stdout.split())
+    assert "ai_edge_litert" in ran.stdout.split()
+
+
+def test_importing_takes_neither_a_table_nor_content_credentials(python):
+    ran = python("-c", "import sys, detector, detector.__main__; print('rich' in sys.modules, 'c2pa' in sys.modules)")
+    assert ran.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.py")), ids=lambda file: file.stem)
+def test_no_module_names_what_stands_above_it(file):
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names = [node.module]
+        else:
+            continue
+        roots = {name.partition(".")[0] for name in names}
+        assert not roots & FORBIDDEN
+        assert roots <= {"detector", "PIL", "numpy", "pillow_heif", "ai_edge_litert", "c2pa", "defusedxml", "rich"} | set(
+            sys.stdlib_module_names
+        )
+
+
+def test_a_picture_flows_one_way():
+    """Each room imports only rooms that come before it."""
+    order = "errors sessions picture faces classifier verdict provenance result model_store heatmap detector".split()
+    for place, name in enumerate(order):
+        for node in ast.walk(ast.parse((FOLDER / f"{name}.py").read_text("utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or not node.module.startswith("detector"):
+                continue
+            rooms = [node.module.partition(".")[2]] if "." in node.module else [alias.name for alias in node.names]
+            assert set(rooms) <= set(order[:place]), f"{name} imports {rooms}"
+
+
+def test_the_public_names_are_those_of_the_contract():
+    assert detector.__all__ == ["Detector", "Face", "ImageError", "ModelError", "Result", "Verdict"]
+    rooms = {file.stem for file in FOLDER.glob("*.py")}
+    public = {name for name in vars(detector) if not name.startswith("_")}
+    assert public <= {*detector.__all__, *rooms}
+
+
+def test_the_errors_are_of_kinds_that_a_caller_expects():
+    assert issubclass(detector.ImageError, ValueError)
+    assert issubclass(detector.ModelError, RuntimeError)

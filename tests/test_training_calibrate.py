@@ -1,0 +1,137 @@
+"""Logits of a known temperature, and bands that keep their word on the pictures they were fitted on."""
+
+import numpy as np
+import pytest
+
+from detector.verdict import Calibration
+from training import calibrate
+from training.errors import TrainingError
+
+Logits = dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+def source(count: int, temperature: float = 1.0, spread: float = 4.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Logits (N,) and targets (N,) whose honest P(fake) is the sigmoid of logit / temperature."""
+    rng = np.random.default_rng(seed)
+    honest = rng.normal(0, spread, count)
+    targets = (rng.random(count) < 1 / (1 + np.exp(-honest))).astype(np.float32)
+    return (honest * temperature).astype(np.float32), targets
+
+
+def only(part: tuple[np.ndarray, np.ndarray], value: float) -> tuple[np.ndarray, np.ndarray]:
+    return part[0][part[1] == value], part[1][part[1] == value]
+
+
+def verdicts(calibration: Calibration, part: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """For those called likely fake, and for those called likely real: was it right?"""
+    p, fake = calibration.p_fake(part[0]), part[1] > 0.5
+    return fake[p >= calibration.fake_above], ~fake[p < calibration.real_below]
+
+
+@pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5, 6.0])
+def test_a_known_temperature_is_found(temperature: float) -> None:
+    logits = {"one": source(6000, temperature), "two": source(3000, temperature, seed=1)}
+    assert calibrate.fit_temperature(logits) == pytest.approx(temperature, rel=0.08)
+    assert calibrate.fit(logits).temperature == pytest.approx(temperature, rel=0.08)
+
+
+def test_every_source_counts_alike_for_the_temperature() -> None:
+    small, large = source(2000, 1.0), source(20000, 4.0, seed=1)
+    repeated = tuple(np.tile(part, 10) for part in small)
+    assert calibrate.fit_temperature({"small": small, "large": large}) == pytest.approx(
+        calibrate.fit_temperature({"small": repeated, "large": large}), rel=1e-4
+    )
+
+
+@pytest.mark.parametrize("rate", [0.9, 0.97, 0.99])
+@pytest.mark.parametrize("seed", range(3))
+def test_verdicts_are_right_at_the_stated_rate_on_each_side(rate: float, seed: int) -> None:
+    logits = {"easy": source(3000, 2.0, 7.0, seed), "hard": source(1500, 2.0, 2.0, seed + 50)}
+    calibration = calibrate.fit(logits, rate)
+    assert 0 < calibration.real_below <= 0.5 <= calibration.fake_above < 1
+    for side in zip(*(verdicts(calibration, part) for part in logits.values()), strict=True):
+        assert all(len(right) >= 20 for right in side)
+        assert np.mean([right.mean() for right in side]) >= rate
+        assert min(right.mean() for right in side) >= min(rate, calibrate.SOURCE_RATE)
+    for values, targets in logits.values():
+        accused = calibration.p_fake(values[targets == 0]) >= calibration.fake_above
+        assert accused.mean() <= calibrate.FALSE_ACCUSATIONS
+
+
+def test_bands_are_as_tight_as_they_can_be() -> None:
+    """One step nearer to a half, and a promise is broken."""
+    logits = {"one": source(4000, 1.0, 3.0)}
+    calibration = calibrate.fit(logits)
+    nearer = Calibration(
+        calibration.temperature,
+        min(0.5, calibration.real_below + 0.005),
+        max(0.5, calibration.fake_above - 0.005),
+    )
+    assert calibration.fake_above > 0.5 > calibration.real_below
+    fakes, reals = verdicts(nearer, logits["one"])
+    accused = calibrate.fit(logits).p_fake(only(logits["one"], 0.0)[0]) >= nearer.fake_above
+    assert fakes.mean() < calibrate.RATE or accused.mean() > calibrate.FALSE_ACCUSATIONS
+    assert reals.mean() < calibrate.RATE
+
+
+def test_a_lower_rate_leaves_fewer_pictures_uncertain() -> None:
+    logits = {"one": source(4000, 1.0, 3.0)}
+    strict, lenient = calibrate.fit(logits, 0.99), calibrate.fit(logits, 0.9)
+    assert strict.real_below < lenient.real_below and strict.fake_above >= lenient.fake_above
+
+
+def test_perfect_answers_need_no_uncertain_band() -> None:
+    targets = np.repeat([0.0, 1.0], 100)
+    calibration = calibrate.fit({"one": ((targets * 2 - 1) * 8, targets)})
+    assert (calibration.real_below, calibration.fake_above) == (0.5, 0.5)
+
+
+def test_answers_that_tell_nothing_leave_everything_uncertain() -> None:
+    """The surest answers are wrong: no band keeps the promise, and no verdict is given."""
+    rng = np.random.default_rng(0)
+    targets = np.tile([0.0, 1.0], 500)
+    logits = rng.normal(0, 1, 1000)
+    logits[::25], logits[1::25] = 9.0, 9.0  # one real and one fake face at each end
+    logits[2::25], logits[3::25] = -9.0, -9.0
+    calibration = calibrate.fit({"one": (logits, targets)})
+    assert (calibration.real_below, calibration.fake_above) == (0.0, 1.0)
+    fakes, reals = verdicts(calibration, (logits, targets))
+    assert len(fakes) == len(reals) == 0
+
+
+def test_a_source_of_real_faces_counts_for_false_accusations_only() -> None:
+    both = source(4000, 1.0, 8.0)
+    alone = calibrate.fit({"both": both})
+    assert alone.fake_above < 0.9
+    portraits = np.random.default_rng(1).normal(-6, 1, 500).astype(np.float32), np.zeros(500, np.float32)
+    portraits[0][:30] = np.log(0.93 / 0.07) * alone.temperature  # 6% of them look rather fake
+    with_portraits = calibrate.fit({"both": both, "portraits": portraits})
+    accused = with_portraits.p_fake(portraits[0]) >= with_portraits.fake_above
+    assert with_portraits.fake_above > alone.fake_above
+    assert accused.mean() <= calibrate.FALSE_ACCUSATIONS
+    assert with_portraits.real_below == pytest.approx(alone.real_below, abs=0.03)
+
+
+def test_sources_of_one_class_each_are_taken_together() -> None:
+    both = source(4000, 1.0, 3.0)
+    calibration = calibrate.fit({"reals": only(both, 0.0), "fakes": only(both, 1.0)})
+    fakes, reals = verdicts(calibration, both)
+    assert fakes.mean() >= calibrate.RATE and reals.mean() >= calibrate.RATE
+
+
+def test_a_source_without_pictures_changes_nothing() -> None:
+    logits: Logits = {"one": source(2000, 1.5, 5.0)}
+    nothing = np.zeros(0, np.float32), np.zeros(0, np.float32)
+    assert calibrate.fit({**logits, "none": nothing}) == calibrate.fit(logits)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5, 1.0, 99.0, float("nan")])
+def test_a_rate_that_cannot_be_is_refused(rate: float) -> None:
+    with pytest.raises(TrainingError, match="above 0.5 and below 1"):
+        calibrate.fit({"one": source(100)}, rate)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_one_class_alone_cannot_be_calibrated(value: float) -> None:
+    with pytest.raises(TrainingError, match="needs both real and fake pictures"):
+        calibrate.fit({"one": only(source(100), value)})

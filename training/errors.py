@@ -1,0 +1,5 @@
+"""What can go wrong while training that a person can put right."""
+
+
+class TrainingError(ValueError):
+    """`str(error)` is a sentence: what was wrong and what to do. The command line prints it without a traceback."""

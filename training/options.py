@@ -1,0 +1,76 @@
+"""What a run of `fit` can be told, every default with its reason. Imports no Keras, so that --help is quick."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from training import corruptions
+from training.source import DEFAULT_DATA, Source
+
+# The networks of training.architectures, and the input size in pixels that each was designed for.
+ARCHITECTURES = {
+    "efficientnet-lite0": 224,
+    "efficientnet-lite2": 260,
+    "efficientnetv2-b0": 224,
+    "efficientnetv2-l": 480,
+    "sequential-baseline": 256,
+}
+
+
+def _option(default: Any, why: str) -> Any:
+    return field(default=default, metadata={"help": why})
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Defaults are those of the bundled model unless a preset says otherwise."""
+
+    data: tuple[str, ...] = _option(
+        (DEFAULT_DATA,), "SPEC or SPEC:WEIGHT each: a Hub id, a folder of pictures or parquet"
+    )
+    architecture: str = _option("efficientnet-lite0", f"one of {', '.join(ARCHITECTURES)}")
+    weights: str = _option("imagenet", '"imagenet", "none", or a .keras file to go on from')
+    input_size: int = _option(0, "pixels; 0: what the architecture was designed for")
+    margin: float = _option(1.2, "crop side in face sides: the face with its outline, little background to learn")
+    jitter: float = _option(1.0, "of the crop's scale, place and resampling; 0 teaches the data set's geometry")
+    corruptions: tuple[str, ...] = _option(corruptions.NAMES, "alterations to draw from; none with no name given")
+    self_blend: float = _option(0.1, "share of real faces blended with themselves into forgeries")
+    epochs: float = _option(8.0, "times that as many pictures go by as the weighted sources hold")
+    batch_size: int = _option(32, "crops in a step")
+    learning_rate: float = _option(1e-3, "AdamW's peak, after the warm-up, for a batch of 32")
+    warm_up: float = _option(0.05, "share of all steps")
+    weight_decay: float = _option(0.02, "of AdamW, on kernels only")
+    label_smoothing: float = _option(0.05, "some labels are wrong, and sure answers calibrate badly")
+    patience: int = _option(4, "validations without a better AUC before stopping")
+    validations_per_epoch: int = _option(1, "each followed by a checkpoint")
+    limit: int | None = _option(None, "pictures of each class and split, for trials")
+    seed: int = _option(1, "of weights, order and alterations")
+    threads: int = _option(4, "that decode and cut")
+
+    @property
+    def size(self) -> int:
+        return self.input_size or ARCHITECTURES[self.architecture]
+
+    def command(self, run: str) -> str:
+        """The `fit` command with these options, DATA and RUNS for the folders of data and runs."""
+        words = ["python -m training fit"]
+        for option in dataclasses.fields(self):
+            value = getattr(self, option.name)
+            if value == option.default:
+                continue
+            if option.name == "data":
+                sources = [Source.parse(text) for text in value]
+                value = [s.place + (f":{s.weight:g}" if s.weight != 1 else "") for s in sources]
+            elif option.name == "weights" and value.endswith(".keras"):
+                value = "RUNS/" + "/".join(Path(value).parts[-2:])
+            text = " ".join(value) if isinstance(value, (list, tuple)) else value
+            words.append(f"--{option.name.replace('_', '-')} {text}".rstrip())
+        return " ".join([*words, f"--out RUNS/{run}"])
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    # Ends in minutes on two cores and shows that everything works; its model is not for use.
+    "laptop": {"input_size": 128, "limit": 600, "epochs": 2.0, "validations_per_epoch": 1},
+}

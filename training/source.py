@@ -1,0 +1,46 @@
+"""Where pictures come from, as the command line names it."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.errors import TrainingError
+
+DEFAULT_DATA = "JamieWithofs/Deepfake-and-real-images"
+
+
+@dataclass(frozen=True)
+class Source:
+    """`spec` is a Hub id (`owner/name` or `owner/name@revision`) or a folder; `weight` how often, relative to its
+    size, its pictures are drawn in training."""
+
+    spec: str
+    weight: float = 1.0
+
+    @classmethod
+    def parse(cls, text: str) -> "Source":
+        """`SPEC` or `SPEC:WEIGHT`. Raises TrainingError for a weight that is not a positive number."""
+        spec, colon, weight = text.rpartition(":")
+        if not colon or not _is_number(weight):
+            return cls(text)
+        if not 0 < float(weight) < math.inf:
+            raise TrainingError(f"The weight of {spec} must be a number above 0.")
+        return cls(spec, float(weight))
+
+    @property
+    def name(self) -> str:
+        """What the source is called in figures: a Hub id as it is, a folder by its name."""
+        return Path(self.spec).resolve().name if Path(self.spec).is_dir() else self.spec
+
+    @property
+    def place(self) -> str:
+        """What the source is called in a command that someone else can run: a folder is below DATA."""
+        return f"DATA/{self.name}" if Path(self.spec).is_dir() else self.spec
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
