@@ -8,6 +8,7 @@ import argparse
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class _Lazy:
             return self._detector
 
 
-def build(detector: _Lazy) -> gr.Blocks:
+def build(detector: Callable[[], Detector]) -> gr.Blocks:
     """The page with all its tabs, its queue bounded."""
     with gr.Blocks(
         title="Deepfake Image Detector",

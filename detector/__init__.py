@@ -1,5 +1,7 @@
 """Look at a picture and say what is known about it: were its faces forged?
 
+In three lines:
+
     from detector import Detector
     result = Detector.load().detect("photo.jpg")
     print(result.verdict, result.p_fake)

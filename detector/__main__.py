@@ -22,7 +22,12 @@ _WORDS = {
     Verdict.LIKELY_REAL: "likely real",
     Verdict.NO_FACE: "no face",
 }
-_COLOURS = {Verdict.LIKELY_FAKE: "red", Verdict.UNCERTAIN: "yellow", Verdict.LIKELY_REAL: "green", Verdict.NO_FACE: "dim"}
+_COLOURS = {
+    Verdict.LIKELY_FAKE: "red",
+    Verdict.UNCERTAIN: "yellow",
+    Verdict.LIKELY_REAL: "green",
+    Verdict.NO_FACE: "dim",
+}
 _CSV_COLUMNS = ("file", "verdict", "p_fake", "faces", "findings", "warnings", "error", "sha256", "model_sha256")
 
 Answer = Result | ImageError
@@ -69,7 +74,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", metavar="FOLDER", help="a model folder (default: the bundled one)")
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
-        "--jsonl", dest="show", action="store_const", const=_print_jsonl, help="one JSON object a picture, as it is done"
+        "--jsonl",
+        dest="show",
+        action="store_const",
+        const=_print_jsonl,
+        help="one JSON object a picture, as it is done",
     )
     form.add_argument("--csv", dest="show", action="store_const", const=_print_csv, help="one row a picture")
     parser.add_argument("--heatmaps", type=Path, metavar="DIR", help="write a heat map of every face there")

@@ -65,9 +65,7 @@ def _read(folder: Path, source: str) -> ModelFolder:
         architecture = str(config["architecture"])
         input_size, margin = int(config["input_size"]), float(config["crop_margin"])
         bands = config["bands"]
-        calibration = Calibration(
-            float(config["temperature"]), float(bands["real_below"]), float(bands["fake_above"])
-        )
+        calibration = Calibration(float(config["temperature"]), float(bands["real_below"]), float(bands["fake_above"]))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ModelError(f"The model's {CONFIG} is incomplete or wrong ({error}): export the model again.") from None
     if not 32 <= input_size <= 1024 or not (math.isfinite(margin) and 0.5 <= margin <= 4):

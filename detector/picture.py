@@ -117,9 +117,7 @@ def _array_to_image(array: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array))
 
 
-def _from_image(
-    image: Image.Image, format_: str | None, data: bytes | None, max_pixels: int, min_side: int
-) -> Picture:
+def _from_image(image: Image.Image, format_: str | None, data: bytes | None, max_pixels: int, min_side: int) -> Picture:
     width, height = image.size
     if width * height > max_pixels:
         raise ImageError(_too_large(width * height, max_pixels))
@@ -132,7 +130,9 @@ def _from_image(
         image = _upright_rgb(image)
     except (OSError, SyntaxError, EOFError) as error:
         if "truncated" in str(error).lower() or "not enough" in str(error).lower():
-            raise ImageError("The picture is cut off, the end of the file is missing: get another copy of it.") from None
+            raise ImageError(
+                "The picture is cut off, the end of the file is missing: get another copy of it."
+            ) from None
         raise ImageError("The picture is damaged and could not be decoded: get another copy of it.") from None
     except ImageError:
         raise

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 _READY_WITHIN = 180  # seconds: a few on an idle machine
+_LAUNCHED = "To create a public link"  # gradio answers before its own checks are over, and ends if those fail
 _FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -59,6 +60,7 @@ def serve(*arguments: str, command: tuple[str, ...] = ("app.py",)) -> Iterator[R
             "GRADIO_ANALYTICS_ENABLED": "False",
             "HF_HUB_OFFLINE": "1",
             "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
         }
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -88,9 +90,11 @@ def _wait_for(app: RunningApp, process: subprocess.Popen) -> None:
             raise RuntimeError(f"The app ended with status {process.returncode}:\n{app.log}")
         try:
             with urllib.request.urlopen(f"{app.url}/config", timeout=5):
-                return
+                if _LAUNCHED in app.log:
+                    return
         except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
+            pass
+        time.sleep(0.1)
     raise RuntimeError(f"The app was not ready within {_READY_WITHIN} s:\n{app.log}")
 
 

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import io
 import json
+import shutil
 import subprocess
 import sys
 import urllib.error
@@ -14,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from gradio.route_utils import delete_files_created_by_app
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image, PngImagePlugin
 from skimage import data_dir
 
+import app
 from detector import Detector, Face, ImageError, Result, Verdict
 from detector.provenance import Finding
 from tests.running_app import ROOT, RunningApp, browser, running_app
@@ -276,9 +279,39 @@ def test_what_a_file_says_is_never_run(look: Callable[..., "Page"], tmp_path: Pa
     assert page.locator("#evidence img, #evidence script").count() == 0
 
 
+def test_nothing_is_kept_when_its_time_is_over(
+    chromium: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    blocks = app.build(Detector.load)
+    examples = {file.name for file in tmp_path.rglob("*.*")}
+    _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **app.launch_options())
+    try:
+        page = chromium.new_page()
+        page.set_default_timeout(_PATIENCE)
+        page.goto(url)
+        for name in ("mine.png", "again.png"):  # the second finds components that the first has updated
+            shutil.copy(ASTRONAUT, tmp_path / name)
+            give(page, tmp_path / name)
+            page.locator("#upload img").wait_for()
+            answer(page)
+            page.locator("#compared img").first.wait_for()
+            (tmp_path / name).unlink()
+            page.locator("#upload").get_by_label("Remove Image").click()
+            page.get_by_text("Your answer appears here").wait_for()
+        page.close()
+        assert {file.name for file in tmp_path.rglob("*.*")} > examples
+        assert blocks.delete_cache == (600, detect.KEPT_SECONDS)
+        delete_files_created_by_app(blocks, -1)
+        assert {file.name for file in tmp_path.rglob("*.*")} == examples
+    finally:
+        blocks.close()
+
+
 def test_the_log_keeps_counts_not_pictures(running_app: RunningApp) -> None:
     assert "1 picture, 1 faces" in running_app.log
-    assert not any(name in running_app.log for name in ("astronaut", "holiday", "said.png", "Photoshop"))
+    # What visitors uploaded, that is: gradio's own trace names a path that somebody tried to read from the server.
+    assert not any(name in running_app.log for name in ("holiday", "twice", "said.png", "Photoshop"))
 
 
 # --- The parts that need no server -----------------------------------------------------------------------------------

@@ -51,9 +51,16 @@ def test_no_module_names_what_stands_above_it(file):
             continue
         roots = {name.partition(".")[0] for name in names}
         assert not roots & FORBIDDEN
-        assert roots <= {"detector", "PIL", "numpy", "pillow_heif", "ai_edge_litert", "c2pa", "defusedxml", "rich"} | set(
-            sys.stdlib_module_names
-        )
+        assert roots <= {
+            "detector",
+            "PIL",
+            "numpy",
+            "pillow_heif",
+            "ai_edge_litert",
+            "c2pa",
+            "defusedxml",
+            "rich",
+        } | set(sys.stdlib_module_names)
 
 
 def test_a_picture_flows_one_way():

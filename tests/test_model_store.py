@@ -151,9 +151,7 @@ def test_another_model_with_its_hash(model):
 def test_no_network_with_its_hash(model, content):
     (model / MODEL).write_bytes(content)
     configure(model, sha256=hashlib.sha256(content).hexdigest())
-    assert refusal(model, Detector.load) == (
-        "model.tflite is no network that LiteRT can run: export the model again."
-    )
+    assert refusal(model, Detector.load) == ("model.tflite is no network that LiteRT can run: export the model again.")
 
 
 def test_a_configuration_that_lies_about_the_input(model):
@@ -183,19 +181,17 @@ def test_no_format(model, version):
     assert refusal(model) == "The model's config.json names no format version: export the model again."
 
 
-@pytest.mark.parametrize("name", ["sha256", "architecture", "input_size", "crop_margin", "bands", "temperature"])
+@pytest.mark.parametrize("name", ["input_size", "crop_margin", "bands", "temperature"])
 @pytest.mark.parametrize("value", [..., None, "many words", []])
 def test_an_entry_that_is_missing_or_of_another_kind(model, name, value):
-    if name in ("sha256", "architecture") and value is not ...:
-        return_value = {"sha256": "not the file"}.get(name)
-        configure(model, **{name: value})
-        if return_value:
-            assert return_value in refusal(model)
-        else:
-            assert isinstance(load(model).info.architecture, str)
-        return
     configure(model, **{name: value})
     assert refusal(model).startswith("The model's config.json is incomplete or wrong (")
+
+
+@pytest.mark.parametrize("name", ["sha256", "architecture"])
+def test_an_entry_that_is_missing(model, name):
+    configure(model, **{name: ...})
+    assert refusal(model) == f"The model's config.json is incomplete or wrong ('{name}'): export the model again."
 
 
 @pytest.mark.parametrize(
@@ -224,13 +220,17 @@ def test_a_temperature_that_cannot_be(model, value):
 @pytest.mark.parametrize("value", [0, 31, 1025, -224, 10**12, float("nan"), float("inf"), 10**400])
 def test_an_input_size_that_cannot_be(model, value):
     configure(model, input_size=value)
-    assert refusal(model).startswith(("The input size or crop margin", "The model's config.json is incomplete or wrong ("))
+    assert refusal(model).startswith(
+        ("The input size or crop margin", "The model's config.json is incomplete or wrong (")
+    )
 
 
 @pytest.mark.parametrize("value", [0, -1, 0.1, 1e9, float("nan"), float("inf"), -float("inf"), 10**400])
 def test_a_margin_that_cannot_be(model, value):
     configure(model, crop_margin=value)
-    assert refusal(model).startswith(("The input size or crop margin", "The model's config.json is incomplete or wrong ("))
+    assert refusal(model).startswith(
+        ("The input size or crop margin", "The model's config.json is incomplete or wrong (")
+    )
 
 
 @pytest.mark.parametrize("name", [CONFIG, METRICS])

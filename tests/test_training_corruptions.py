@@ -14,7 +14,7 @@ def photographs() -> list[np.ndarray]:
     return [astronaut[:256, 150:350], cat[:180, 100:400], astronaut[60:188, 160:288]]
 
 
-def change(name: str, severity: float, draws: int = 8) -> float:
+def change(name: str, severity: float, draws: int = 6) -> float:
     """Mean absolute difference to the unaltered picture, over pictures and draws."""
     differences = []
     for pixels in photographs():

@@ -314,7 +314,7 @@ def test_serving_crops_are_those_that_the_detector_cuts(train: Split) -> None:
     finder = faces.FaceFinder()
     for crop, index in zip(crops, range(48), strict=True):
         pixels = picture.read(train.file(index)).pixels
-        [face] = finder.find(pixels)
+        face = data.labelled_face(finder.find(pixels), pixels.shape[1], pixels.shape[0])
         assert np.array_equal(crop, faces.cut(pixels, face.box, 96, 1.3))
 
 
@@ -367,7 +367,7 @@ def test_batches_hold_crops_and_their_targets(train: Split) -> None:
     assert targets.dtype == np.float32 and targets.shape == (8, 1)
     taken = take(batches([(train, 1.0)], PLAIN), 6)
     rows_drawn = [row for _, row in drawn(taken, [train])]
-    assert [float(t) for _, targets in taken for t in targets] == train.labels[rows_drawn].tolist()
+    assert np.concatenate([targets[:, 0] for _, targets in taken]).tolist() == train.labels[rows_drawn].tolist()
 
 
 def test_the_seed_decides_the_batches(train: Split) -> None:

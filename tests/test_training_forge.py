@@ -7,7 +7,7 @@ import skimage.data
 from detector import faces
 from training import forge
 
-PIXELS = skimage.data.astronaut()
+PIXELS = np.ascontiguousarray(skimage.data.astronaut()[:320:1, 60:380])
 SEEDS = range(40)
 
 
@@ -38,7 +38,7 @@ def test_a_mask_is_a_soft_oval_over_the_face(face: faces.FoundFace) -> None:
 
 def test_masks_differ_and_repeat_themselves(face: faces.FoundFace) -> None:
     def mask(seed: int) -> bytes:
-        return forge.face_mask((512, 512), face.keypoints, np.random.default_rng(seed)).tobytes()
+        return forge.face_mask((320, 320), face.keypoints, np.random.default_rng(seed)).tobytes()
 
     assert len({mask(seed) for seed in SEEDS}) == len(SEEDS)
     assert mask(3) == mask(3)
@@ -72,7 +72,7 @@ def test_the_face_of_a_blend_is_still_found(face: faces.FoundFace) -> None:
         assert np.abs(np.subtract(found.box, face.box)).max() < 0.2 * face.side
 
 
-@pytest.mark.parametrize("corner", [(0, 0), (500, 505)])
+@pytest.mark.parametrize("corner", [(0, 0), (310, 315)])
 def test_a_face_at_the_edge_or_tiny_gives_no_error(face: faces.FoundFace, corner: tuple[int, int]) -> None:
     points = (face.keypoints - face.keypoints.mean(axis=0)) * 0.03 + np.array(corner, np.float32)
     forged = forge.self_blend(PIXELS, points.astype(np.float32), np.random.default_rng(1))

@@ -11,7 +11,7 @@ from training.errors import TrainingError
 RATE = 0.99  # right so often outside the uncertain band, every source counted alike
 SOURCE_RATE = 0.95  # and at least so often on each source alone
 FALSE_ACCUSATIONS = 0.03  # at most this share of the real faces of any source is called fake
-_FEWEST = 20  # verdicts of a source below which its own rate says nothing
+_FEWEST = 20  # verdicts of a source, or of all, below which a rate says nothing
 
 Logits = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
@@ -21,7 +21,8 @@ def fit(logits: Logits, rate: float = RATE) -> Calibration:
 
     `real_below` and `fake_above` are the tightest around 0.5 for which, on each side by itself: verdicts are right at
     `rate` when every source counts alike, at SOURCE_RATE on each source with both classes, and no source has more than
-    FALSE_ACCUSATIONS. Raises TrainingError for a rate outside 0.5..1 or where a class is missing altogether.
+    FALSE_ACCUSATIONS. Where none can be shown to do so, the band is 0 or 1 and its side of a half uncertain. Raises
+    TrainingError for a rate outside 0.5..1 or where a class is missing altogether.
     """
     if not 0.5 < rate < 1:
         raise TrainingError("The rate must be above 0.5 and below 1.")
@@ -73,4 +74,4 @@ def _right_enough(verdicts: list[np.ndarray], rate: float) -> bool:
         return False
     judged = [right.mean() for right in verdicts if len(right)]
     weights = [min(len(right), _FEWEST) for right in verdicts if len(right)]
-    return not judged or float(np.average(judged, weights=weights)) >= rate
+    return sum(weights) >= _FEWEST and float(np.average(judged, weights=weights)) >= rate

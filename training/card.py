@@ -6,7 +6,9 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 # What is known of the sources that the bundled model was trained on, by the name of their folder or repository.
 TERMS = {
-    "openforensics": "OpenForensics (Le et al., ICCV 2021, Zenodo 5528418), 256 x 256 release *Deepfake and real images*; CC BY 4.0",
+    "openforensics": (
+        "OpenForensics (Le et al., ICCV 2021, Zenodo 5528418), 256 x 256 release *Deepfake and real images*; CC BY 4.0"
+    ),
     "dfdc": "DFDC face swaps (Dolhansky et al. 2020), tight face crops; for research only",
     "stylegan": "StyleGAN faces and FFHQ photographs (*140k real and fake faces*); FFHQ: CC BY-NC-SA 4.0",
     "portraits": "All-Age-Faces and UTKFace, real faces only; UTKFace: non-commercial research",
@@ -61,8 +63,8 @@ def _text(config: dict[str, Any], metrics: dict[str, Any]) -> str:
 
 Says of a face in a photograph how likely it is that it was forged, or that it cannot tell. A face is found by BlazeFace
 (`{config["face_finder"]}`), cut out as a square of {config["crop_margin"]:g} face sides, and judged by an EfficientNet
-whose last convolution doubles as the heat map. Below P(fake) {bands["real_below"]:.3f} the verdict is *likely real*, from
-{bands["fake_above"]:.3f} *likely fake*, between them *uncertain*.
+whose last convolution doubles as the heat map. Below P(fake) {bands["real_below"]:.3f} the verdict is *likely real*,
+from {bands["fake_above"]:.3f} *likely fake*, between them *uncertain*.
 
 ## Use
 
@@ -111,8 +113,11 @@ def _cell(figure: dict[str, float] | None) -> str:
 
 
 def _confusion(sets: dict[str, Any]) -> str:
-    rows = ["### Confusion matrices (clean, at P(fake) 0.5)\n", "| set | real as real | real as fake | fake as real | fake as fake |",
-            "|---|---|---|---|---|"]  # fmt: skip
+    rows = [
+        "### Confusion matrices (clean, at P(fake) 0.5)\n",
+        "| set | real as real | real as fake | fake as real | fake as fake |",
+        "|---|---|---|---|---|",
+    ]
     for name, conditions in sets.items():
         c = conditions["clean"].get("confusion")
         if c:
@@ -169,9 +174,9 @@ The commands, with `DATA` the folder of the sources:
 
 {history}
 
-Seed {config["seed"]}, {config["date"]}, code at commit `{config["git_commit"]}`. The backbone started from ImageNet weights
-(EfficientNet-Lite, Apache-2.0). The code is Apache-2.0; **the weights carry the strictest terms of the data above: they
-are for non-commercial research and education only.**
+Seed {config["seed"]}, {config["date"]}, code at commit `{config["git_commit"]}`. The backbone started from ImageNet
+weights (EfficientNet-Lite, Apache-2.0). The code is Apache-2.0; **the weights carry the strictest terms of the data
+above: they are for non-commercial research and education only.**
 """
 
 
@@ -179,8 +184,11 @@ def _limits() -> str:
     return """## Limits
 
 - It looks at faces only: a picture whose background, text or body was forged gets no hint of it.
-- Generators that came after its data, or that differ from face swaps, StyleGAN and the blends of OpenForensics, may pass.
-- Small, blurred, cut-off or heavily compressed faces lose the traces it looks for; the verdict is then more often uncertain.
+- Generators that came after its data, or that differ from face swaps, StyleGAN and the blends of OpenForensics, may
+  pass.
+- Small, blurred, cut-off or heavily compressed faces lose the traces it looks for; the verdict is then more often
+  uncertain.
 - The data hold more of some ages and skin colours than of others, and no study of the differences was made.
-- The probability is calibrated on a half-and-half mix of real and fake. Where fakes are rare, fewer of those it suspects are fake.
+- The probability is calibrated on a half-and-half mix of real and fake. Where fakes are rare, fewer of those it
+  suspects are fake.
 """

@@ -1,7 +1,8 @@
 """Measure a model folder on pictures, by the app's own path, and write metrics.json, the plots and the card.
 
 Every picture goes through `Detector.detect_many` as a person would hand it in. Where a picture shows several faces the
-figures are those of the face that the label is about; `picture_…` figures take the most suspicious one, as the app does.
+figures are those of the face that the label is about; `picture_…` figures take the most suspicious one, as the app
+does.
 """
 
 import dataclasses

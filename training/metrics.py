@@ -27,8 +27,9 @@ def figures(
 ) -> dict[str, Any]:
     """Every figure of one set of pictures: {name: {"value", "low", "high"}}, beside the counts.
 
-    `low` and `high` are the 2.5% and 97.5% points over `resamples` bootstrap draws of the pictures. Pictures without a
-    face are counted in `no_face` and left out of the rest. A figure that needs a class which is missing is absent.
+    `low` and `high` are the 2.5% and 97.5% points over `resamples` bootstrap draws of the pictures, moved by what the
+    draws' median is off the value. Pictures without a face are counted in `no_face` and left out of the rest. A figure
+    that needs a class which is missing is absent.
     """
     found = np.isfinite(answers.p_face)
     targets, p, p_picture = answers.targets[found] > 0.5, answers.p_face[found], answers.p_picture[found]
@@ -48,7 +49,10 @@ def figures(
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            low, high = np.nanpercentile(draws[name], [2.5, 97.5])
+            low, middle, high = np.nanpercentile(draws[name], [2.5, 50, 97.5])
+        low, high = np.clip(
+            np.array([low, high]) + value - middle, 0, 1
+        )  # a draw's calibration error lies above its set's
         result[name] = {"value": round(value, 4), "low": round(float(low), 4), "high": round(float(high), 4)}
     fake = p >= 0.5
     result["confusion"] = {

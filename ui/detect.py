@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from gradio.processing_utils import save_pil_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image, ImageDraw, ImageFont
 
@@ -108,17 +109,29 @@ def build(detector: Callable[[], Detector]) -> None:
         boxed = draw_boxes(picture.read(source).pixels, result.faces)
         return {
             faces: gr.Column(visible=True),
-            marked: gr.Image(boxed, alt_text=_alt(result)),
+            marked: gr.Image(keep(boxed), alt_text=_alt(result)),
             which: gr.Radio([(f"Face {n}", n) for n in numbers], value=1, visible=len(shown) > 1),
-            compared: _pair(shown[0].crop, shown[0].activation),
+            compared: pair(shown[0].crop, shown[0].activation),
             cards: cards_html(result),
             judged: [(face.crop, face.activation) for face in shown],
         }
 
+    def pair(crop: np.ndarray, activation: np.ndarray) -> tuple[str, ...]:
+        """Files of the crop and its heat map, enlarged alike."""
+        both = (crop, heatmap.overlay(crop, activation))
+        size = (_SLIDER, _SLIDER)
+        return tuple(keep(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)) for pixels in both)
+
+    def keep(image: Image.Image) -> str:
+        """A file in gradio's cache, listed for deletion: gradio forgets those of a component that an event updated."""
+        path = save_pil_to_cache(image, upload.GRADIO_CACHE, format="webp")
+        upload.temp_files.add(path)
+        return path
+
     def pick(number: int | None, kept: list[tuple]) -> Any:
         if not kept or not number or not 0 < number <= len(kept):
             return gr.skip()
-        return _pair(*kept[number - 1])
+        return pair(*kept[number - 1])
 
     def endpoint(picture: dict[str, Any] | None) -> dict[str, Any]:
         try:
@@ -192,7 +205,7 @@ def build(detector: Callable[[], Detector]) -> None:
         concurrency_id="judge",
         api_visibility="private",
     ).then(None, js=_SHOW_VERDICT)
-    which.change(pick, [which, judged], compared, show_progress="hidden", api_visibility="private")
+    which.input(pick, [which, judged], compared, show_progress="hidden", api_visibility="private")
 
     # An endpoint needs a component to hang on: gr.api() knows no files.
     gr.Button(visible=False).click(
@@ -444,12 +457,6 @@ def _draw_number(
     y = box[1] - height if box[1] >= height else box[1]
     draw.rectangle([x - 1, y - 1, x + width, y + height], fill=BOX_COLOURS[verdict], outline="white")
     draw.text((x + width / 2, y + height / 2), text, "white", font, anchor="mm")
-
-
-def _pair(crop: np.ndarray, activation: np.ndarray) -> tuple[Image.Image, Image.Image]:
-    """The crop and its heat map, enlarged alike."""
-    both = (crop, heatmap.overlay(crop, activation))
-    return tuple(Image.fromarray(p).resize((_SLIDER, _SLIDER), Image.Resampling.BICUBIC) for p in both)
 
 
 def _alt(result: Result) -> str:

@@ -103,8 +103,8 @@ CSS = """
 .gradio-container footer .divider { display: none !important; }
 #examples { padding-left: 1px; }
 #upload .image-frame img { object-fit: contain; }
-@media (max-width: 640px) { #marked { height: 300px !important; } }
-#compared .icon-wrap { width: 40px; height: 40px; left: 0; border-radius: 50%; background: var(--paper);
+@media (max-width: 640px) { #marked { height: auto !important; min-height: 160px; } }
+#compared .icon-wrap { width: 40px; height: 40px; border-radius: 50%; background: var(--paper);
   border: 2px solid var(--ink); color: var(--ink); }
 #compared .inner { background: var(--paper); width: 3px; box-shadow: 0 0 0 1px var(--ink); }
 

@@ -1,0 +1,87 @@
+"""The card of a model folder, from figures of every shape that evaluate and ablate write."""
+
+import copy
+import json
+import re
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+
+from training import card
+
+pytest_plugins = ["training_fixtures"]
+
+
+@pytest.fixture
+def metrics(measured_folder: Path) -> dict:
+    return json.loads((measured_folder / "metrics.json").read_text())
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    """Every table of a Markdown text: rows of cells, without the rule."""
+    found = []
+    for table in re.findall(r"(?:^\|.*\|$\n?)+", text, re.MULTILINE):
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+        assert len({len(row) for row in rows}) == 1
+        assert set("".join(rows[1])) == {"-"}
+        found.append([rows[0], *rows[2:]])
+    return found
+
+
+def test_the_same_figures_give_the_same_card(config: dict, metrics: dict, measured_folder: Path) -> None:
+    assert card.render(config, metrics) == (measured_folder / "README.md").read_text()
+
+
+def test_figures_that_a_set_does_not_have_are_left_blank(config: dict, metrics: dict) -> None:
+    name = "portraits validation"
+    real_only = copy.deepcopy(next(iter(metrics["sets"].values())))
+    for figures in real_only.values():
+        for missing in ("auc", "missed_fakes", "error_when_decided"):
+            figures.pop(missing, None)
+        figures["fake"] = 0
+    text = card.render(config, {**metrics, "sets": {**metrics["sets"], name: real_only}})
+    header, *rows = tables(text)[0]
+    [row] = [row for row in rows if row[0] == name]
+    cells = dict(zip(header, row, strict=True))
+    assert cells["AUC"] == cells["fakes missed"] == cells["wrong when decided"] == "-"
+    assert re.fullmatch(r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]", cells["real called fake"])
+    results = ModelCard(text).data.eval_results
+    assert name not in {result.dataset_name for result in results} and len(results) == 4
+
+
+def test_a_set_without_a_face_has_a_line(config: dict, metrics: dict) -> None:
+    nothing = {"n": 5, "judged": 0, "fake": 0, "real": 0, "no_face": 1.0}
+    sets = {"walls test": dict.fromkeys(("clean", "web", "hard", "as_given"), nothing)}
+    text = card.render(config, {**metrics, "sets": sets, "curves": {}, "robustness": {}})
+    assert tables(text)[0][1][:3] == ["walls test", "0", "100.0%"]
+    assert "robustness.png" not in text and "AUC under corruption" not in text
+    assert ModelCard(text).data.eval_results is None
+
+
+def test_ablations_have_a_table(config: dict, metrics: dict) -> None:
+    assert "What each choice brought" not in card.render(config, metrics)
+    ablations = [
+        {
+            "name": name,
+            "command": "python -m training fit --limit 9 --out RUNS/all-choices",
+            "auc": {"blends": auc, "blends, hard": auc - 0.1},
+            "called_fake": {"blends": 0.1, "blends, hard": 0.2, "portraits": fakes, "portraits, hard": 0.4},
+        }
+        for name, auc, fakes in (("all choices", 0.95, 0.03), ("no crop jitter", 0.91, 0.08))
+    ]
+    text = card.render(config, {**metrics, "ablations": ablations})
+    assert tables(text)[-1] == [
+        ["run", "AUC blends", "AUC blends, hard", "portraits: real called fake"],
+        ["all choices", "0.950", "0.850", "0.030"],
+        ["no crop jitter", "0.910", "0.810", "0.080"],
+    ]
+    assert ablations[0]["command"] in text
+
+
+@pytest.mark.parametrize(("name", "terms"), [*card.TERMS.items(), ("my own", "Terms: see the source.")])
+def test_every_source_is_named_with_its_terms(config: dict, metrics: dict, name: str, terms: str) -> None:
+    [splits] = config["data"].values()
+    text = card.render({**config, "data": {name: splits}}, metrics)
+    assert f"- `{name}`: 24 fake and 24 real faces to train, 12 and 12 to choose and calibrate. {terms}" in text
+    assert "non-commercial research and education only" in text
