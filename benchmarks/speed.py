@@ -29,7 +29,9 @@ PHOTOS = {"0.3 megapixels": (640, 480), "2 megapixels": (1632, 1224), "12 megapi
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__.split("\n")[0])
-    parser.add_argument("--model", type=Path, default=model_store.BUNDLED, help="model folder (default: the bundled one)")
+    parser.add_argument(
+        "--model", type=Path, default=model_store.BUNDLED, help="model folder (default: the bundled one)"
+    )
     parser.add_argument("--photos", type=int, default=200, help="photographs in the folder for the command line")
     arguments = parser.parse_args()
     print(f"{os.cpu_count()} cores; medians")
@@ -69,7 +71,10 @@ def crops(model: Path) -> None:
 def photographs(model: Path) -> None:
     """ms per photograph, by stage."""
     detector = Detector.load(model)
-    print("\nms per photograph (JPEG, one face)   " + "".join(f"{s:>11}" for s in ("read", "provenance", "faces", "model", "total")))
+    print(
+        "\nms per photograph (JPEG, one face)   "
+        + "".join(f"{s:>11}" for s in ("read", "provenance", "faces", "model", "total"))
+    )
     for name, size in PHOTOS.items():
         data = jpeg(photograph(size))
         detector.detect(data)
@@ -85,7 +90,9 @@ def start(model: Path) -> None:
     with tempfile.TemporaryDirectory() as work:
         file = Path(work) / "photo.jpg"
         file.write_bytes(jpeg(photograph(PHOTOS["0.3 megapixels"])))
-        code = "import sys; from detector import Detector; print(Detector.load(sys.argv[1]).detect(sys.argv[2]).verdict)"
+        code = (
+            "import sys; from detector import Detector; print(Detector.load(sys.argv[1]).detect(sys.argv[2]).verdict)"
+        )
         times = []
         for _ in range(5):
             began = time.perf_counter()
@@ -103,7 +110,17 @@ def folder(model: Path, count: int) -> None:
         for workers in (1, os.cpu_count() or 1):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
             began = time.perf_counter()
-            command = [sys.executable, "-m", "detector", work, "--jsonl", "--model", str(model), "--workers", str(workers)]
+            command = [
+                sys.executable,
+                "-m",
+                "detector",
+                work,
+                "--jsonl",
+                "--model",
+                str(model),
+                "--workers",
+                str(workers),
+            ]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             wall = time.perf_counter() - began
             after = resource.getrusage(resource.RUSAGE_CHILDREN)

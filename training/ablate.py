@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-from detector import faces, model_store
+from detector import model_store
 from training import corruptions, data
 from training.files import write
-from training.fit import BEST, STATE, FitOptions, fit, predict
+from training.fit import BEST, STATE, fit, predict
 from training.metrics import auc
+from training.options import FitOptions
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +45,9 @@ def ablate(base: FitOptions, out: Path, folder: Path, *, cache: Path | None = No
         network = keras.saving.load_model(run / BEST, compile=False, safe_mode=True)
         row: dict[str, Any] = {"name": name, "command": options.command(run.name), "auc": {}, "called_fake": {}}
         for split in validation:
-            for condition in ("clean", "hard"):
-                logits = predict(network, _crops(split, options, condition))
+            for condition, alter in (("clean", None), ("hard", corruptions.hard_measured)):
+                crops, _ = data.serving_crops(split, options.size, options.margin, alter)
+                logits = predict(network, crops)
                 key = split.name if condition == "clean" else f"{split.name}, hard"
                 if 0 < split.targets.sum() < len(split):
                     row["auc"][key] = round(auc(split.targets, logits), 4)
@@ -63,15 +64,3 @@ def _finished(run: Path) -> bool:
     if not (run / STATE).exists() or not (run / BEST).exists():
         return False
     return bool(json.loads((run / STATE).read_text())["done"])
-
-
-def _crops(split: data.Split, options: FitOptions, condition: str) -> np.ndarray:
-    if condition == "clean":
-        return data.serving_crops(split, options.size, options.margin)[0]
-    crops = []
-    for face in split.faces:
-        pixels = split.pixels(face)
-        altered = corruptions.hard(pixels, corruptions.measuring_rng("jpeg", 4, face.index))
-        box = tuple(value * altered.shape[1] / pixels.shape[1] for value in face.box)
-        crops.append(faces.cut(altered, box, options.size, options.margin))
-    return np.stack(crops)

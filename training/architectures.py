@@ -20,6 +20,7 @@ from keras import layers
 from training.errors import TrainingError
 
 EVIDENCE = "evidence"  # the layer whose output (N, h, w, 1) is the activation map
+_LOGIT = "logit_before_map"  # where a network has its logit first and spreads it over the map
 DROPOUT = 0.2
 
 # Stages of EfficientNet-B0 (Tan and Le 2019, table 1): repeats, kernel, stride, expansion, channels.
@@ -59,6 +60,13 @@ def with_activation_map(model: keras.Model) -> keras.Model:
     logit = layers.Reshape((), name="logit")(model.output)
     activation = layers.Reshape(evidence.shape[1:3], name="activation")(evidence)
     return keras.Model(model.input, [logit, activation], name=model.name)
+
+
+def shift(model: keras.Model, offset: float) -> None:
+    """Add `offset` to every logit of the network, and to its activation map."""
+    names = {layer.name for layer in model.layers}
+    layer = model.get_layer(_LOGIT if _LOGIT in names else EVIDENCE)
+    layer.bias.assign(layer.bias + offset)
 
 
 def _head(inputs: Any, features: Any, name: str) -> keras.Model:
@@ -216,7 +224,7 @@ def _sequential_baseline(size: int, weights: str | None) -> keras.Model:
         x = layers.Dropout(0.3)(x)
         x = layers.Dense(width, activation="relu")(x)
         x = layers.BatchNormalization()(x)
-    logit = layers.Reshape((1, 1, 1))(layers.Dense(1)(x))
+    logit = layers.Reshape((1, 1, 1))(layers.Dense(1, name=_LOGIT)(x))
     evidence = layers.Multiply(name=EVIDENCE)([activity / keras.ops.mean(activity, axis=(1, 2), keepdims=True), logit])
     return keras.Model(inputs, layers.GlobalAveragePooling2D(name="pool")(evidence), name="sequential-baseline")
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
 from detector.verdict import Calibration
 from training.errors import TrainingError
@@ -12,6 +12,9 @@ RATE = 0.99  # right so often outside the uncertain band, every source counted a
 SOURCE_RATE = 0.95  # and at least so often on each source alone
 FALSE_ACCUSATIONS = 0.03  # at most this share of the real faces of any source is called fake
 _FEWEST = 20  # verdicts of a source, or of all, below which a rate says nothing
+
+DECIDED = 0.55  # share of pictures, over the sources, that should get a verdict: one that never dares helps nobody
+_STEP = 0.005  # by which the rate is lowered for that
 
 Logits = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
@@ -38,6 +41,42 @@ def fit(logits: Logits, rate: float = RATE) -> Calibration:
     fake_above = next((t for t in steps if _fake_side_holds(scores, t, rate)), 1.0)
     real_below = next((1 - t for t in steps if _real_side_holds(scores, 1 - t, rate)), 0.0)
     return Calibration(temperature, float(real_below), float(fake_above))
+
+
+def fit_usable(logits: Logits, rate: float = RATE) -> tuple[Calibration, float]:
+    """As `fit`, at the highest rate up to `rate` that leaves DECIDED of the pictures with a verdict; and that rate.
+
+    Where even 0.9 leaves fewer, the calibration is that for `rate`. Raises as `fit` does.
+    """
+    strict = fit(logits, rate)
+    for lower in np.arange(rate, 0.9, -_STEP):
+        calibration = fit(logits, float(lower))
+        decided = [_decided(calibration, values) for values, targets in logits.values() if _both(targets > 0.5)]
+        if decided and np.mean(decided) >= DECIDED:
+            return calibration, round(float(lower), 4)
+    return strict, rate
+
+
+def _decided(calibration: Calibration, values: np.ndarray) -> float:
+    p = calibration.p_fake(values)
+    return float(((p >= calibration.fake_above) | (p < calibration.real_below)).mean())
+
+
+def fit_offset(logits: Logits) -> float:
+    """What to add to every logit so that 0 is an even chance: half of Platt scaling (Platt 1999), the other half being
+    the temperature. Every source counts alike, and within a source real and fake."""
+
+    def loss(parameters: np.ndarray) -> float:
+        offset, log_temperature = parameters
+        total = 0.0
+        for values, targets in logits.values():
+            scaled = (values.astype(np.float64) + offset) / np.exp(np.clip(log_temperature, -3, 3))
+            for of_class in (targets > 0.5, targets <= 0.5):
+                if of_class.any():
+                    total += float(np.mean(np.logaddexp(0, scaled[of_class]) - targets[of_class] * scaled[of_class]))
+        return total
+
+    return float(np.clip(minimize(loss, np.zeros(2), method="Nelder-Mead").x[0], -5, 5))
 
 
 def fit_temperature(logits: Logits) -> float:

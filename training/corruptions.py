@@ -199,6 +199,16 @@ def hard(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return _encoded(_shrunk(pixels, 4), "JPEG", 40)
 
 
+def web_measured(pixels: np.ndarray, index: int) -> np.ndarray:
+    """`web` for picture `index` of a measurement, the same every time."""
+    return web(pixels, measuring_rng("jpeg", 3, index))
+
+
+def hard_measured(pixels: np.ndarray, index: int) -> np.ndarray:
+    """`hard` for picture `index` of a measurement, the same every time."""
+    return hard(pixels, measuring_rng("jpeg", 4, index))
+
+
 def _shrunk(pixels: np.ndarray, factor: int) -> np.ndarray:
     height, width = pixels.shape[:2]
     size = (max(1, width // factor), max(1, height // factor))

@@ -8,7 +8,7 @@ The pipeline is Grain's: globally shuffled from a seed, resumable at any batch, 
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -293,11 +293,21 @@ class CropOptions:
     self_blend: float = 0.0
 
 
-def serving_crops(split: Split, size: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
-    """Crops uint8 (N, size, size, 3) as the app would cut them, and targets float32 (N,)."""
+def serving_crops(
+    split: Split, size: int, margin: float, alter: Callable[[np.ndarray, int], np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Crops uint8 (N, size, size, 3) as the app would cut them, and targets float32 (N,).
+
+    `alter(pixels, row number)` changes a picture before, and may change its size.
+    """
     crops = np.empty((len(split), size, size, 3), np.uint8)
     for i, face in enumerate(split.faces):
-        crops[i] = faces.cut(split.pixels(face), face.box, size, margin)
+        pixels, box = split.pixels(face), face.box
+        if alter is not None:
+            before = pixels.shape[1]
+            pixels = alter(pixels, face.index)
+            box = tuple(value * pixels.shape[1] / before for value in box)
+        crops[i] = faces.cut(pixels, box, size, margin)
     return crops, split.targets
 
 

@@ -60,8 +60,12 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
             clean = answers(detector, split, None, options.workers)
             sets[label] = {
                 "clean": metrics.figures(clean, calibration),
-                "web": metrics.figures(answers(detector, split, _web, options.workers), calibration),
-                "hard": metrics.figures(answers(detector, split, _hard, options.workers), calibration),
+                "web": metrics.figures(
+                    answers(detector, split, corruptions.web_measured, options.workers), calibration
+                ),
+                "hard": metrics.figures(
+                    answers(detector, split, corruptions.hard_measured, options.workers), calibration
+                ),
                 "as_given": metrics.figures(_as_given(detector, split), calibration),
             }
             found = np.isfinite(clean.p_face)
@@ -108,14 +112,6 @@ def answers(detector: Detector, split: data.Split, alter: Alter | None, workers:
         p_face[index] = data.labelled_face(result.faces, result.picture.width, result.picture.height).p_fake
         p_picture[index] = result.p_fake
     return Answers(split.labels, p_face, p_picture)
-
-
-def _web(pixels: np.ndarray, index: int) -> np.ndarray:
-    return corruptions.web(pixels, corruptions.measuring_rng("jpeg", 3, index))
-
-
-def _hard(pixels: np.ndarray, index: int) -> np.ndarray:
-    return corruptions.hard(pixels, corruptions.measuring_rng("jpeg", 4, index))
 
 
 def _as_given(detector: Detector, split: data.Split) -> Answers:

@@ -16,7 +16,7 @@ import numpy as np
 
 from detector import faces, model_store
 from detector.classifier import Classifier
-from training import architectures, calibrate, data
+from training import architectures, calibrate, corruptions, data
 from training.errors import TrainingError
 from training.files import write
 from training.fit import BEST, OPTIONS, FitOptions, read_options
@@ -34,8 +34,9 @@ class ExportError(TrainingError):
 def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | None = None) -> Path:
     """Write the model folder `out` from the best checkpoint of the run, and return its path.
 
-    The converted network must give Keras's logits to TOLERANCE on crops of the validation pictures; the temperature
-    and the bands are fitted on those same pictures. Raises TrainingError, an ExportError among them.
+    Offset, temperature and bands are fitted on crops of the validation pictures, as they are and as the web delivers
+    them; the offset goes into the network. The converted network must give Keras's logits to TOLERANCE on such crops.
+    Raises TrainingError, an ExportError among them.
     """
     if not (run / BEST).exists() or not (run / OPTIONS).exists():
         raise TrainingError(f"{run.name} holds no finished run: start one with python -m training fit.")
@@ -43,19 +44,22 @@ def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | 
     model = keras.saving.load_model(run / BEST, compile=False, safe_mode=True)
     sources = [data.Source.parse(text) for text in options.data]
     validation = [data.load(source, "validation", cache=cache, limit=options.limit) for source in sources]
-    crops = [data.serving_crops(split, options.size, options.margin) for split in validation]
+    pictures = {
+        source.name: [
+            data.serving_crops(split, options.size, options.margin, alter) for alter in (None, corruptions.web_measured)
+        ]
+        for source, split in zip(sources, validation, strict=True)
+    }
 
+    offset = calibrate.fit_offset(_logits(Classifier(convert(model), options.size, threads=2), pictures))
+    architectures.shift(model, offset)
     tflite = convert(model)
     classifier = Classifier(tflite, options.size, threads=2)
-    difference, checked = _compare(model, classifier, np.concatenate([pictures for pictures, _ in crops]))
+    clean = np.concatenate([crops for (crops, _), _ in pictures.values()])
+    difference, checked = _compare(model, classifier, clean)
     log.info("LiteRT and Keras differ by at most %.1e in a logit over %d crops", difference, checked)
-
-    logits = {
-        s.name: (classifier.judge(pictures)[0], targets)
-        for s, (pictures, targets) in zip(validation, crops, strict=True)
-    }
-    calibration = calibrate.fit(logits, rate)
-    log.info("calibration %s", calibration)
+    calibration, reached = calibrate.fit_usable(_logits(classifier, pictures), rate)
+    log.info("offset %.3f, %s at rate %.3f", offset, calibration, reached)
 
     train = [data.load(source, "train", cache=cache, limit=options.limit) for source in sources]
     out.mkdir(parents=True, exist_ok=True)
@@ -69,7 +73,8 @@ def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | 
         "face_finder": faces.FINDER_VERSION,
         "temperature": round(calibration.temperature, 6),
         "bands": {"real_below": round(calibration.real_below, 6), "fake_above": round(calibration.fake_above, 6)},
-        "stated_rate": rate,
+        "stated_rate": reached,
+        "offset": round(offset, 6),  # already in the network
         "sha256": hashlib.sha256(tflite).hexdigest(),
         "data": {
             s.name: {"train": t.count(), "validation": v.count()}
@@ -85,6 +90,17 @@ def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | 
     }
     write(out / model_store.CONFIG, (json.dumps(config, indent=2) + "\n").encode())
     return out
+
+
+def _logits(classifier: Classifier, pictures: dict[str, list[tuple[np.ndarray, np.ndarray]]]) -> calibrate.Logits:
+    """Logits and targets by source, clean pictures and those as the web delivers them together."""
+    return {
+        name: (
+            np.concatenate([classifier.judge(crops)[0] for crops, _ in parts]),
+            np.concatenate([targets for _, targets in parts]),
+        )
+        for name, parts in pictures.items()
+    }
 
 
 def convert(model: keras.Model) -> bytes:
