@@ -50,6 +50,18 @@ def test_a_network_takes_crops_and_its_map_adds_up_to_the_logit(name: str, size:
     assert np.asarray(model(pictures.astype(np.float32), training=False))[:, 0] == pytest.approx(logits, abs=1e-5)
 
 
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "sequential-baseline"])
+def test_an_offset_moves_every_logit_and_its_map_alike(name: str) -> None:
+    model = architectures.build(name, 64, None)
+    both = architectures.with_activation_map(model)
+    pictures = crops(3, 64).astype(np.float32)
+    before, _ = (np.asarray(output) for output in both(pictures, training=False))
+    architectures.shift(model, 1.25)
+    after, maps = (np.asarray(output) for output in both(pictures, training=False))
+    assert after == pytest.approx(before + 1.25, abs=1e-5)
+    assert maps.mean(axis=(1, 2)) == pytest.approx(after, abs=1e-5)
+
+
 def test_an_unknown_network_is_refused() -> None:
     with pytest.raises(KeyError):
         architectures.build("resnet-9000", 64, None)

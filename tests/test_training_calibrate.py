@@ -125,6 +125,50 @@ def test_a_source_without_pictures_changes_nothing() -> None:
     assert calibrate.fit({**logits, "none": nothing}) == calibrate.fit(logits)
 
 
+@pytest.mark.parametrize("offset", [-2.0, 0.0, 1.5])
+def test_a_known_offset_is_found(offset: float) -> None:
+    values, targets = source(8000, 1.5)
+    found = calibrate.fit_offset({"one": (values - offset, targets)})
+    assert found == pytest.approx(offset, abs=0.25)
+
+
+def test_every_source_and_class_counts_alike_for_the_offset() -> None:
+    """Nine real faces for every fake one do not make a face look more real."""
+    values, targets = source(8000, 1.5)
+    fakes = np.flatnonzero(targets == 1)
+    few = np.sort(np.concatenate([np.flatnonzero(targets == 0), fakes[: len(fakes) // 9]]))
+    assert calibrate.fit_offset({"one": (values[few], targets[few])}) == pytest.approx(
+        calibrate.fit_offset({"one": (values, targets)}), abs=0.3
+    )
+
+
+def decided(calibration: Calibration, part: tuple[np.ndarray, np.ndarray]) -> float:
+    return sum(len(side) for side in verdicts(calibration, part)) / len(part[0])
+
+
+def test_the_rate_stays_where_it_leaves_most_pictures_a_verdict() -> None:
+    logits = {"easy": source(3000, 2.0, 8.0)}
+    assert calibrate.fit_usable(logits) == (calibrate.fit(logits), calibrate.RATE)
+
+
+def test_the_rate_is_lowered_no_further_than_it_takes_to_give_most_pictures_a_verdict() -> None:
+    part = source(6000, 1.0, 3.0)
+    logits: Logits = {"middling": part}
+    assert decided(calibrate.fit(logits), part) < calibrate.DECIDED
+    calibration, rate = calibrate.fit_usable(logits)
+    assert 0.9 < rate < calibrate.RATE
+    assert calibration == calibrate.fit(logits, rate)
+    assert decided(calibration, part) >= calibrate.DECIDED > decided(calibrate.fit(logits, rate + 0.005), part)
+    assert all(side.mean() >= rate for side in verdicts(calibration, part))
+
+
+def test_the_rate_stays_where_lowering_it_does_not_help() -> None:
+    logits = {"hopeless": source(3000, 1.0, 0.5)}
+    calibration, rate = calibrate.fit_usable(logits)
+    assert (calibration, rate) == (calibrate.fit(logits), calibrate.RATE)
+    assert decided(calibration, logits["hopeless"]) < calibrate.DECIDED
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.5, 1.0, 99.0, float("nan")])
 def test_a_rate_that_cannot_be_is_refused(rate: float) -> None:
     with pytest.raises(TrainingError, match="above 0.5 and below 1"):

@@ -73,6 +73,14 @@ def test_web_halves_and_hard_quarters_the_picture() -> None:
         assert np.abs(small - blocks).mean() < 8
 
 
+def test_pictures_are_measured_alike_every_time_and_not_all_alike() -> None:
+    pixels = photographs()[0]
+    web = [corruptions.web_measured(pixels, index) for index in range(12)]
+    assert all(np.array_equal(web[index], corruptions.web_measured(pixels, index)) for index in range(12))
+    assert len({picture.tobytes() for picture in web}) > 3  # of the 21 qualities
+    assert np.array_equal(corruptions.hard_measured(pixels, 3), corruptions.hard(pixels, np.random.default_rng(0)))
+
+
 def test_training_without_alterations_leaves_the_picture_as_it_is() -> None:
     for seed in range(20):
         pixels = photographs()[seed % 3]

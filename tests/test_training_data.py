@@ -318,6 +318,21 @@ def test_serving_crops_are_those_that_the_detector_cuts(train: Split) -> None:
         assert np.array_equal(crop, faces.cut(pixels, face.box, 96, 1.3))
 
 
+def test_serving_crops_of_altered_pictures_show_the_same_face(six_each: Split) -> None:
+    crops, _ = data.serving_crops(six_each, 64, 1.2)
+    asked = []
+
+    def halve(pixels: np.ndarray, index: int) -> np.ndarray:
+        asked.append(index)
+        return np.asarray(Image.fromarray(pixels).resize((80, 80), Image.Resampling.BOX))
+
+    altered, targets = data.serving_crops(six_each, 64, 1.2, halve)
+    assert asked == [face.index for face in six_each.faces]
+    assert np.array_equal(targets, six_each.targets)
+    assert not np.array_equal(crops, altered)
+    assert np.abs(crops.astype(int) - altered).mean() < 12
+
+
 def test_the_label_is_about_the_face_nearest_to_the_middle(tmp_path: Path) -> None:
     large, small, _ = heads()
     canvas = np.full((400, 800, 3), 128, np.uint8)

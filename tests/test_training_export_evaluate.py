@@ -75,6 +75,7 @@ def test_the_configuration_describes_the_folder(config: dict, model_folder: Path
     }
     bands = config["bands"]
     assert 0 <= bands["real_below"] <= 0.5 <= bands["fake_above"] <= 1 and config["temperature"] > 0
+    assert -5 <= config["offset"] <= 5
     assert config["litert_against_keras"]["crops"] == 24
     assert 0 <= config["litert_against_keras"]["largest_difference"] <= 1e-3
     assert config["options"]["epochs"] == EPOCHS and config["seed"] == 3
@@ -210,7 +211,9 @@ def test_what_cannot_be_judged_is_counted(model_folder: Path, tmp_path: Path) ->
     source = write_parquet(tmp_path / "odd", {"train": [*rows(20, 18), *odd]})
     result = evaluate(folder, EvaluateOptions((str(source),), robustness=0))
     assert list(result["sets"]) == ["odd held-out part of train"]
-    for figures in result["sets"]["odd held-out part of train"].values():
+    conditions = result["sets"]["odd held-out part of train"]
+    assert conditions.pop("hard")["n"] == 4  # quarter size leaves no face to judge
+    for figures in conditions.values():
         assert {name: figures[name] for name in ("n", "judged", "fake", "real", "no_face")} == {
             "n": 4, "judged": 2, "fake": 2, "real": 0, "no_face": 0.5,
         }  # fmt: skip
@@ -222,15 +225,20 @@ def test_what_cannot_be_judged_is_counted(model_folder: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["{model}", "--data", "{model}"], "holds no pictures: look at the name"),
+        (["{model}", "--data", "{empty}"], "holds no pictures: look at the name"),
         (["{model}/nothing", "--data", "{data}"], "There is no model folder called nothing"),
         (["{model}", "--data", "{data}:0"], "The weight of"),
     ],
 )
 def test_what_cannot_be_measured_is_told_in_a_sentence(
-    model_folder: Path, small_set: Path, words: list[str], sentence: str, capsys: pytest.CaptureFixture
+    model_folder: Path,
+    small_set: Path,
+    tmp_path: Path,
+    words: list[str],
+    sentence: str,
+    capsys: pytest.CaptureFixture,
 ) -> None:
-    words = [word.format(model=model_folder, data=small_set) for word in words]
+    words = [word.format(model=model_folder, data=small_set, empty=tmp_path) for word in words]
     assert command_line.main(["evaluate", *words]) == 2
     assert sentence in capsys.readouterr().err.splitlines()[-1]
 
@@ -254,6 +262,7 @@ def test_the_card_carries_the_figures(card: ModelCard, metrics: dict) -> None:
         for kind, figure in (("roc_auc", "auc"), ("accuracy", "accuracy"))
     }
     assert metrics["command"] in card.text
+    assert {result.dataset_split for result in card.data.eval_results} == {"validation", "test"}
     for name in SETS:
         figure = metrics["sets"][name]["clean"]["auc"]
         assert f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]" in card.text

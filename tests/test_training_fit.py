@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import re
 import shutil
 import signal
@@ -14,7 +15,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from training_fixtures import EPOCHS, FACELESS, FIT, ROOT, command, environment, odd_file, rows, write_parquet
+from training_fixtures import EPOCHS, FACELESS, FIT, ROOT, environment, odd_file, rows, write_parquet
 
 from training import __main__ as command_line
 from training.errors import TrainingError
@@ -53,7 +54,7 @@ def stop_in_the_middle(out: str, home: Path, cwd: Path, *words: object) -> tuple
 
 
 def test_a_stopped_run_continues_to_the_very_same_weights(
-    run: Path, small_set: Path, caches: Path, tmp_path: Path
+    run: Path, small_set: Path, caches: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     status, said = stop_in_the_middle(
         "stopped", caches, tmp_path, "--preset", "laptop", "--data", small_set, *FIT, "--epochs", EPOCHS
@@ -66,9 +67,9 @@ def test_a_stopped_run_continues_to_the_very_same_weights(
     assert state(out)["step"] == int(steps[1])
     assert "Traceback" not in said
 
-    done = command("fit", "--out", "stopped", "--resume", home=caches, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert f"continuing at step {steps[1]} of {steps[2]}" in done.stderr
+    with caplog.at_level(logging.INFO, "training.fit"):
+        assert command_line.main(["fit", "--out", str(out), "--resume"]) == 0
+    assert f"continuing at step {steps[1]} of {steps[2]}" in caplog.text
     for file in (CHECKPOINT, BEST):
         for stopped, straight in zip(weights(out / file), weights(run / file), strict=True):
             np.testing.assert_allclose(stopped, straight, rtol=1e-6, atol=1e-7)

@@ -7,6 +7,7 @@ PYTEST_DONT_REWRITE, since test modules import from here before pytest does.
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -194,20 +195,20 @@ def run(small_set: Path, caches: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
-def model_folder(run: Path, caches: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model_folder(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model folder that `export` makes of `run`."""
-    folder = tmp_path_factory.mktemp("models")
-    done = command("export", run, "--out", "tiny", home=caches, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / "tiny"
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    assert command_line.main(["export", str(run), "--out", str(folder)]) == 0
+    return folder
 
 
 @pytest.fixture(scope="session")
-def measured_folder(model_folder: Path, small_set: Path) -> Path:
-    """`model_folder` after `evaluate`: with metrics.json, plots and a card."""
-    words = ("evaluate", model_folder, "--data", small_set, "--limit", 6, "--robustness", 2, "--workers", 2)
+def measured_folder(model_folder: Path, small_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of `model_folder` after `evaluate`: with metrics.json, plots and a card."""
+    folder = shutil.copytree(model_folder, tmp_path_factory.mktemp("measured") / "tiny")
+    words = ("evaluate", folder, "--data", small_set, "--limit", 6, "--robustness", 2, "--workers", 2)
     assert command_line.main(list(map(str, words))) == 0
-    return model_folder
+    return folder
 
 
 @pytest.fixture(scope="session")

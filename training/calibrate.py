@@ -27,8 +27,7 @@ def fit(logits: Logits, rate: float = RATE) -> Calibration:
     FALSE_ACCUSATIONS. Where none can be shown to do so, the band is 0 or 1 and its side of a half uncertain. Raises
     TrainingError for a rate outside 0.5..1 or where a class is missing altogether.
     """
-    if not 0.5 < rate < 1:
-        raise TrainingError("The rate must be above 0.5 and below 1.")
+    check_rate(rate)
     targets = np.concatenate([t for _, t in logits.values()])
     if not 0 < targets.sum() < len(targets):
         raise TrainingError("Calibrating needs both real and fake pictures in the validation data.")
@@ -77,6 +76,12 @@ def fit_offset(logits: Logits) -> float:
         return total
 
     return float(np.clip(minimize(loss, np.zeros(2), method="Nelder-Mead").x[0], -5, 5))
+
+
+def check_rate(rate: float) -> None:
+    """Raises TrainingError for a rate that no calibration can have."""
+    if not 0.5 < rate < 1:
+        raise TrainingError("The rate must be above 0.5 and below 1.")
 
 
 def fit_temperature(logits: Logits) -> float:

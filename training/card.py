@@ -37,7 +37,7 @@ def render(config: dict[str, Any], metrics: dict[str, Any]) -> str:
         tags=["deepfake-detection", "image-forensics", "litert", "tflite", config["architecture"]],
         datasets=["JamieWithofs/Deepfake-and-real-images"],
         model_name="Deepfake Image Detector",
-        eval_results=list(_eval_results(metrics)),
+        eval_results=list(_eval_results(metrics)) or None,
     )
     return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_text(config, metrics)}", ignore_metadata_errors=False))
 
@@ -45,12 +45,14 @@ def render(config: dict[str, Any], metrics: dict[str, Any]) -> str:
 def _eval_results(metrics: dict[str, Any]) -> Any:
     for name, conditions in metrics["sets"].items():
         clean = conditions["clean"]
+        source, _, split = name.partition(" ")
         for title, key in (("AUC", "auc"), ("Accuracy", "accuracy")):
             if key in clean and clean.get("fake") and clean.get("real"):
                 yield EvalResult(
                     task_type="image-classification",
-                    dataset_type=name.split()[0],
+                    dataset_type=source,
                     dataset_name=name,
+                    dataset_split=split,  # or the Hub takes two splits of a source for one
                     metric_type=key if key == "accuracy" else "roc_auc",
                     metric_name=title,
                     metric_value=clean[key]["value"],

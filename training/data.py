@@ -16,6 +16,7 @@ from typing import TypeVar
 import datasets
 import grain
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
@@ -141,7 +142,7 @@ def _read(spec: str) -> dict[str, datasets.Dataset]:
     except (FileNotFoundError, ConnectionError) as error:
         what = "holds no pictures" if path.is_dir() else "is no folder here, and the Hub did not give it"
         raise TrainingError(f"{spec} {what}: look at the name and the connection.") from error
-    except datasets.exceptions.DatasetGenerationError as error:
+    except (datasets.exceptions.DatasetGenerationError, pa.ArrowInvalid) as error:
         raise TrainingError(f"{spec} could not be read ({error.__cause__ or error}): get another copy.") from error
     result = {}
     for split, rows in loaded.items():

@@ -40,6 +40,7 @@ def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | 
     """
     if not (run / BEST).exists() or not (run / OPTIONS).exists():
         raise TrainingError(f"{run.name} holds no finished run: start one with python -m training fit.")
+    calibrate.check_rate(rate)
     options = read_options(run)
     model = keras.saving.load_model(run / BEST, compile=False, safe_mode=True)
     sources = [data.Source.parse(text) for text in options.data]

@@ -26,7 +26,8 @@ def _roc(curves: dict[str, Any], file: Path) -> None:
         axes.plot(curve["roc"]["false_accusations"], curve["roc"]["found_fakes"], label=name)
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)
     axes.set(xlabel="real faces called fake", ylabel="fakes found", title="Receiver operating characteristic")
-    axes.legend(loc="lower right", fontsize=8)
+    if curves:
+        axes.legend(loc="lower right", fontsize=8)
     _save(figure, file)
 
 
@@ -37,7 +38,8 @@ def _reliability(curves: dict[str, Any], file: Path) -> None:
         rows = [row for row in curve["reliability"] if row["n"] >= 5]
         axes.plot([row["mean_p"] for row in rows], [row["fakes"] for row in rows], marker="o", markersize=3, label=name)
     axes.set(xlabel="P(fake) that was said", ylabel="share that was fake", title="Reliability")
-    axes.legend(loc="upper left", fontsize=8)
+    if curves:
+        axes.legend(loc="upper left", fontsize=8)
     _save(figure, file)
 
 
