@@ -13,7 +13,7 @@ SOURCE_RATE = 0.95  # and at least so often on each source alone
 FALSE_ACCUSATIONS = 0.03  # at most this share of the real faces of any source is called fake
 _FEWEST = 20  # verdicts of a source, or of all, below which a rate says nothing
 
-DECIDED = 0.55  # share of pictures, over the sources, that should get a verdict: one that never dares helps nobody
+DECIDED = 0.5  # share of pictures, over the sources, that should get a verdict: one that never dares helps nobody
 _STEP = 0.005  # by which the rate is lowered for that
 
 Logits = Mapping[str, tuple[np.ndarray, np.ndarray]]

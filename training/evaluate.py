@@ -85,6 +85,8 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
         "robustness": _robustness(detector, options, cache) if options.robustness else {},
     }
     previous = detector.model.metrics
+    if not options.robustness and previous.get("model_sha256") == result["model_sha256"]:
+        result["robustness"] = previous["robustness"]  # of the same network
     if previous.get("ablations"):  # measured once, by other runs than this one
         result["ablations"] = previous["ablations"]
     write(folder / model_store.METRICS, (json.dumps(result, indent=1) + "\n").encode())
@@ -139,7 +141,7 @@ def _robustness(detector: Detector, options: EvaluateOptions, cache: Path | None
             found = metrics.figures(
                 answers(detector, split, alter, options.workers), detector.model.calibration, resamples=200
             )
-            kept = ("judged", "auc", "accuracy", "false_accusations", "missed_fakes", "uncertain")
+            kept = ("judged", "auc", "accuracy", "false_accusations", "missed_fakes")  # none that the bands change
             rows.append({"severity": severity, **{key: found[key] for key in kept if key in found}})
         log.info("%s: AUC %s", name, [row.get("auc", {}).get("value") for row in rows])
         table["corruptions"][name] = rows

@@ -34,9 +34,9 @@ class ExportError(TrainingError):
 def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | None = None) -> Path:
     """Write the model folder `out` from the best checkpoint of the run, and return its path.
 
-    Offset, temperature and bands are fitted on crops of the validation pictures, as they are and as the web delivers
-    them; the offset goes into the network. The converted network must give Keras's logits to TOLERANCE on such crops.
-    Raises TrainingError, an ExportError among them.
+    The offset, which goes into the network, is fitted on crops of the validation pictures as they are and as the web
+    delivers them; temperature and bands on the pictures as they are. The converted network must give Keras's logits to
+    TOLERANCE on such crops. Raises TrainingError, an ExportError among them.
     """
     if not (run / BEST).exists() or not (run / OPTIONS).exists():
         raise TrainingError(f"{run.name} holds no finished run: start one with python -m training fit.")
@@ -59,7 +59,8 @@ def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | 
     clean = np.concatenate([crops for (crops, _), _ in pictures.values()])
     difference, checked = _compare(model, classifier, clean)
     log.info("LiteRT and Keras differ by at most %.1e in a logit over %d crops", difference, checked)
-    calibration, reached = calibrate.fit_usable(_logits(classifier, pictures), rate)
+    # Bands from the pictures as they are: of a worse copy the scores are less sure by themselves.
+    calibration, reached = calibrate.fit_usable(_logits(classifier, {k: v[:1] for k, v in pictures.items()}), rate)
     log.info("offset %.3f, %s at rate %.3f", offset, calibration, reached)
 
     train = [data.load(source, "train", cache=cache, limit=options.limit) for source in sources]
