@@ -199,9 +199,11 @@ def test_measuring_again_gives_the_same_and_keeps_the_ablations(
     again = evaluate(folder, EvaluateOptions((str(small_set),), ("test",), limit=6, robustness=0))
     assert again["sets"] == {SETS[1]: metrics["sets"][SETS[1]]}
     assert again["curves"] == {SETS[1]: metrics["curves"][SETS[1]]}
-    assert again["ablations"] == kept and again["robustness"] == {}
+    assert again["ablations"] == kept and again["robustness"] == metrics["robustness"]  # of the same network
     assert again["command"].endswith("--data DATA/portraits_and_blends --splits test --limit 6 --robustness 0")
     assert json.loads((folder / "metrics.json").read_text()) == json.loads(json.dumps(again))
+    (folder / "metrics.json").write_text(json.dumps({**metrics, "model_sha256": "of another"}))
+    assert not evaluate(folder, EvaluateOptions((str(small_set),), ("test",), limit=6, robustness=0))["robustness"]
 
 
 def test_what_cannot_be_judged_is_counted(model_folder: Path, tmp_path: Path) -> None:

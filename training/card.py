@@ -138,7 +138,7 @@ def _robustness(robustness: dict[str, Any]) -> str:
     for name, severities in robustness["corruptions"].items():
         cells = [f"{row['auc']['value']:.3f}" if "auc" in row else "-" for row in severities]
         rows.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(rows) + "\n\n![Robustness](plots/robustness.png)\n"
+    return "\n".join(rows) + f"\n\nMade by `{robustness['command']}`.\n\n![Robustness](plots/robustness.png)\n"
 
 
 def _ablations(ablations: list[dict[str, Any]]) -> str:

@@ -129,7 +129,12 @@ def _as_given(detector: Detector, split: data.Split) -> Answers:
 def _robustness(detector: Detector, options: EvaluateOptions, cache: Path | None) -> dict[str, Any]:
     source = Source.parse(options.data[0])
     split = data.load(source, "validation", cache=cache, limit=options.robustness)
-    table: dict[str, Any] = {"set": f"{source.name} validation", "pictures": len(split.rows), "corruptions": {}}
+    table: dict[str, Any] = {
+        "set": f"{source.name} validation",
+        "pictures": len(split.rows),
+        "command": _command(options),
+        "corruptions": {},
+    }
     for name in corruptions.NAMES:
         rows = []
         for severity in corruptions.SEVERITIES:
