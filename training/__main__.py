@@ -1,4 +1,4 @@
-"""python -m training fit | export | evaluate: every option with its default under --help."""
+"""python -m training fit | ablate | export | evaluate: every option with its default under --help."""
 
 import argparse
 import dataclasses
@@ -16,6 +16,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training", description="A data set in, a model folder out.")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_fit(commands)
+    _add_ablate(commands)
     _add_export(commands)
     _add_evaluate(commands)
     arguments = parser.parse_args(argv)
@@ -31,6 +32,22 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run: checkpoints, log, TensorBoard")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, with its own options")
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
+    _add_fit_options(parser)
+
+    def run(arguments: argparse.Namespace) -> int:
+        from training.fit import Interrupted, fit
+
+        try:
+            fit(_fit_options(arguments), arguments.out, resume=arguments.resume, cache=arguments.cache)
+        except Interrupted as stopped:
+            print(stopped, file=sys.stderr)
+            return 130
+        return 0
+
+    parser.set_defaults(run=run)
+
+
+def _add_fit_options(parser: argparse.ArgumentParser) -> None:
     changes = "; ".join(
         f"{preset}: " + (", ".join(f"{key.replace('_', '-')} {value}" for key, value in options.items()) or "as below")
         for preset, options in PRESETS.items()
@@ -52,14 +69,28 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
             metavar = field.name.upper()
             parser.add_argument(name, type=kind, choices=choices, metavar=metavar, default=argparse.SUPPRESS, help=text)
 
-    def run(arguments: argparse.Namespace) -> int:
-        from training.fit import Interrupted, fit
 
-        given = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(FitOptions) if f.name in arguments}
-        given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-        options = FitOptions(**{**PRESETS[arguments.preset], **given})
+def _fit_options(arguments: argparse.Namespace) -> FitOptions:
+    given = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(FitOptions) if f.name in arguments}
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    return FitOptions(**{**PRESETS[arguments.preset], **given})
+
+
+def _add_ablate(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("ablate", help="short runs that differ in one choice each, for the card")
+    parser.add_argument(
+        "folder", type=Path, metavar="MODEL_FOLDER", help="what export wrote; its metrics.json gets the table"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the runs; finished ones are not run again")
+    parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
+    _add_fit_options(parser)
+
+    def run(arguments: argparse.Namespace) -> int:
+        from training.ablate import ablate
+        from training.fit import Interrupted
+
         try:
-            fit(options, arguments.out, resume=arguments.resume, cache=arguments.cache)
+            ablate(_fit_options(arguments), arguments.out, arguments.folder, cache=arguments.cache)
         except Interrupted as stopped:
             print(stopped, file=sys.stderr)
             return 130
