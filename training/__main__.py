@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from detector.errors import ModelError
-from training.errors import TrainingError
+from training.errors import Interrupted, TrainingError
 from training.options import ARCHITECTURES, PRESETS, FitOptions
 
 
@@ -25,6 +25,9 @@ def main(argv: list[str] | None = None) -> int:
     except (TrainingError, ModelError) as error:
         print(error, file=sys.stderr)
         return 2
+    except Interrupted as stopped:
+        print(stopped, file=sys.stderr)
+        return 130
 
 
 def _add_fit(commands: argparse._SubParsersAction) -> None:
@@ -35,13 +38,9 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     _add_fit_options(parser)
 
     def run(arguments: argparse.Namespace) -> int:
-        from training.fit import Interrupted, fit
+        from training.fit import fit
 
-        try:
-            fit(_fit_options(arguments), arguments.out, resume=arguments.resume, cache=arguments.cache)
-        except Interrupted as stopped:
-            print(stopped, file=sys.stderr)
-            return 130
+        fit(_fit_options(arguments), arguments.out, resume=arguments.resume, cache=arguments.cache)
         return 0
 
     parser.set_defaults(run=run)
@@ -87,13 +86,8 @@ def _add_ablate(commands: argparse._SubParsersAction) -> None:
 
     def run(arguments: argparse.Namespace) -> int:
         from training.ablate import ablate
-        from training.fit import Interrupted
 
-        try:
-            ablate(_fit_options(arguments), arguments.out, arguments.folder, cache=arguments.cache)
-        except Interrupted as stopped:
-            print(stopped, file=sys.stderr)
-            return 130
+        ablate(_fit_options(arguments), arguments.out, arguments.folder, cache=arguments.cache)
         return 0
 
     parser.set_defaults(run=run)

@@ -3,3 +3,7 @@
 
 class TrainingError(ValueError):
     """`str(error)` is a sentence: what was wrong and what to do. The command line prints it without a traceback."""
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; its checkpoint is written."""

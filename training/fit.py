@@ -22,7 +22,7 @@ from sklearn.metrics import roc_auc_score
 from tensorboardX import SummaryWriter  # TensorBoard's files without TensorFlow, for every backend
 
 from training import architectures, data
-from training.errors import TrainingError
+from training.errors import Interrupted, TrainingError
 from training.files import write
 from training.options import FitOptions
 
@@ -47,10 +47,6 @@ class _State:
     pipeline: Any = None
     draws: list[list[int]] = field(default_factory=list)  # where the random layers stand
     done: bool = False
-
-
-class Interrupted(Exception):
-    """The run was asked to stop; its checkpoint is written."""
 
 
 def fit(options: FitOptions, out: Path, *, resume: bool = False, cache: Path | None = None) -> Path:
