@@ -66,7 +66,7 @@ class Detector:
         max_bytes: int = picture.MAX_BYTES,
         min_face: int = faces.MIN_FACE,
     ) -> Result:
-        """Judge every face of one picture: a path, bytes, a PIL image or an array (see detector.picture.read).
+        """Judge every face of one picture: a path, bytes, a PIL image, an array, or what detector.picture.read gave.
 
         Raises ImageError, with a sentence for a person, for what cannot be judged.
         """
@@ -134,9 +134,8 @@ class Detector:
         return results
 
     def _look(self, source: picture.Source, max_pixels: int, max_bytes: int, min_face: int) -> _Seen:
-        times = [time.perf_counter()]
         read = picture.read(source, max_pixels=max_pixels, max_bytes=max_bytes)
-        times.append(time.perf_counter())
+        times = [time.perf_counter()]
         findings = provenance.read(read.data, read.format)
         times.append(time.perf_counter())
         found = self._finder.find(read.pixels, min_face=min_face)
@@ -145,8 +144,8 @@ class Detector:
         for i, face in enumerate(found):
             crops[i] = faces.cut(read.pixels, face.box, size, margin)
         times.append(time.perf_counter())
-        stages = ("read", "provenance", "faces")
-        seconds = {stage: end - start for stage, (start, end) in zip(stages, pairwise(times), strict=True)}
+        stages = zip(("provenance", "faces"), pairwise(times), strict=True)
+        seconds = {"read": read.seconds, **{stage: end - start for stage, (start, end) in stages}}
         return _Seen(read, found, crops, findings, seconds)
 
     def _result(self, seen: _Seen, logits: np.ndarray, maps: np.ndarray, judging: float) -> Result:

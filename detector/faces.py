@@ -7,6 +7,7 @@ size: the box no longer depends on where in the picture, or at which scale, the 
 """
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,11 +49,13 @@ class FoundFace:
 
 
 class FaceFinder:
-    """Thread-safe. Loading takes a few milliseconds."""
+    """Thread-safe. Loading takes a few milliseconds. `threads` look at one picture side by side."""
 
     def __init__(self, threads: int = 1) -> None:
-        self._sessions = SessionPool(_MODEL.read_bytes(), threads=threads)
+        self._sessions = SessionPool(_MODEL.read_bytes())
         self._anchors = _anchors()
+        # The network is too small to gain from a second core; the looks at a picture are many and independent.
+        self._map = ThreadPoolExecutor(threads, "faces").map if threads > 1 else map
 
     def find(
         self, pixels: np.ndarray, *, min_face: int = MIN_FACE, min_score: float = MIN_SCORE, sure: float = SURE
@@ -64,19 +67,23 @@ class FaceFinder:
         """
         image = Image.fromarray(pixels)
         width, height = image.size
-        candidates = [self._look(image, window, min_score) for window in _windows(width, height)]
-        rows = np.concatenate(candidates)
-        faces = []
-        for row in _suppress(rows):
-            row = self._second_look(image, row, min_score)
-            if row is None or (sure > 0 and self._sureness(image, row) < sure):
-                continue
-            face = _found(row, width, height)
-            if face is not None and face.side >= min_face:
-                faces.append((row, face))
+        seen = np.concatenate(list(self._map(lambda w: self._look(image, w, min_score), _windows(width, height))))
+        again = self._map(lambda row: self._second_look(image, row, min_score), _suppress(seen))
+        rows = [row for row in again if row is not None]
+        faces = [(row, face) for row in rows if (face := _found(row, width, height)) and face.side >= min_face]
+        if sure > 0 and faces:
+            faces = self._confirmed(image, faces, sure)
         kept = _suppress(np.stack([row for row, _ in faces])) if faces else []
-        faces = [face for row, face in faces if any(row is k or np.array_equal(row, k) for k in kept)]
-        return sorted(faces, key=lambda face: -face.side)
+        found = [face for row, face in faces if any(row is k or np.array_equal(row, k) for k in kept)]
+        return sorted(found, key=lambda face: -face.side)
+
+    def _confirmed(
+        self, image: Image.Image, faces: list[tuple[np.ndarray, FoundFace]], sure: float
+    ) -> list[tuple[np.ndarray, FoundFace]]:
+        looks = [(row, mirrored) for row, _ in faces for mirrored in (False, True)]
+        scores = np.fromiter(self._map(lambda look: self._wide_look(image, *look), looks), float).reshape(-1, 2)
+        means = [np.mean([row[0], *wide]) for (row, _), wide in zip(faces, scores, strict=True)]
+        return [face for face, mean in zip(faces, means, strict=True) if mean >= sure]
 
     def _second_look(self, image: Image.Image, row: np.ndarray, min_score: float) -> np.ndarray | None:
         left, top, right, bottom = row[1:5]
@@ -86,15 +93,13 @@ class FaceFinder:
         overlaps = _iou(row[1:5], again[:, 1:5])
         return again[int(np.argmax(overlaps))] if len(again) and overlaps.max() > _IOU else None
 
-    def _sureness(self, image: Image.Image, row: np.ndarray) -> float:
+    def _wide_look(self, image: Image.Image, row: np.ndarray, mirrored: bool) -> float:
+        """The score of the same face in a wider window; 0 where it is not found again."""
         left, top, right, bottom = row[1:5]
         side = max(right - left, bottom - top) * _WIDE
         window = ((left + right - side) / 2, (top + bottom - side) / 2, side)
-        scores = []
-        for mirrored in (False, True):  # the box is in the middle: mirrored, it is where it was
-            again = self._look(image, window, 0.1, mirrored)
-            scores.append(max(again[_iou(row[1:5], again[:, 1:5]) > _IOU, 0], default=0.0))
-        return float(np.mean([row[0], *scores]))
+        again = self._look(image, window, 0.1, mirrored)  # the box is in the middle: mirrored, it is where it was
+        return float(max(again[_iou(row[1:5], again[:, 1:5]) > _IOU, 0], default=0.0))
 
     def _look(
         self, image: Image.Image, window: tuple[float, float, float], min_score: float, mirrored: bool = False

@@ -3,8 +3,9 @@
 import hashlib
 import io
 import os
+import time
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,21 +26,20 @@ MAX_PIXELS = 40_000_000
 MAX_BYTES = 30_000_000
 MIN_SIDE = 32
 
-Source = str | os.PathLike | bytes | Image.Image | np.ndarray
-
 
 @dataclass(frozen=True)
 class Picture:
     """An upright picture.
 
     `pixels` is uint8 RGB (height, width, 3), 0..255. `data` are the bytes of the file it came from, None for a PIL
-    image or an array. `sha256` is of `data`, or of the pixels where there is no file.
+    image or an array. `sha256` is of `data`, or of the pixels where there is no file. `seconds` is what reading took.
     """
 
     pixels: np.ndarray = field(repr=False)
     format: str | None
     sha256: str
     data: bytes | None = field(repr=False, default=None)
+    seconds: float = field(compare=False, default=0.0)
 
     @property
     def width(self) -> int:
@@ -50,17 +50,29 @@ class Picture:
         return self.pixels.shape[0]
 
 
+Source = str | os.PathLike | bytes | Image.Image | np.ndarray | Picture
+
+
 def read(
     source: Source, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES, min_side: int = MIN_SIDE
 ) -> Picture:
     """Read one picture, upright and in RGB.
 
     `source` is a path, the bytes of a file, a PIL image, or an array: uint8 or uint16, (H, W), (H, W, 1), (H, W, 3)
-    or (H, W, 4) with alpha. The first frame of an animation is taken; transparency is laid over white; 16-bit samples
-    are scaled to 8; the EXIF orientation is applied. `max_pixels` and `max_bytes` bound what is decoded.
+    or (H, W, 4) with alpha; a Picture comes back as it is. The first frame of an animation is taken; transparency is
+    laid over white; 16-bit samples are scaled to 8; the EXIF orientation is applied. `max_pixels` and `max_bytes` bound
+    what is decoded.
 
     Raises ImageError for anything that is not such a picture, is cut off, or is outside the limits.
     """
+    if isinstance(source, Picture):
+        return source
+    started = time.perf_counter()
+    picture = _read(source, max_pixels, max_bytes, min_side)
+    return replace(picture, seconds=time.perf_counter() - started)
+
+
+def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Picture:
     if isinstance(source, np.ndarray):
         return _from_image(_array_to_image(source), None, None, max_pixels, min_side)
     if isinstance(source, Image.Image):

@@ -19,7 +19,7 @@ from training_fixtures import EPOCHS, FACELESS, FIT, ROOT, environment, odd_file
 
 from training import __main__ as command_line
 from training.errors import TrainingError
-from training.fit import BEST, CHECKPOINT, OPTIONS, STATE, fit, predict, read_options
+from training.fit import BEST, OPTIONS, STATE, fit, predict, read_options
 from training.options import ARCHITECTURES, PRESETS, FitOptions
 
 pytest_plugins = ["training_fixtures"]
@@ -70,7 +70,8 @@ def test_a_stopped_run_continues_to_the_very_same_weights(
     with caplog.at_level(logging.INFO, "training.fit"):
         assert command_line.main(["fit", "--out", str(out), "--resume"]) == 0
     assert f"continuing at step {steps[1]} of {steps[2]}" in caplog.text
-    for file in (CHECKPOINT, BEST):
+    assert {file.name for file in out.glob("*.keras")} == {state(out)["weights"], BEST}
+    for file in (state(out)["weights"], BEST):
         for stopped, straight in zip(weights(out / file), weights(run / file), strict=True):
             np.testing.assert_allclose(stopped, straight, rtol=1e-6, atol=1e-7)
     assert state(out) == state(run)
@@ -89,7 +90,10 @@ def test_a_folder_that_holds_a_run_is_left_alone_unless_it_is_to_be_continued(
 def test_a_finished_run_has_nothing_to_continue(run: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(run, tmp_path / "copy")
     assert fit(FitOptions(), copy, resume=True) == copy / BEST
-    assert all((copy / name).read_bytes() == (run / name).read_bytes() for name in (CHECKPOINT, STATE, BEST, OPTIONS))
+    assert all(
+        (copy / name).read_bytes() == (run / name).read_bytes()
+        for name in (state(run)["weights"], STATE, BEST, OPTIONS)
+    )
 
 
 # ---- a run -------------------------------------------------------------------------------------------------------

@@ -62,6 +62,16 @@ def with_activation_map(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, [logit, activation], name=model.name)
 
 
+def freeze(model: keras.Model, last: str) -> None:
+    """Keep the weights and statistics of the layer called `last` and of all before it. Raises TrainingError for a name
+    that no layer has."""
+    names = [layer.name for layer in model.layers]
+    if last not in names:
+        raise TrainingError(f"{model.name} has no layer called {last}: its names begin {', '.join(names[:8])}, …")
+    for layer in model.layers[: names.index(last) + 1]:
+        layer.trainable = False
+
+
 def shift(model: keras.Model, offset: float) -> None:
     """Add `offset` to every logit of the network, and to its activation map."""
     names = {layer.name for layer in model.layers}

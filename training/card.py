@@ -65,9 +65,9 @@ def _text(config: dict[str, Any], metrics: dict[str, Any]) -> str:
         f"""# Deepfake Image Detector: {config["architecture"]}, {config["input_size"]} pixels
 
 Says of a face in a photograph how likely it is that it was forged, or that it cannot tell. A face is found by BlazeFace
-(`{config["face_finder"]}`), cut out as a square of {config["crop_margin"]:g} face sides, and judged by an EfficientNet
-whose last convolution doubles as the heat map. Below P(fake) {bands["real_below"]:.3f} the verdict is *likely real*,
-from {bands["fake_above"]:.3f} *likely fake*, between them *uncertain*.
+(`{config["face_finder"]}`), cut out as a square of {config["crop_margin"]:g} face sides, and judged by a network whose
+last features add up to the score, so that they double as the heat map. Below P(fake) {bands["real_below"]:.3f} the
+verdict is *likely real*, from {bands["fake_above"]:.3f} *likely fake*, between them *uncertain*.
 
 ## Use
 
@@ -177,10 +177,16 @@ The commands, with `DATA` the folder of the sources:
 
 {history}
 
-Seed {config["seed"]}, {config["date"]}, code at commit `{config["git_commit"]}`. The backbone started from ImageNet
-weights (EfficientNet-Lite, Apache-2.0). The code is Apache-2.0; **the weights carry the strictest terms of the data
-above: they are for non-commercial research and education only.**
+Seed {config["seed"]}, {config["date"]}, code at commit `{config["git_commit"]}`.{_origin(config)} The code is
+Apache-2.0; **the weights carry the strictest terms of the data above: they are for non-commercial research and
+education only.**
 """
+
+
+def _origin(config: dict[str, Any]) -> str:
+    first = config.get("commands", [""])[0]
+    pretrained = config["architecture"].startswith("efficientnet") and "--weights" not in first
+    return " The first run started from ImageNet weights (Apache-2.0)." if pretrained else ""
 
 
 def _limits() -> str:

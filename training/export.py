@@ -144,15 +144,21 @@ def git_commit() -> str | None:
 
 
 def commands(run: Path) -> list[str]:
-    """The `fit` commands that lead to the run, the first one first, and the export."""
+    """The `fit` commands that lead to the run, the first one first, and the export. A run may go on from another run
+    or from a model folder."""
     lines = [f"python -m training export RUNS/{run.name} --out MODEL_FOLDER"]
     while True:
         options = read_options(run)
         lines.insert(0, options.command(run.name))
-        if options.weights in ("imagenet", "none") or not (Path(options.weights).parent / OPTIONS).exists():
-            break
-        run = Path(options.weights).parent
-    return lines
+        origin = Path(options.weights).parent
+        if options.weights in ("imagenet", "none"):
+            return lines
+        if (origin / model_store.CONFIG).exists():
+            before = json.loads((origin / model_store.CONFIG).read_text())["commands"]
+            return [line.replace("MODEL_FOLDER", f"RUNS/{origin.name}") for line in before] + lines
+        if not (origin / OPTIONS).exists():
+            return lines
+        run = origin
 
 
 def _portable(options: FitOptions, sources: list[data.Source]) -> dict[str, Any]:

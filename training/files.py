@@ -12,3 +12,10 @@ def write(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(beside, path)
+
+
+def settle(beside: Path, path: Path) -> None:
+    """The same for a file that a library has written at `beside`."""
+    with beside.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(beside, path)

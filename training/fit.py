@@ -7,7 +7,6 @@ FitOptions; the options travel in the run's folder.
 import dataclasses
 import json
 import logging
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -23,13 +22,12 @@ from tensorboardX import SummaryWriter  # TensorBoard's files without TensorFlow
 
 from training import architectures, data
 from training.errors import Interrupted, TrainingError
-from training.files import write
+from training.files import settle, write
 from training.options import FitOptions
 
 log = logging.getLogger(__name__)
 
 
-CHECKPOINT = "checkpoint.keras"
 STATE = "checkpoint.json"
 BEST = "best.keras"
 OPTIONS = "options.json"
@@ -40,6 +38,7 @@ class _State:
     """What a checkpoint holds beside the weights and the optimizer."""
 
     step: int = 0
+    weights: str = ""  # the checkpoint's file, named by its step: the state never stands beside newer weights
     best: float = -1.0
     best_step: int = 0
     stale: int = 0
@@ -83,7 +82,7 @@ def fit(options: FitOptions, out: Path, *, resume: bool = False, cache: Path | N
     state = _State()
     if resume and (out / STATE).exists():
         state = _State(**json.loads((out / STATE).read_text()))
-        model = keras.saving.load_model(out / CHECKPOINT, safe_mode=True)
+        model = keras.saving.load_model(out / state.weights, safe_mode=True)
         _restore(model, options, total, state.draws)
         batches.set_state(state.pipeline)
         log.info("continuing at step %d of %d", state.step, total)
@@ -91,6 +90,8 @@ def fit(options: FitOptions, out: Path, *, resume: bool = False, cache: Path | N
         write(out / OPTIONS, json.dumps(dataclasses.asdict(options), indent=1).encode())
         weights = None if options.weights == "none" else options.weights
         model = architectures.build(options.architecture, options.size, weights)
+        if options.frozen_until:
+            architectures.freeze(model, options.frozen_until)
         _compile(model, options, total)
     for split, _ in train:
         log.info("train %s: %s", split.name, split.count())
@@ -184,14 +185,18 @@ def predict(model: Any, crops: np.ndarray, batch_size: int = 32) -> np.ndarray:
 def _save(model: Any, batches: Any, state: _State, out: Path) -> None:
     state.pipeline = batches.get_state()
     state.draws = [np.asarray(variable).tolist() for variable in _draws(model)]
-    _write_model(model, out / CHECKPOINT)
+    state.weights = f"checkpoint-{state.step}.keras"
+    _write_model(model, out / state.weights)
     write(out / STATE, json.dumps(dataclasses.asdict(state)).encode())
+    for file in out.glob("checkpoint-*.keras"):
+        if file.name != state.weights:
+            file.unlink()
 
 
 def _write_model(model: Any, path: Path) -> None:
     beside = path.with_name(f".{path.stem}.part.keras")
     model.save(beside)
-    os.replace(beside, path)
+    settle(beside, path)
 
 
 @contextmanager

@@ -31,6 +31,9 @@ class FitOptions:
     )
     architecture: str = _option("efficientnet-lite0", f"one of {', '.join(ARCHITECTURES)}")
     weights: str = _option("imagenet", '"imagenet", "none", or a .keras file to go on from')
+    frozen_until: str = _option(
+        "", "name of a layer: it and all before it stay as they are; block2_add makes a step nearly twice as fast"
+    )
     input_size: int = _option(0, "pixels; 0: what the architecture was designed for")
     margin: float = _option(1.2, "crop side in face sides: the face with its outline, little background to learn")
     jitter: float = _option(1.0, "of the crop's scale, place and resampling; 0 teaches the data set's geometry")

@@ -87,15 +87,15 @@ def build(detector: Callable[[], Detector]) -> None:
         yield {verdict: LOOKING, **hidden}  # an old answer must not stand beside a new picture
         try:
             progress(0.2, desc="Looking for faces")
-            source = _source(upload)
-            result = _judge(detector, source)
+            photo = picture.read(_source(upload))
+            result = _judge(detector, photo)
             progress(0.8, desc="Drawing what was found")
             yield {
                 verdict: verdict_html(result, detector().model.calibration),
                 evidence: gr.Column(visible=True),
                 findings: evidence_html(result),
                 record: record_html(result),
-                **({} if result.verdict is Verdict.NO_FACE else show_faces(result, source)),
+                **({} if result.verdict is Verdict.NO_FACE else show_faces(result, photo)),
             }
         except ImageError as error:
             yield {verdict: error_html("This picture could not be judged", str(error))}
@@ -103,10 +103,10 @@ def build(detector: Callable[[], Detector]) -> None:
             log.exception("A picture could not be judged")
             yield {verdict: error_html("No answer this time", UNEXPECTED)}
 
-    def show_faces(result: Result, source: picture.Source) -> dict[Any, Any]:
+    def show_faces(result: Result, photo: picture.Picture) -> dict[Any, Any]:
         shown = result.faces[:SHOWN_FACES]
         numbers = list(range(1, len(shown) + 1))
-        boxed = draw_boxes(picture.read(source).pixels, result.faces)
+        boxed = draw_boxes(photo.pixels, result.faces)
         return {
             faces: gr.Column(visible=True),
             marked: gr.Image(keep(boxed), alt_text=_alt(result)),
