@@ -16,7 +16,8 @@ import gradio as gr
 
 from detector import Detector, ModelError
 from detector.picture import MAX_BYTES
-from ui import detect
+from ui import detect, intake
+from ui.parts import masthead_html
 from ui.theme import CSS, HEAD, theme
 
 _WAITING = 32  # visitors in the queue; the next one is told to come back
@@ -47,9 +48,12 @@ def build(detector: Callable[[], Detector]) -> gr.Blocks:
     with gr.Blocks(
         title="Deepfake Image Detector",
         analytics_enabled=False,
-        delete_cache=(600, detect.KEPT_SECONDS),
+        delete_cache=(600, intake.KEPT_SECONDS),
     ) as blocks:
-        detect.build(detector)
+        gr.HTML(masthead_html())
+        with gr.Tabs():
+            with gr.Tab("Detect", id="detect"):
+                detect.build(detector)
     # api_open=False: nobody skips the queue; clients never do.
     return blocks.queue(max_size=_WAITING, default_concurrency_limit=_AT_ONCE, api_open=False)
 

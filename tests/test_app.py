@@ -25,7 +25,7 @@ import app
 from detector import Detector, Face, ImageError, Result, Verdict
 from detector.provenance import Finding
 from tests.running_app import ROOT, RunningApp, browser, running_app
-from ui import detect
+from ui import boxes, detect, intake, parts
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -187,7 +187,7 @@ def test_a_portrait_is_judged_in_the_open(look: Callable[..., "Page"], judged: R
     page = look()
     give(page, ASTRONAUT)
     assert answer(page) == judged.verdict
-    assert detect.out_of_100(judged.p_fake).removesuffix(" of 100") in page.locator("#verdict").inner_text()
+    assert parts.out_of_100(judged.p_fake).removesuffix(" of 100") in page.locator("#verdict").inner_text()
     marked = page.locator("#marked img")
     marked.wait_for()
     assert "1 face marked" in marked.get_attribute("alt")
@@ -228,7 +228,7 @@ def test_dark_and_narrow(look: Callable[..., "Page"], judged: Result) -> None:
 
 def test_a_picture_without_a_face_gets_no_score(look: Callable[..., "Page"]) -> None:
     page = look()
-    page.get_by_text("A picture without a face").click()
+    page.get_by_text("No face", exact=True).click()
     assert answer(page) == Verdict.NO_FACE
     words = page.locator("#verdict").inner_text()
     assert "No face found" in words and "of 100" not in words and "%" not in words
@@ -301,7 +301,7 @@ def test_nothing_is_kept_when_its_time_is_over(
             page.get_by_text("Your answer appears here").wait_for()
         page.close()
         assert {file.name for file in tmp_path.rglob("*.*")} > examples
-        assert blocks.delete_cache == (600, detect.KEPT_SECONDS)
+        assert blocks.delete_cache == (600, intake.KEPT_SECONDS)
         delete_files_created_by_app(blocks, -1)
         assert {file.name for file in tmp_path.rglob("*.*")} == examples
     finally:
@@ -324,7 +324,7 @@ def result_with(judged: Result, **changes: Any) -> Result:
 def test_every_string_of_a_stranger_is_escaped(judged: Result) -> None:
     told = result_with(judged, provenance=(Finding(ATTACK, ATTACK, ATTACK, ATTACK),), warnings=(ATTACK,))
     calibration = Detector.load().model.calibration
-    pages = (detect.evidence_html(told), detect.verdict_html(told, calibration), detect.error_html(ATTACK, ATTACK))
+    pages = (detect.evidence_html(told), detect.verdict_html(told, calibration), parts.error_html(ATTACK, ATTACK))
     for page in pages:
         assert "<script" not in page and "<img" not in page and "&lt;script" in page
 
@@ -342,7 +342,7 @@ def test_every_string_of_a_stranger_is_escaped(judged: Result) -> None:
     ],
 )
 def test_a_score_is_a_frequency_and_never_certain(p_fake: float, words: str) -> None:
-    assert detect.out_of_100(p_fake) == f"{words} of 100"
+    assert parts.out_of_100(p_fake) == f"{words} of 100"
 
 
 def test_each_verdict_has_words_and_a_shape_of_its_own(judged: Result) -> None:
@@ -368,7 +368,7 @@ def test_boxes_are_numbered_on_a_small_copy(judged: Result) -> None:
             (Verdict.LIKELY_REAL, 2900, 2100),
         )
     )
-    drawn = detect.draw_boxes(np.full((2400, 3200, 3), 200, np.uint8), crowd)
+    drawn = boxes.draw(np.full((2400, 3200, 3), 200, np.uint8), crowd)
     assert drawn.size == (1600, 1200)
     pixels = np.asarray(drawn)
     assert all((pixels == detect.BOX_COLOURS[face.verdict]).all(axis=2).any() for face in crowd)

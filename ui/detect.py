@@ -1,9 +1,5 @@
 """The tab "Detect": one picture in, its verdict, faces and evidence out. Also the API's endpoint /detect."""
 
-import base64
-import binascii
-import importlib.util
-import io
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -14,33 +10,22 @@ from typing import Any
 import gradio as gr
 import numpy as np
 from gradio.processing_utils import save_pil_to_cache
-from gradio.utils import get_upload_folder
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from detector import Detector, Face, ImageError, Result, Verdict, heatmap, picture
-from ui.theme import BOX_COLOURS, TONES, icon
+from detector import Detector, Face, Result, Verdict, heatmap, picture
+from ui import boxes, intake
+from ui.parts import FACE_WORDS, VERDICT_WORDS, error_html, lead_html, out_of_100, picture_html
+from ui.theme import TONES, icon
 
 log = logging.getLogger(__name__)
 
-KEPT_SECONDS = 3600  # how long the server keeps what a visitor sent or was shown
 SHOWN_FACES = 24  # cards on the page; the API returns every face
-_LONGEST = 1600  # side in pixels of the picture with boxes
 _SLIDER = 512  # side in pixels of the crops to compare
-_QUALITY = 88
-UNEXPECTED = "Something went wrong on this side, not with your picture. Please try again in a moment."
-NO_PICTURE = "No picture came with the request: send one as `picture`."
 
-_TITLES = {
-    Verdict.LIKELY_FAKE: "Likely forged",
-    Verdict.UNCERTAIN: "I can’t tell",
-    Verdict.LIKELY_REAL: "Likely a real photo",
-    Verdict.NO_FACE: "No face found",
-}
-_FACE_WORDS = {
-    Verdict.LIKELY_FAKE: "Likely forged",
-    Verdict.UNCERTAIN: "Can’t tell",
-    Verdict.LIKELY_REAL: "Likely real",
-}
+# In the public domain: examples/README.md says where each comes from.
+_EXAMPLES = Path(__file__).parent / "examples"
+_EXAMPLE_FILES = {"A portrait": "astronaut.jpg", "A uniform": "officer.jpg", "No face": "galaxies.jpg"}
+
 _SUGGESTS = {
     "ai_made": "Points to AI",
     "edited": "Points to editing",
@@ -48,10 +33,11 @@ _SUGGESTS = {
     "neutral": "Tells little",
 }
 
-MASTHEAD = """<header class="page masthead"><p class="name">Deepfake Image Detector</p>
-<h1>Is there a forged face in this picture?</h1>
-<p class="lead">Add a photograph. Every face in it is judged, and you see how sure the detector is, what it looked at
-and what it cannot know.</p></header>"""
+_LEAD = lead_html(
+    "Is there a forged face in this picture?",
+    "Add a photograph. Every face in it is judged, and you see how sure the detector is, what it looked at and what it "
+    "cannot know.",
+)
 PRIVACY = """<p class="page soft">Your picture goes to the computer that runs this page. It is used for this answer
 only and deleted after about an hour.</p>"""
 LIMITS = """<section class="page panel limits" aria-label="What this cannot tell"><h2>What this cannot tell</h2><ul>
@@ -79,7 +65,9 @@ API_DESCRIPTION = (
 def build(detector: Callable[[], Detector]) -> None:
     """Lay the tab out in the `gr.Blocks` that is open. `detector` is called when a picture comes, not before."""
 
-    def answer(upload: dict[str, Any] | None, progress: gr.Progress = _PROGRESS) -> Iterator[dict[Any, Any]]:
+    def answer(
+        upload: dict[str, Any] | None, request: gr.Request, progress: gr.Progress = _PROGRESS
+    ) -> Iterator[dict[Any, Any]]:
         hidden = {faces: gr.Column(visible=False), evidence: gr.Column(visible=False), judged: []}
         if not upload:
             yield {verdict: WAITING, **hidden}
@@ -87,7 +75,8 @@ def build(detector: Callable[[], Detector]) -> None:
         yield {verdict: LOOKING, **hidden}  # an old answer must not stand beside a new picture
         try:
             progress(0.2, desc="Looking for faces")
-            photo = picture.read(_source(upload))
+            intake.admit(request)
+            photo = intake.read(upload)
             result = _judge(detector, photo)
             progress(0.8, desc="Drawing what was found")
             yield {
@@ -97,16 +86,13 @@ def build(detector: Callable[[], Detector]) -> None:
                 record: record_html(result),
                 **({} if result.verdict is Verdict.NO_FACE else show_faces(result, photo)),
             }
-        except ImageError as error:
-            yield {verdict: error_html("This picture could not be judged", str(error))}
-        except Exception:
-            log.exception("A picture could not be judged")
-            yield {verdict: error_html("No answer this time", UNEXPECTED)}
+        except Exception as error:
+            yield {verdict: error_html("This picture could not be judged", intake.sentence_of(error))}
 
     def show_faces(result: Result, photo: picture.Picture) -> dict[Any, Any]:
         shown = result.faces[:SHOWN_FACES]
         numbers = list(range(1, len(shown) + 1))
-        boxed = draw_boxes(photo.pixels, result.faces)
+        boxed = boxes.draw(photo.pixels, result.faces)
         return {
             faces: gr.Column(visible=True),
             marked: gr.Image(keep(boxed), alt_text=_alt(result)),
@@ -133,18 +119,14 @@ def build(detector: Callable[[], Detector]) -> None:
             return gr.skip()
         return pair(*kept[number - 1])
 
-    def endpoint(picture: dict[str, Any] | None) -> dict[str, Any]:
+    def endpoint(picture: dict[str, Any] | None, request: gr.Request) -> dict[str, Any]:
         try:
-            if not picture:
-                raise ImageError(NO_PICTURE)
-            return _judge(detector, _source(picture)).to_dict()
-        except ImageError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-        except Exception:
-            log.exception("A picture could not be judged")
-            raise gr.Error(UNEXPECTED, print_exception=False) from None
+            intake.admit(request)
+            return _judge(detector, intake.read(picture)).to_dict()
+        except Exception as error:
+            raise intake.as_answer(error) from None
 
-    gr.HTML(MASTHEAD)
+    gr.HTML(_LEAD)
     with gr.Row(equal_height=False, elem_classes="ask"):
         with gr.Column(scale=5, min_width=290):
             # image_mode=None and type="filepath" keep the bytes as they were uploaded, with all that the file says.
@@ -190,7 +172,7 @@ def build(detector: Callable[[], Detector]) -> None:
         findings = gr.HTML(elem_id="evidence")
         record = gr.HTML(elem_id="record")
     gr.HTML(LIMITS)
-    judged = gr.State([], time_to_live=KEPT_SECONDS)
+    judged = gr.State([], time_to_live=intake.KEPT_SECONDS)
 
     # preprocess=False: gradio would open the file with every decoder that Pillow has, and answer a bare "Error" where
     # that fails. _source() takes what it hands over instead.
@@ -226,65 +208,23 @@ block: 'nearest', behavior: matchMedia('(prefers-reduced-motion: reduce)').match
 
 
 def _examples(upload: gr.Image) -> None:
-    """Photographs that installed packages carry, in the public domain. None where those packages are not installed."""
-    known = {
-        "A portrait": ("skimage", "data/astronaut.png"),  # Eileen Collins, NASA
-        "A picture without a face": ("skimage", "data/hubble_deep_field.jpg"),  # NASA
-    }
-    found = {label: path for label, place in known.items() if (path := _packaged(*place))}
-    if found:
-        gr.Examples(
-            [[str(path)] for path in found.values()],
-            upload,
-            example_labels=list(found),
-            label="Or try one of these",
-            cache_examples=False,
-            api_visibility="private",
-            elem_id="examples",
-        )
+    gr.Examples(
+        [[str(_EXAMPLES / file)] for file in _EXAMPLE_FILES.values()],
+        upload,
+        example_labels=list(_EXAMPLE_FILES),
+        label="Or try one of these",
+        cache_examples=False,
+        api_visibility="private",
+        elem_id="examples",
+    )
 
 
-def _packaged(package: str, name: str) -> Path | None:
-    """A file of an installed package, found without importing it."""
-    spec = importlib.util.find_spec(package)
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        if (path := Path(folder, name)).is_file():
-            return path
-    return None
-
-
-def _source(upload: dict[str, Any]) -> picture.Source:
-    """The file that gradio's picture field names, or the bytes of a data: URL. Raises ImageError."""
-    url, path = upload.get("url"), upload.get("path")
-    if isinstance(url, str) and url.startswith("data:"):
-        content = url.partition(",")[2]
-        if len(content) > picture.MAX_BYTES * 4 // 3 + 4:
-            raise ImageError(f"The file is larger than the limit of {picture.MAX_BYTES / 1e6:.0f} MB: save it smaller.")
-        try:
-            return base64.b64decode(content, validate=True)
-        except (binascii.Error, ValueError):
-            raise ImageError("The picture did not arrive whole: send it again.") from None
-    if not isinstance(path, str) or not path:
-        raise ImageError(NO_PICTURE)
-    # gradio checks this too, but not where a request leaves `meta` out: then any file of the server could be named.
-    if not Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve()):
-        raise ImageError(NO_PICTURE)
-    return path
-
-
-def _judge(detector: Callable[[], Detector], source: picture.Source) -> Result:
+def _judge(detector: Callable[[], Detector], photo: picture.Picture) -> Result:
     """The one call of the detector. The log tells counts and timings, nothing of the picture."""
     started = time.perf_counter()
-    result = detector().detect(source)
+    result = detector().detect(photo)
     log.info("1 picture, %d faces, %.0f ms", len(result.faces), 1000 * (time.perf_counter() - started))
     return result
-
-
-def out_of_100(p_fake: float) -> str:
-    """P(fake) as a frequency in words: "about 93 of 100"; never 0 or 100, which no detector can claim."""
-    if p_fake > 0.99:
-        return "more than 99 of 100"
-    return "fewer than 1 of 100" if p_fake < 0.01 else f"about {round(100 * p_fake)} of 100"
 
 
 def verdict_html(result: Result, calibration: Any) -> str:
@@ -293,7 +233,7 @@ def verdict_html(result: Result, calibration: Any) -> str:
     warnings = "".join(f"<li>{escape(warning)}</li>" for warning in result.warnings)
     return (
         f'<section class="page panel verdict {TONES[result.verdict]}" data-verdict="{result.verdict}">'
-        f'<div class="top">{icon(TONES[result.verdict])}<h2>{_TITLES[result.verdict]}</h2></div>'
+        f'<div class="top">{icon(TONES[result.verdict])}<h2>{VERDICT_WORDS[result.verdict]}</h2></div>'
         f'<p class="plain">{_sentence(result)}</p>{score}'
         + (f'<ul class="warnings" aria-label="Warnings">{warnings}</ul>' if warnings else "")
         + "</section>"
@@ -331,13 +271,6 @@ def _score_html(p_fake: float, calibration: Any) -> str:
     )
 
 
-def error_html(title: str, sentence: str) -> str:
-    return (
-        f'<section class="page panel verdict error" role="alert"><div class="top">{icon("error")}'
-        f'<h2>{escape(title)}</h2></div><p class="plain">{escape(sentence)}</p></section>'
-    )
-
-
 def cards_html(result: Result) -> str:
     """A card for each of the most suspicious faces, up to SHOWN_FACES."""
     shown = result.faces[:SHOWN_FACES]
@@ -358,23 +291,14 @@ def _card(number: int, face: Face) -> str:
     heat = heatmap.overlay(face.crop, face.activation)
     return (
         f'<article class="card {tone}" data-face="{number}" aria-label="Face {number}"><div class="head">'
-        f'<span class="number">{number}</span><h3>{_FACE_WORDS[face.verdict]}</h3>{icon(tone)}</div><div class="pair">'
-        f"<figure>{_picture_html(face.crop, f'Face {number}, cut out of the picture')}<figcaption>The face</figcaption>"
-        f"</figure><figure>{_picture_html(heat, f'Face {number} with its traces of a forgery marked in colour')}"
+        f'<span class="number">{number}</span><h3>{FACE_WORDS[face.verdict]}</h3>{icon(tone)}</div><div class="pair">'
+        f"<figure>{picture_html(face.crop, f'Face {number}, cut out of the picture')}<figcaption>The face</figcaption>"
+        f"</figure><figure>{picture_html(heat, f'Face {number} with its traces of a forgery marked in colour')}"
         f'<figcaption>Where the traces lie</figcaption></figure></div><div class="words"><p class="facts">Forged in '
         f"{out_of_100(face.p_fake)} test faces with this score.</p>"
         f'<p class="soft">{right - left} × {bottom - top} pixels; face finder’s score {face.score:.2f} of 1.</p></div>'
         "</article>"
     )
-
-
-def _picture_html(pixels: np.ndarray, alt: str) -> str:
-    """An <img> that carries its own bytes: nothing of it is written on the server."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "WEBP", quality=_QUALITY, method=2)
-    data = base64.b64encode(file.getvalue()).decode()
-    height, width = pixels.shape[:2]
-    return f'<img src="data:image/webp;base64,{data}" width="{width}" height="{height}" alt="{escape(alt)}">'
 
 
 def evidence_html(result: Result) -> str:
@@ -411,57 +335,9 @@ def record_html(result: Result) -> str:
     return f'<details class="page record"><summary>For your records</summary><dl>{cells}</dl></details>'
 
 
-def draw_boxes(pixels: np.ndarray, faces: tuple[Face, ...]) -> Image.Image:
-    """The picture, at most _LONGEST pixels long, with a numbered box round each face.
-
-    Forged: thick line; real: thin line; uncertain: broken grey line. The number is that of the face's card.
-    """
-    image = Image.fromarray(pixels)
-    scale = min(1.0, _LONGEST / max(image.size))
-    if scale < 1:
-        image = image.resize([max(1, round(side * scale)) for side in image.size], Image.Resampling.LANCZOS)
-    draw = ImageDraw.Draw(image)
-    unit = max(2, round(max(image.size) / 320))
-    for number, face in reversed(list(enumerate(faces, 1))):  # the most suspicious on top
-        box = [round(value * scale) for value in face.box]
-        _draw_box(draw, box, face.verdict, unit)
-        _draw_number(draw, box, str(number), face.verdict, unit, image.size)
-    return image
-
-
-def _draw_box(draw: ImageDraw.ImageDraw, box: list[int], verdict: Verdict, unit: int) -> None:
-    left, top, right, bottom = box
-    width = {Verdict.LIKELY_FAKE: 2 * unit, Verdict.UNCERTAIN: unit + 1}.get(verdict, unit)
-    halo = [left - 1, top - 1, right + 1, bottom + 1]
-    draw.rectangle(halo, outline="white", width=width + 2)
-    if verdict is not Verdict.UNCERTAIN:
-        draw.rectangle(box, outline=BOX_COLOURS[verdict], width=width)
-        return
-    step = 5 * width
-    for x in range(left, right, 2 * step):
-        for y in (top, bottom - width + 1):
-            draw.rectangle([x, y, min(x + step, right), y + width - 1], fill=BOX_COLOURS[verdict])
-    for y in range(top, bottom, 2 * step):
-        for x in (left, right - width + 1):
-            draw.rectangle([x, y, x + width - 1, min(y + step, bottom)], fill=BOX_COLOURS[verdict])
-
-
-def _draw_number(
-    draw: ImageDraw.ImageDraw, box: list[int], text: str, verdict: Verdict, unit: int, size: tuple[int, int]
-) -> None:
-    """A tag above the box's left corner, inside the picture."""
-    height = max(16, 8 * unit)
-    font = ImageFont.load_default(height * 0.72)
-    width = max(height, round(draw.textlength(text, font)) + height // 2)
-    x = min(max(box[0], 0), max(size[0] - width, 0))
-    y = box[1] - height if box[1] >= height else box[1]
-    draw.rectangle([x - 1, y - 1, x + width, y + height], fill=BOX_COLOURS[verdict], outline="white")
-    draw.text((x + width / 2, y + height / 2), text, "white", font, anchor="mm")
-
-
 def _alt(result: Result) -> str:
     shown = ", ".join(
-        f"face {number} {_FACE_WORDS[face.verdict].lower()}" for number, face in enumerate(result.faces[:8], 1)
+        f"face {number} {FACE_WORDS[face.verdict].lower()}" for number, face in enumerate(result.faces[:8], 1)
     )
     count = len(result.faces)
     return f"Your picture with {count} {'face' if count == 1 else 'faces'} marked: {shown}{'…' if count > 8 else '.'}"

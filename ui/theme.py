@@ -130,10 +130,11 @@ CSS = """
   stroke-linejoin: round; }
 .icon .dashes { stroke-dasharray: 3 3.4; stroke-linecap: butt; }
 
-.masthead { padding: 4px 0 14px; }
-.masthead .name { font-size: 14px; font-weight: 600; color: var(--real); margin: 0 0 6px; max-width: none; }
-.masthead h1 { font-size: clamp(24px, 5vw, 32px); line-height: 1.15; font-weight: 700; letter-spacing: -.01em; }
-.masthead .lead { margin-top: 6px; font-size: 17px; color: var(--soft); max-width: 80ch; }
+.masthead { padding: 0 0 6px; }
+.masthead h1 { font-size: 15px; line-height: 1.3; font-weight: 650; color: var(--real); }
+.page.lead { padding: 6px 0 14px; }
+.page.lead h2 { font-size: clamp(24px, 5vw, 32px); line-height: 1.15; font-weight: 700; letter-spacing: -.01em; }
+.page.lead p { margin-top: 6px; font-size: 17px; color: var(--soft); max-width: 80ch; }
 
 .panel { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 18px 20px; }
 @media (max-width: 640px) { .panel { padding: 15px 15px; } }
