@@ -53,7 +53,7 @@ def build(detector: Callable[[], Detector]) -> gr.Blocks:
         gr.HTML(masthead_html())
         with gr.Tabs():
             with gr.Tab("Detect", id="detect"):
-                detect.build(detector)
+                detect.build(detector, blocks)
     # api_open=False: nobody skips the queue; clients never do.
     return blocks.queue(max_size=_WAITING, default_concurrency_limit=_AT_ONCE, api_open=False)
 
@@ -65,6 +65,7 @@ def launch_options() -> dict[str, Any]:
         "css": CSS,
         "head": HEAD,
         "max_file_size": MAX_BYTES,
+        "mcp_server": True,
         "show_error": False,
         "run_history": False,  # a visitor's pictures are kept nowhere, their own browser included
         "enable_monitoring": False,

@@ -48,8 +48,9 @@ class RunningApp:
 
 
 @contextmanager
-def serve(*arguments: str, command: tuple[str, ...] = ("app.py",)) -> Iterator[RunningApp]:
-    """`python app.py` on a free port of the loopback, with a cache of its own, stopped at the end."""
+def serve(*arguments: str, command: tuple[str, ...] = ("app.py",), per_minute: int = 0) -> Iterator[RunningApp]:
+    """`python app.py` on a free port of the loopback, with a cache of its own, stopped at the end. `per_minute` limits
+    the pictures of a visitor; 0 does not."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -59,6 +60,7 @@ def serve(*arguments: str, command: tuple[str, ...] = ("app.py",)) -> Iterator[R
             "GRADIO_TEMP_DIR": str(cache),
             "GRADIO_ANALYTICS_ENABLED": "False",
             "HF_HUB_OFFLINE": "1",
+            "DETECTOR_PICTURES_PER_MINUTE": str(per_minute),
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
         }

@@ -1,8 +1,7 @@
 """The real app, through its real client and in a real browser."""
 
+import asyncio
 import base64
-import dataclasses
-import io
 import json
 import shutil
 import subprocess
@@ -11,21 +10,23 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from gradio.route_utils import delete_files_created_by_app
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from mcp import ClientSession
+from mcp.client.streamable_http import streamablehttp_client
 from PIL import Image, PngImagePlugin
 from skimage import data_dir
 
 import app
-from detector import Detector, Face, ImageError, Result, Verdict
-from detector.provenance import Finding
-from tests.running_app import ROOT, RunningApp, browser, running_app
-from ui import boxes, detect, intake, parts
+from detector import Detector, ImageError, Result, Verdict
+from detector.heatmap import overlay
+from tests.running_app import ROOT, RunningApp, browser, running_app, serve
+from ui import intake, parts
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -118,10 +119,57 @@ def test_the_endpoint_answers_what_the_detector_answers(client: Client, judged: 
     assert answered == expected
 
 
-def test_the_endpoint_is_the_only_one_and_described(client: Client) -> None:
-    endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert list(endpoints) == ["/detect"]
-    assert "likely_fake" in endpoints["/detect"]["description"]
+def test_the_endpoints_are_these_and_described(client: Client) -> None:
+    told = client.view_api(return_format="dict")
+    assert set(told["named_endpoints"]) == {"/detect", "/heatmap"} and not told["unnamed_endpoints"]
+    for endpoint in told["named_endpoints"].values():
+        assert len(endpoint["description"]) > 60
+        assert all(p["parameter_name"] and p["type"] for p in endpoint["parameters"])
+    assert "likely_fake" in told["named_endpoints"]["/detect"]["description"]
+
+
+def test_the_heat_map_of_a_face_comes_as_a_picture(client: Client, judged: Result) -> None:
+    with Image.open(client.predict(picture=handle_file(ASTRONAUT), face=1, api_name="/heatmap")) as marked:
+        size, expected = marked.size, overlay(judged.faces[0].crop, judged.faces[0].activation)
+        difference = np.asarray(marked.convert("RGB").resize(expected.shape[1::-1]), int) - expected
+    assert size == (512, 512) and np.abs(difference).mean() < 6  # WebP, and there and back in size
+
+
+@pytest.mark.parametrize("face", [0, 2, 1.5, -1])
+def test_a_face_that_is_not_there_is_told(client: Client, face: float) -> None:
+    with pytest.raises(AppError, match="whole number from 1 to 1"):
+        client.predict(picture=handle_file(ASTRONAUT), face=face, api_name="/heatmap")
+
+
+def test_a_visitor_has_so_many_pictures_a_minute() -> None:
+    with serve(per_minute=2) as app:
+        impatient = Client(app.url, verbose=False)
+        for _ in range(2):
+            impatient.predict(picture=handle_file(ASTRONAUT), api_name="/detect")
+        with pytest.raises(AppError, match="more than 2 pictures in a minute: please wait"):
+            impatient.predict(picture=handle_file(ASTRONAUT), api_name="/detect")
+
+
+def test_language_models_find_and_use_the_same_tool(running_app: RunningApp, judged: Result) -> None:
+    whole = f"data:image/png;base64,{base64.b64encode(ASTRONAUT.read_bytes()).decode()}"
+
+    async def talk() -> None:
+        async with (
+            streamablehttp_client(f"{running_app.url}/gradio_api/mcp/") as (reading, writing, _),
+            ClientSession(reading, writing) as session,
+        ):
+            await session.initialize()
+            tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+            assert "likely_fake" in tools["detect"].description
+            assert tools["detect"].inputSchema["required"] == ["picture"]
+            answered = await session.call_tool("detect", {"picture": whole})
+            assert not answered.isError and judged.picture.sha256 in answered.content[0].text
+            for hostile in (str(ASTRONAUT), f"{running_app.url}/config", "data:image/png;base64,AAAA"):
+                refused = await session.call_tool("detect", {"picture": hostile})
+                assert refused.isError and "sha256" not in refused.content[0].text
+                assert "Traceback" not in refused.content[0].text
+
+    asyncio.run(talk())
 
 
 def test_a_bad_file_gets_its_sentence(client: Client, tmp_path: Path) -> None:
@@ -246,6 +294,42 @@ def test_a_bad_file_is_told_calmly(look: Callable[..., "Page"], tmp_path: Path) 
     assert overflow(page) <= 0
 
 
+def test_the_report_can_be_taken_away(look: Callable[..., "Page"], judged: Result, tmp_path: Path) -> None:
+    page = look()
+    give(page, ASTRONAUT)
+    answer(page)
+    for words, name in (("Download the report", "report.html"), ("Download as JSON", "report.json")):
+        with page.expect_download() as download:
+            page.get_by_text(words).click()
+        download.value.save_as(tmp_path / name)
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert told["file"] == "astronaut.png" and told["picture"]["sha256"] == judged.picture.sha256
+    report = page.context.new_page()
+    report.goto((tmp_path / "report.html").as_uri())
+    assert judged.picture.sha256 in report.content() and overflow(report) <= 0
+    assert all(report.evaluate("[...document.images].map(image => image.naturalWidth > 0)"))
+    report.close()
+
+
+def test_a_link_reopens_the_result_for_who_has_it(look: Callable[..., "Page"], judged: Result) -> None:
+    page = look()
+    assert not page.locator("#link").is_visible()
+    give(page, ASTRONAUT)
+    answer(page)
+    page.get_by_role("button", name="Make a link").click()
+    page.wait_for_function("document.querySelector('#link textarea, #link input')?.value.startsWith('http')")
+    assert "sees your picture" in page.locator("#link").inner_text()
+    url = page.locator("#link").locator("textarea, input").input_value()
+    page.locator("#upload").get_by_label("Remove Image").click()
+    page.locator("#link").wait_for(state="hidden")
+    page.goto(url)
+    assert answer(page) == judged.verdict
+    assert judged.picture.sha256 in page.locator("#record").text_content()
+    page.goto(url[:-3] + "xxx")
+    page.get_by_text("This link has run out").wait_for()
+    assert page.get_by_text("Your answer appears here").is_visible()
+
+
 def test_another_face_can_be_compared(look: Callable[..., "Page"], tmp_path: Path) -> None:
     with Image.open(ASTRONAUT) as image:
         twice = Image.new("RGB", (image.width * 2, image.height))
@@ -312,80 +396,3 @@ def test_the_log_keeps_counts_not_pictures(running_app: RunningApp) -> None:
     assert "1 picture, 1 faces" in running_app.log
     # What visitors uploaded, that is: gradio's own trace names a path that somebody tried to read from the server.
     assert not any(name in running_app.log for name in ("holiday", "twice", "said.png", "Photoshop"))
-
-
-# --- The parts that need no server -----------------------------------------------------------------------------------
-
-
-def result_with(judged: Result, **changes: Any) -> Result:
-    return dataclasses.replace(judged, **changes)
-
-
-def test_every_string_of_a_stranger_is_escaped(judged: Result) -> None:
-    told = result_with(judged, provenance=(Finding(ATTACK, ATTACK, ATTACK, ATTACK),), warnings=(ATTACK,))
-    calibration = Detector.load().model.calibration
-    pages = (detect.evidence_html(told), detect.verdict_html(told, calibration), parts.error_html(ATTACK, ATTACK))
-    for page in pages:
-        assert "<script" not in page and "<img" not in page and "&lt;script" in page
-
-
-@pytest.mark.parametrize(
-    ("p_fake", "words"),
-    [
-        (0.0, "fewer than 1"),
-        (0.0099, "fewer than 1"),
-        (0.01, "about 1"),
-        (0.934, "about 93"),
-        (0.99, "about 99"),
-        (0.9901, "more than 99"),
-        (1.0, "more than 99"),
-    ],
-)
-def test_a_score_is_a_frequency_and_never_certain(p_fake: float, words: str) -> None:
-    assert parts.out_of_100(p_fake) == f"{words} of 100"
-
-
-def test_each_verdict_has_words_and_a_shape_of_its_own(judged: Result) -> None:
-    calibration = Detector.load().model.calibration
-    pages = {}
-    for verdict in Verdict:
-        empty = {"p_fake": None, "faces": ()} if verdict is Verdict.NO_FACE else {}
-        page = detect.verdict_html(result_with(judged, verdict=verdict, **empty), calibration)
-        pages[verdict] = page[page.index("<svg") : page.index("</svg>")], page[page.index("<h2>") : page.index("</h2>")]
-    assert len({shape for shape, _ in pages.values()}) == len({words for _, words in pages.values()}) == len(Verdict)
-    assert "of 100" not in detect.verdict_html(
-        result_with(judged, verdict=Verdict.NO_FACE, p_fake=None, faces=()), calibration
-    )
-
-
-def test_boxes_are_numbered_on_a_small_copy(judged: Result) -> None:
-    face = judged.faces[0]
-    crowd = tuple(
-        dataclasses.replace(face, box=(x, y, x + 300, y + 300), verdict=verdict)
-        for verdict, x, y in (
-            (Verdict.LIKELY_FAKE, 0, 0),
-            (Verdict.UNCERTAIN, 1000, 900),
-            (Verdict.LIKELY_REAL, 2900, 2100),
-        )
-    )
-    drawn = boxes.draw(np.full((2400, 3200, 3), 200, np.uint8), crowd)
-    assert drawn.size == (1600, 1200)
-    pixels = np.asarray(drawn)
-    assert all((pixels == detect.BOX_COLOURS[face.verdict]).all(axis=2).any() for face in crowd)
-    grey = detect.BOX_COLOURS[Verdict.UNCERTAIN]
-    assert max(grey) - min(grey) < 24
-
-
-def test_many_faces_are_shown_up_to_a_bound(judged: Result) -> None:
-    face = judged.faces[0]
-    crowd: tuple[Face, ...] = (face,) * (detect.SHOWN_FACES + 6)
-    page = detect.cards_html(result_with(judged, faces=crowd))
-    assert page.count("<article") == detect.SHOWN_FACES and "6 more faces" in page
-
-
-def test_a_crop_on_the_page_is_small(judged: Result) -> None:
-    page = detect.cards_html(judged)
-    start = page.index("base64,") + 7
-    data = base64.b64decode(page[start : page.index('"', start)])
-    assert Image.open(io.BytesIO(data)).size == judged.faces[0].crop.shape[:2]
-    assert len(data) < 60_000

@@ -16,10 +16,8 @@ def draw(pixels: np.ndarray, faces: Sequence[Face]) -> Image.Image:
 
     Forged: thick line; real: thin line; uncertain: broken grey line. The number is that of the face's card.
     """
-    image = Image.fromarray(pixels)
-    scale = min(1.0, _LONGEST / max(image.size))
-    if scale < 1:
-        image = image.resize([max(1, round(side * scale)) for side in image.size], Image.Resampling.LANCZOS)
+    image = shrunk(Image.fromarray(pixels), _LONGEST)
+    scale = image.width / pixels.shape[1]
     draw = ImageDraw.Draw(image)
     unit = max(2, round(max(image.size) / 320))
     for number, face in reversed(list(enumerate(faces, 1))):  # the most suspicious on top
@@ -27,6 +25,14 @@ def draw(pixels: np.ndarray, faces: Sequence[Face]) -> Image.Image:
         _draw_box(draw, box, face.verdict, unit)
         _draw_number(draw, box, str(number), face.verdict, unit, image.size)
     return image
+
+
+def shrunk(image: Image.Image, longest: int) -> Image.Image:
+    """`image`, its longer side at most `longest` pixels."""
+    scale = longest / max(image.size)
+    if scale >= 1:
+        return image
+    return image.resize([max(1, round(side * scale)) for side in image.size], Image.Resampling.LANCZOS)
 
 
 def _draw_box(draw: ImageDraw.ImageDraw, box: list[int], verdict: Verdict, unit: int) -> None:

@@ -3,35 +3,30 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
-from gradio.processing_utils import save_pil_to_cache
+from gradio.processing_utils import save_bytes_to_cache, save_pil_to_cache
 from PIL import Image
 
-from detector import Detector, Face, Result, Verdict, heatmap, picture
-from ui import boxes, intake
-from ui.parts import FACE_WORDS, VERDICT_WORDS, error_html, lead_html, out_of_100, picture_html
-from ui.theme import TONES, icon
+from detector import Detector, ImageError, Result, Verdict, picture
+from detector.heatmap import overlay
+from ui import boxes, intake, report
+from ui.answer import LIMITS, SHOWN_FACES, cards_html, evidence_html, record_html, verdict_html
+from ui.links import KEPT_SECONDS, Links
+from ui.parts import FACE_WORDS, error_html, lead_html
+from ui.theme import icon
 
 log = logging.getLogger(__name__)
 
-SHOWN_FACES = 24  # cards on the page; the API returns every face
+_RESULT = "result"  # in the address of a link
 _SLIDER = 512  # side in pixels of the crops to compare
 
 # In the public domain: examples/README.md says where each comes from.
 _EXAMPLES = Path(__file__).parent / "examples"
 _EXAMPLE_FILES = {"A portrait": "astronaut.jpg", "A uniform": "officer.jpg", "No face": "galaxies.jpg"}
-
-_SUGGESTS = {
-    "ai_made": "Points to AI",
-    "edited": "Points to editing",
-    "camera": "Points to a camera",
-    "neutral": "Tells little",
-}
 
 _LEAD = lead_html(
     "Is there a forged face in this picture?",
@@ -40,16 +35,6 @@ _LEAD = lead_html(
 )
 PRIVACY = """<p class="page soft">Your picture goes to the computer that runs this page. It is used for this answer
 only and deleted after about an hour.</p>"""
-LIMITS = """<section class="page panel limits" aria-label="What this cannot tell"><h2>What this cannot tell</h2><ul>
-<li>Whether the story is true. A real photograph with a false caption passes as real.</li>
-<li>Anything outside the faces. A changed background, a removed person or a made-up scene goes unseen.</li>
-<li>Every kind of forgery. It knows the kinds it was trained on; a new generator’s faces may pass as real.</li>
-<li>Much about poor copies. Small, blurred, filtered or often-shared pictures lose their traces, and real ones are
-then called forged more often.</li>
-<li>The odds where you found it. A score is measured on a collection of test pictures; forgeries may be rarer, or more
-common, where you are.</li>
-<li>Enough to accuse anybody. Look for the first place the picture appeared, ask who took it, and get a second
-opinion.</li></ul></section>"""
 WAITING = f"""<section class="page panel verdict wait"><div class="top">{icon("wait")}<h2>Your answer appears here</h2>
 </div><p class="plain">Add a picture, or try one of the examples. It takes about a second.</p></section>"""
 LOOKING = f"""<section class="page panel verdict wait"><div class="top">{icon("wait")}<h2>Looking at the picture…</h2>
@@ -62,13 +47,21 @@ API_DESCRIPTION = (
 )
 
 
-def build(detector: Callable[[], Detector]) -> None:
-    """Lay the tab out in the `gr.Blocks` that is open. `detector` is called when a picture comes, not before."""
+_HEATMAP_DESCRIPTION = (
+    "Show where the traces of a forgery lie in one face of a picture: the face as it was cut out, traces in colour. "
+    "`face` counts from 1, the most suspicious, as the faces of /detect do."
+)
+
+
+def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
+    """Lay the tab out in `page`, which is open. `detector` is called when a picture comes, not before."""
+    links = Links()
 
     def answer(
         upload: dict[str, Any] | None, request: gr.Request, progress: gr.Progress = _PROGRESS
     ) -> Iterator[dict[Any, Any]]:
         hidden = {faces: gr.Column(visible=False), evidence: gr.Column(visible=False), judged: []}
+        hidden[link] = gr.Textbox(None, visible=False)
         if not upload:
             yield {verdict: WAITING, **hidden}
             return
@@ -80,10 +73,11 @@ def build(detector: Callable[[], Detector]) -> None:
             result = _judge(detector, photo)
             progress(0.8, desc="Drawing what was found")
             yield {
-                verdict: verdict_html(result, detector().model.calibration),
+                verdict: verdict_html(result, detector().model),
                 evidence: gr.Column(visible=True),
                 findings: evidence_html(result),
                 record: record_html(result),
+                **reports(result, photo, _name(upload)),
                 **({} if result.verdict is Verdict.NO_FACE else show_faces(result, photo)),
             }
         except Exception as error:
@@ -102,11 +96,16 @@ def build(detector: Callable[[], Detector]) -> None:
             judged: [(face.crop, face.activation) for face in shown],
         }
 
+    def reports(result: Result, photo: picture.Picture, name: str) -> dict[Any, Any]:
+        stem = f"report-{result.picture.sha256[:12]}"
+        return {
+            page_report: keep_text(report.as_html(result, photo, detector().model, name), f"{stem}.html"),
+            json_report: keep_text(report.as_json(result, name), f"{stem}.json"),
+        }
+
     def pair(crop: np.ndarray, activation: np.ndarray) -> tuple[str, ...]:
         """Files of the crop and its heat map, enlarged alike."""
-        both = (crop, heatmap.overlay(crop, activation))
-        size = (_SLIDER, _SLIDER)
-        return tuple(keep(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)) for pixels in both)
+        return tuple(keep(_enlarged(pixels)) for pixels in (crop, overlay(crop, activation)))
 
     def keep(image: Image.Image) -> str:
         """A file in gradio's cache, listed for deletion: gradio forgets those of a component that an event updated."""
@@ -114,15 +113,58 @@ def build(detector: Callable[[], Detector]) -> None:
         upload.temp_files.add(path)
         return path
 
+    def keep_text(text: str, name: str) -> str:
+        path = save_bytes_to_cache(text.encode(), name, upload.GRADIO_CACHE)
+        upload.temp_files.add(path)
+        return path
+
+    def make_link(upload: dict[str, Any] | None, request: gr.Request) -> Any:
+        try:
+            intake.admit(request)
+            photo = intake.read(upload)
+        except Exception as error:
+            raise intake.as_answer(error) from None
+        token = links.make(photo.data, f".{photo.format.lower()}")
+        return gr.Textbox(f"?{_RESULT}={token}", visible=True)
+
+    def reopen(request: gr.Request) -> Any:
+        token = request.query_params.get(_RESULT)
+        if not token:
+            return gr.skip()
+        found = links.find(token)
+        if found is None:
+            gr.Info("This link has run out, or never was one: add the picture itself.", title="No result here")
+            return gr.skip()
+        return str(found)
+
     def pick(number: int | None, kept: list[tuple]) -> Any:
         if not kept or not number or not 0 < number <= len(kept):
             return gr.skip()
         return pair(*kept[number - 1])
 
-    def endpoint(picture: dict[str, Any] | None, request: gr.Request) -> dict[str, Any]:
+    def detect(picture: dict[str, Any] | None, request: gr.Request) -> dict[str, Any]:
+        """Judge every face of one picture: was it forged?
+
+        Args:
+            picture: the photograph, as a URL or a file
+        """
         try:
             intake.admit(request)
             return _judge(detector, intake.read(picture)).to_dict()
+        except Exception as error:
+            raise intake.as_answer(error) from None
+
+    def heatmap(picture: dict[str, Any] | None, face: float | None, request: gr.Request) -> Image.Image:
+        """Mark where the traces of a forgery lie in one face of a picture.
+
+        Args:
+            picture: the photograph, as a URL or a file
+            face: which face, 1 for the most suspicious
+        """
+        try:
+            intake.admit(request)
+            result = _judge(detector, intake.read(picture))
+            return _heatmap_of(result, face)
         except Exception as error:
             raise intake.as_answer(error) from None
 
@@ -171,6 +213,19 @@ def build(detector: Callable[[], Detector]) -> None:
     with gr.Column(visible=False) as evidence:
         findings = gr.HTML(elem_id="evidence")
         record = gr.HTML(elem_id="record")
+        with gr.Row(elem_id="take-away"):
+            page_report = gr.DownloadButton("Download the report", variant="secondary")
+            json_report = gr.DownloadButton("Download as JSON", variant="secondary")
+            share = gr.Button("Make a link to this result", variant="secondary")
+        link = gr.Textbox(
+            label="Link to this result",
+            info=f"Whoever has this link sees your picture and all that its file says. It ends after "
+            f"{KEPT_SECONDS // 3600} hours.",
+            interactive=False,
+            visible=False,
+            buttons=["copy"],
+            elem_id="link",
+        )
     gr.HTML(LIMITS)
     judged = gr.State([], time_to_live=intake.KEPT_SECONDS)
 
@@ -179,7 +234,10 @@ def build(detector: Callable[[], Detector]) -> None:
     upload.change(
         answer,
         upload,
-        [verdict, faces, marked, which, compared, cards, evidence, findings, record, judged],
+        [
+            *(verdict, faces, marked, which, compared, cards, evidence, findings, record),
+            *(page_report, json_report, link, judged),
+        ],
         preprocess=False,
         show_progress="full",
         show_progress_on=verdict,
@@ -187,17 +245,30 @@ def build(detector: Callable[[], Detector]) -> None:
         concurrency_id="judge",
         api_visibility="private",
     ).then(None, js=_SHOW_VERDICT)
+    share.click(make_link, upload, link, preprocess=False, show_progress="hidden", api_visibility="private").success(
+        None, link, link, js="link => location.origin + location.pathname + link"
+    )
+    page.load(reopen, None, upload, show_progress="hidden", api_visibility="private")
     which.input(pick, [which, judged], compared, show_progress="hidden", api_visibility="private")
 
-    # An endpoint needs a component to hang on: gr.api() knows no files.
+    # An endpoint needs a component to hang on, since gr.api() knows no files. Its function's name is that of the tool.
     gr.Button(visible=False).click(
-        endpoint,
+        detect,
         upload,
         gr.JSON(visible=False, label="result"),
         preprocess=False,
         concurrency_id="judge",
         api_name="detect",
         api_description=API_DESCRIPTION,
+    )
+    gr.Button(visible=False).click(
+        heatmap,
+        [upload, gr.Number(1, label="Which face", precision=0, visible=False)],
+        gr.Image(visible=False, label="heat map", format="webp"),
+        preprocess=False,
+        concurrency_id="judge",
+        api_name="heatmap",
+        api_description=_HEATMAP_DESCRIPTION,
     )
 
 
@@ -219,120 +290,32 @@ def _examples(upload: gr.Image) -> None:
     )
 
 
+def _name(upload: dict[str, Any]) -> str:
+    """What the visitor calls the file."""
+    name = upload.get("orig_name")
+    return Path(name).name if isinstance(name, str) and name else "picture"
+
+
+def _heatmap_of(result: Result, number: Any) -> Image.Image:
+    """The heat map over face `number` of the result, from 1. Raises ImageError where there is no such face."""
+    if not result.faces:
+        raise ImageError("No face was found in the picture, so there is nothing to mark.")
+    if not isinstance(number, (int, float)) or number not in range(1, len(result.faces) + 1):
+        raise ImageError(f"There is no such face: give a whole number from 1 to {len(result.faces)}.")
+    face = result.faces[int(number) - 1]
+    return _enlarged(overlay(face.crop, face.activation))
+
+
+def _enlarged(pixels: np.ndarray) -> Image.Image:
+    return Image.fromarray(pixels).resize((_SLIDER, _SLIDER), Image.Resampling.BICUBIC)
+
+
 def _judge(detector: Callable[[], Detector], photo: picture.Picture) -> Result:
     """The one call of the detector. The log tells counts and timings, nothing of the picture."""
     started = time.perf_counter()
     result = detector().detect(photo)
     log.info("1 picture, %d faces, %.0f ms", len(result.faces), 1000 * (time.perf_counter() - started))
     return result
-
-
-def verdict_html(result: Result, calibration: Any) -> str:
-    """The verdict in words, shape and colour, its score and the warnings."""
-    score = "" if result.p_fake is None else _score_html(result.p_fake, calibration)
-    warnings = "".join(f"<li>{escape(warning)}</li>" for warning in result.warnings)
-    return (
-        f'<section class="page panel verdict {TONES[result.verdict]}" data-verdict="{result.verdict}">'
-        f'<div class="top">{icon(TONES[result.verdict])}<h2>{VERDICT_WORDS[result.verdict]}</h2></div>'
-        f'<p class="plain">{_sentence(result)}</p>{score}'
-        + (f'<ul class="warnings" aria-label="Warnings">{warnings}</ul>' if warnings else "")
-        + "</section>"
-    )
-
-
-def _sentence(result: Result) -> str:
-    count = len(result.faces)
-    who = "The face" if count == 1 else f"The most suspicious of {count} faces"
-    match result.verdict:
-        case Verdict.LIKELY_FAKE:
-            return f"{who} carries traces that forged faces carry."
-        case Verdict.UNCERTAIN:
-            return f"{who} could be either: its traces point neither way clearly enough."
-        case Verdict.LIKELY_REAL:
-            who = "The face carries none" if count == 1 else f"None of the {count} faces carries any"
-            return f"{who} of the traces of a forgery that the detector knows."
-    return (
-        "The detector judges faces only and saw none here, so it has nothing to say about this picture. "
-        "That does not mean that the picture is real."
-    )
-
-
-def _score_html(p_fake: float, calibration: Any) -> str:
-    low, high = 100 * calibration.real_below, 100 * calibration.fake_above
-    words = out_of_100(p_fake)
-    return (
-        f'<div class="score"><p>Of 100 test faces with this score, <b>{words.removesuffix(" of 100")}</b> '
-        f"{'was' if p_fake < 0.015 else 'were'} forged.</p>"
-        f'<div class="scale" role="img" aria-label="Score: {words} forged. Likely real below {low:.0f}, likely forged '
-        f'from {high:.0f}, in between no verdict."><div class="mark"><i style="left:{100 * p_fake:.2f}%"></i></div>'
-        f'<div class="bar"><i class="r" style="width:{low:.2f}%"></i><i class="u" style="width:{high - low:.2f}%"></i>'
-        f'<i class="f" style="width:{100 - high:.2f}%"></i></div>'
-        '<div class="ends"><span>likely real</span><span>can’t tell</span><span>likely forged</span></div></div></div>'
-    )
-
-
-def cards_html(result: Result) -> str:
-    """A card for each of the most suspicious faces, up to SHOWN_FACES."""
-    shown = result.faces[:SHOWN_FACES]
-    rest = len(result.faces) - len(shown)
-    more = f'<p class="soft">{rest} more faces were judged, none more suspicious than these.</p>' if rest else ""
-    faces = "".join(_card(number, face) for number, face in enumerate(shown, 1))
-    order = "" if len(shown) == 1 else "The most suspicious face comes first and decides the verdict. "
-    return (
-        '<section class="page" aria-label="The faces">'
-        + f'<h2>Face by face</h2><p class="soft">{order}Colour marks where the traces of a forgery lie; no colour, no '
-        "traces.</p>" + f'<div class="cards{" one" if len(shown) == 1 else ""}">{faces}</div>{more}' + "</section>"
-    )
-
-
-def _card(number: int, face: Face) -> str:
-    tone = TONES[face.verdict]
-    left, top, right, bottom = face.box
-    heat = heatmap.overlay(face.crop, face.activation)
-    return (
-        f'<article class="card {tone}" data-face="{number}" aria-label="Face {number}"><div class="head">'
-        f'<span class="number">{number}</span><h3>{FACE_WORDS[face.verdict]}</h3>{icon(tone)}</div><div class="pair">'
-        f"<figure>{picture_html(face.crop, f'Face {number}, cut out of the picture')}<figcaption>The face</figcaption>"
-        f"</figure><figure>{picture_html(heat, f'Face {number} with its traces of a forgery marked in colour')}"
-        f'<figcaption>Where the traces lie</figcaption></figure></div><div class="words"><p class="facts">Forged in '
-        f"{out_of_100(face.p_fake)} test faces with this score.</p>"
-        f'<p class="soft">{right - left} × {bottom - top} pixels; face finder’s score {face.score:.2f} of 1.</p></div>'
-        "</article>"
-    )
-
-
-def evidence_html(result: Result) -> str:
-    """What the file says of itself. Every string in it may come from a stranger's file."""
-    items = "".join(
-        f'<li><h3>{escape(finding.source)}<span class="tag">{escape(_SUGGESTS.get(finding.suggests, ""))}</span></h3>'
-        f'<p>{escape(finding.summary)}</p><p class="meaning">{escape(finding.meaning)}</p></li>'
-        for finding in result.provenance
-    )
-    return (
-        '<section class="page panel evidence" aria-label="What the file says about itself">'
-        "<h2>What the file says about itself</h2>"
-        '<p class="soft">Marks that cameras and programs leave in the file. They stand beside the verdict and never '
-        "change the score.</p>"
-        + (f"<ul>{items}</ul>" if items else '<p class="absent">Nothing about its origin was found in this file.</p>')
-        + '<p class="absent soft">A mark that is absent proves nothing: most websites and messengers strip them, and '
-        "anybody can remove or forge them.</p></section>"
-    )
-
-
-def record_html(result: Result) -> str:
-    """What somebody who writes about the picture notes down: checksums, sizes, versions."""
-    file, model = result.picture, result.model
-    size = "" if file.bytes is None else f", {file.bytes / 1000:,.0f} kB"
-    name = f"{model.repo}@{model.revision}" if model.repo else model.architecture
-    rows = {
-        "Picture": f"{file.format or 'picture'}, {file.width} × {file.height} pixels{size}",
-        "SHA-256 of the picture": file.sha256,
-        "Model": name,
-        "SHA-256 of the model": model.sha256,
-        "Time taken": f"{result.seconds.get('total', 0):.2f} s",
-    }
-    cells = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in rows.items())
-    return f'<details class="page record"><summary>For your records</summary><dl>{cells}</dl></details>'
 
 
 def _alt(result: Result) -> str:

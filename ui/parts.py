@@ -55,8 +55,9 @@ def picture_html(pixels: np.ndarray, alt: str) -> str:
     return f'<img src="{data_url(pixels)}" width="{width}" height="{height}" alt="{escape(alt)}">'
 
 
-def data_url(pixels: np.ndarray) -> str:
-    """`pixels` (H, W, 3) uint8 as a WebP file in a data: URL."""
+def data_url(picture: np.ndarray | Image.Image) -> str:
+    """A picture, uint8 (H, W, 3) or PIL's, as a WebP file in a data: URL."""
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "WEBP", quality=QUALITY, method=2)
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    image.save(file, "WEBP", quality=QUALITY, method=2)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -101,6 +101,8 @@ CSS = """
 .gradio-container main.contain { padding: 0 !important; }
 .gradio-container .html-container { padding: 0 !important; }
 .gradio-container footer .divider { display: none !important; }
+#take-away { flex-wrap: wrap; }
+#take-away button { min-width: 210px; font-weight: 500; }
 #examples { padding-left: 1px; }
 #upload .image-frame img { object-fit: contain; }
 @media (max-width: 640px) { #marked { height: auto !important; min-height: 160px; } }
