@@ -36,11 +36,13 @@ _FLAGS = (
 
 @dataclass(frozen=True)
 class RunningApp:
-    """`url` ends without a slash; `log` is what the process has written so far; `cache` is where gradio keeps files."""
+    """`url` ends without a slash; `log` is what the process has written so far; `cache` is where gradio keeps
+    files."""
 
     url: str
     log_file: Path
     cache: Path
+    pid: int
 
     @property
     def log(self) -> str:
@@ -72,7 +74,7 @@ def serve(*arguments: str, command: tuple[str, ...] = ("app.py",), per_minute: i
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        app = RunningApp(f"http://127.0.0.1:{port}", log, cache)
+        app = RunningApp(f"http://127.0.0.1:{port}", log, cache, process.pid)
         try:
             _wait_for(app, process)
             yield app

@@ -294,7 +294,9 @@ def test_a_bad_file_is_told_calmly(look: Callable[..., "Page"], tmp_path: Path) 
     assert overflow(page) <= 0
 
 
-def test_the_report_can_be_taken_away(look: Callable[..., "Page"], judged: Result, tmp_path: Path) -> None:
+def test_the_report_can_be_taken_away(
+    look: Callable[..., "Page"], chromium: "Browser", judged: Result, tmp_path: Path
+) -> None:
     page = look()
     give(page, ASTRONAUT)
     answer(page)
@@ -304,7 +306,7 @@ def test_the_report_can_be_taken_away(look: Callable[..., "Page"], judged: Resul
         download.value.save_as(tmp_path / name)
     told = json.loads((tmp_path / "report.json").read_text())
     assert told["file"] == "astronaut.png" and told["picture"]["sha256"] == judged.picture.sha256
-    report = page.context.new_page()
+    report = chromium.new_page()
     report.goto((tmp_path / "report.html").as_uri())
     assert judged.picture.sha256 in report.content() and overflow(report) <= 0
     assert all(report.evaluate("[...document.images].map(image => image.naturalWidth > 0)"))

@@ -115,6 +115,20 @@ def test_the_way_to_a_run_is_told_from_its_first_run_on(tmp_path: Path) -> None:
     ]
 
 
+def test_the_way_goes_through_a_model_folder(run: Path, model_folder: Path, tmp_path: Path) -> None:
+    later = tmp_path / "later"
+    later.mkdir()
+    options = FitOptions(weights=str(model_folder / "model.keras"), epochs=1.0)
+    (later / OPTIONS).write_text(json.dumps(dataclasses.asdict(options)))
+    fitted, exported, again, last = export.commands(later)
+    assert fitted.endswith(f"--out RUNS/{run.name}")
+    assert exported == f"python -m training export RUNS/{run.name} --out RUNS/{model_folder.name}"
+    assert (
+        again == f"python -m training fit --weights RUNS/{model_folder.name}/model.keras --epochs 1.0 --out RUNS/later"
+    )
+    assert last == "python -m training export RUNS/later --out MODEL_FOLDER"
+
+
 @pytest.mark.parametrize("leave", [(), ("best.keras",), ("options.json",)])
 def test_a_folder_without_a_finished_run_is_refused(
     run: Path, tmp_path: Path, leave: tuple[str, ...], capsys: pytest.CaptureFixture

@@ -109,6 +109,23 @@ def test_a_run_learns_and_keeps_its_best(run: Path) -> None:
     assert state(run)["done"]
 
 
+def test_frozen_layers_stay_as_they_were(small_set: Path, run: Path, tmp_path: Path) -> None:
+    options = tiny(small_set, weights=str(run / BEST), frozen_until="block0_pool", epochs=1.0, limit=8)
+    fit(options, tmp_path / "later")
+    before = keras.saving.load_model(run / BEST, compile=False, safe_mode=True)
+    after = keras.saving.load_model(tmp_path / "later" / BEST, compile=False, safe_mode=True)
+    pairs = list(zip(before.layers, after.layers, strict=True))
+    same = [all(map(np.array_equal, old.get_weights(), new.get_weights())) for old, new in pairs]
+    last = [layer.name for layer in after.layers].index("block0_pool")
+    assert all(same[: last + 1]) and not all(same[last + 1 :])
+    assert any(layer.get_weights() for layer in after.layers[: last + 1])
+
+
+def test_an_unknown_layer_cannot_be_frozen(small_set: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="sequential-baseline has no layer called nothing"):
+        fit(tiny(small_set, frozen_until="nothing", limit=8), tmp_path / "run")
+
+
 def test_the_options_of_a_run_travel_with_it(run: Path, small_set: Path) -> None:
     assert read_options(run) == FitOptions(
         data=(str(small_set),),

@@ -9,7 +9,8 @@ from typing import Any
 import keras
 
 from detector import model_store
-from training import corruptions, data
+from training import card, corruptions, data
+from training.errors import TrainingError
 from training.files import write
 from training.fit import BEST, STATE, fit, predict
 from training.metrics import auc
@@ -34,7 +35,13 @@ def variants(base: FitOptions) -> dict[str, FitOptions]:
 
 def ablate(base: FitOptions, out: Path, folder: Path, *, cache: Path | None = None) -> list[dict[str, Any]]:
     """Train every variant below `out`, measure each on the validation pictures of all sources, and put the table into
-    the metrics.json of the model folder. A run that is already there is not trained again."""
+    the metrics.json and the card of the model folder. A run that is already there is not trained again.
+
+    Raises TrainingError for a folder that was not measured yet, and what fit raises.
+    """
+    measured = folder / model_store.METRICS
+    if not measured.exists():
+        raise TrainingError(f"{folder.name} has no figures yet: run python -m training evaluate on it first.")
     sources = [data.Source.parse(text) for text in base.data]
     validation = [data.load(source, "validation", cache=cache, limit=base.limit) for source in sources]
     rows = []
@@ -54,9 +61,10 @@ def ablate(base: FitOptions, out: Path, folder: Path, *, cache: Path | None = No
                 row["called_fake"][key] = round(float((logits[split.targets < 0.5] > 0).mean()), 4)
         log.info("%s", json.dumps(row))
         rows.append(row)
-    file = folder / model_store.METRICS
-    content = json.loads(file.read_text()) if file.exists() else {}
-    write(file, (json.dumps({**content, "ablations": rows}, indent=1) + "\n").encode())
+    metrics = {**json.loads(measured.read_text()), "ablations": rows}
+    write(measured, (json.dumps(metrics, indent=1) + "\n").encode())
+    config = json.loads((folder / model_store.CONFIG).read_text())
+    write(folder / model_store.CARD, card.render(config, metrics).encode())
     return rows
 
 

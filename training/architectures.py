@@ -224,10 +224,10 @@ def _sequential_baseline(size: int, weights: str | None) -> keras.Model:
     inputs = x = keras.Input((size, size, 3), name="crops")
     x = layers.Rescaling(1 / 255, name="normalise")(x)
     x = layers.BatchNormalization()(x)
-    for channels in (32, 8):
+    for number, channels in enumerate((32, 8)):
         x = layers.Dropout(0.3)(x)
         x = layers.Conv2D(channels, 3, activation="relu")(x)
-        x = layers.MaxPooling2D()(x)
+        x = layers.MaxPooling2D(name=f"block{number}_pool")(x)
     activity = keras.ops.mean(x, axis=-1, keepdims=True) + 1e-3
     x = layers.Flatten()(x)
     for width in (32, 8):
