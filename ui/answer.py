@@ -24,6 +24,7 @@ LIMITS = """<section class="page panel limits" aria-label="What this cannot tell
 <li>Whether the story is true. A real photograph with a false caption passes as real.</li>
 <li>Anything outside the faces. A changed background, a removed person or a made-up scene goes unseen.</li>
 <li>Every kind of forgery. It knows the kinds it was trained on; a new generator’s faces may pass as real.</li>
+<li>Anything about drawings, paintings and masks. Where one is taken for a face, its score means nothing.</li>
 <li>Much about poor copies. Small, blurred, filtered or often-shared pictures lose their traces, and real ones are
 then called forged more often.</li>
 <li>The odds where you found it. A score is measured on a collection of test pictures; forgeries may be rarer, or more
