@@ -151,7 +151,7 @@ def _pull(
             raise ModelError(f"{name} of {repo} is larger than any model should be: it was not loaded.")
     for number, name in enumerate(names):
         path = Path(api.hf_hub_download(repo, name, revision=info.sha, force_download=refresh))
-        if not _is_as_listed(path, listed[name]):
+        if not is_as_listed(path.read_bytes(), listed[name]):
             path.resolve().unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             raise HubTrouble("other bytes arrived than the Hub lists")
@@ -160,8 +160,8 @@ def _pull(
     return Snapshot(path.parent, info.sha)
 
 
-def _is_as_listed(path: Path, sibling: Any) -> bool:
-    content = path.read_bytes()
+def is_as_listed(content: bytes, sibling: Any) -> bool:
+    """Whether a file is what the Hub lists as `sibling` (huggingface_hub.hf_api.RepoSibling, with its metadata)."""
     if sibling.lfs is not None:
         return hashlib.sha256(content).hexdigest() == sibling.lfs.sha256
     blob = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False)  # git's name of it
