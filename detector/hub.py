@@ -198,6 +198,8 @@ def explain(error: Exception, repo: str, revision: str | None = None) -> ModelEr
     from huggingface_hub import errors, get_token
 
     status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(error, ConnectionError) and (told := re.search(r"\((\d{3}) ", str(error))):
+        status = int(told[1])  # the native part of the client tells it in words only
     match error:
         case errors.GatedRepoError():
             return ModelError(f"{repo} on the Hub asks to accept its terms first: do so on its page, and set HF_TOKEN.")
@@ -213,9 +215,9 @@ def explain(error: Exception, repo: str, revision: str | None = None) -> ModelEr
             return ModelError(f"{repo} is no name that the Hub can have: write owner/name or owner/name@revision.")
         case errors.OfflineModeIsEnabled():
             return HubTrouble("HF_HUB_OFFLINE is set", None)
-        case errors.HfHubHTTPError() if status == 401:
+        case errors.HfHubHTTPError() | ConnectionError() if status == 401:
             return ModelError("The Hub does not know the token in use: make a new one and set HF_TOKEN.")
-        case errors.HfHubHTTPError() if status == 403:
+        case errors.HfHubHTTPError() | ConnectionError() if status == 403:
             return ModelError(f"The token in use has no right to do this with {repo}: take one that has.")
         case errors.HfHubHTTPError():
             after = error.response.headers.get("retry-after", "")
@@ -226,7 +228,7 @@ def explain(error: Exception, repo: str, revision: str | None = None) -> ModelEr
             return HubTrouble("the Hub did not answer in time")
         case httpx2.ConnectError():
             return HubTrouble("the Hub could not be reached")
-        case httpx2.HTTPError() | errors.LocalEntryNotFoundError():
+        case httpx2.HTTPError() | errors.LocalEntryNotFoundError() | ConnectionError():
             return HubTrouble("the connection to the Hub broke")
         case OSError(errno=int()):
             return HubTrouble("the cache of downloads could not be written", None)

@@ -194,7 +194,7 @@ class Hub:
             case "POST", ["api", "repos", "create"]:
                 return self._create_repo(user, json.loads(body))
             case "POST", ["api", "validate-yaml"]:
-                return _check_card(json.loads(body))
+                return _check_card(json.loads(body), request.headers.get("accept") == "text/plain")
             case "GET", ["lfs", sha256]:
                 return _file(request, self._large[sha256].content, sha256)
             case "PUT", ["upload", sha256, part]:
@@ -470,8 +470,8 @@ def _mode(path: str, files: dict[str, Stored]) -> dict[str, Any]:
     return {"path": path, "uploadMode": "lfs" if large else "regular", "shouldIgnore": False, "oid": oid}
 
 
-def _check_card(wanted: dict[str, Any]) -> Response:
-    """What the Hub refuses in a card: no YAML, or none of the licences that it knows."""
+def _check_card(wanted: dict[str, Any], plain: bool) -> Response:
+    """What the Hub refuses in a card: no YAML, or none of the licences that it knows. `plain` asks for words alone."""
     found = re.match(r"---\n(.*?)\n---", wanted["content"], re.S)
     if not found:
         return JSONResponse({"errors": [], "warnings": [{"message": "empty or missing yaml metadata in repo card"}]})
@@ -484,6 +484,10 @@ def _check_card(wanted: dict[str, Any]) -> Response:
             errors.append({"message": '"sdk" must be one of [gradio, docker, static]'})
     except yaml.YAMLError:
         errors.append({"message": "Invalid YAML"})
+    if plain:
+        return Response(
+            "\n".join(error["message"] for error in errors), 400 if errors else 200, media_type="text/plain"
+        )
     return JSONResponse({"errors": errors, "warnings": []}, 400 if errors else 200)
 
 

@@ -94,7 +94,7 @@ def test_only_what_changed_is_sent_and_old_plots_go(hub: Hub, folder: Path):
     sent = len(hub.requests)
     publish(folder, REPO, allow_worse=True)
     assert "plots/roc.png" not in hub[REPO].find("main").files
-    assert not any("upload" in line or "xet-write" in line for line in hub.requests[sent:]), "the network is there"
+    assert not any("PUT" in line or "xet-write" in line for line in hub.requests[sent:]), "the network is there"
 
 
 def test_private_repositories_and_pull_requests(hub: Hub, folder: Path):

@@ -136,10 +136,8 @@ def validate_card(text: str, kind: str) -> None:
         except HfHubHTTPError:
             raise
         except ValueError as error:
-            why = " ".join(line.strip("- ") for line in str(error).splitlines() if line.startswith("- "))
-            raise TrainingError(
-                f"The Hub does not accept the metadata of README.md ({why or 'no YAML'}): correct it."
-            ) from None
+            why = " ".join(str(error).split())[:300].rstrip(".")
+            raise TrainingError(f"The Hub does not accept the metadata of README.md ({why}): correct it.") from None
 
     asked(call, "README.md")
 
