@@ -109,10 +109,7 @@ def build(detector: Callable[[], Detector]) -> None:
         return tuple(keep(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)) for pixels in both)
 
     def keep(image: Image.Image) -> str:
-        """A file in gradio's cache, listed for deletion: gradio forgets those of a component that an event updated."""
-        path = save_pil_to_cache(image, upload.GRADIO_CACHE, format="webp")
-        upload.temp_files.add(path)
-        return path
+        return intake.keep(upload, save_pil_to_cache(image, upload.GRADIO_CACHE, format="webp"))
 
     def pick(number: int | None, kept: list[tuple]) -> Any:
         if not kept or not number or not 0 < number <= len(kept):

@@ -205,6 +205,40 @@ CSS = """
 .limits li { font-size: 15px; padding-left: 16px; position: relative; }
 .limits li::before { content: ""; position: absolute; left: 0; top: 10px; width: 7px; height: 2px;
   background: var(--soft); }
+#batch-said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+.progress { min-height: 230px; }
+.progress progress { display: block; width: 100%; height: 12px; margin: 14px 0 6px; appearance: none;
+  border: 1px solid var(--line); border-radius: 6px; background: var(--paper-2); overflow: hidden; }
+.progress progress::-webkit-progress-bar { background: var(--paper-2); }
+.progress progress::-webkit-progress-value { background: var(--real); }
+.progress progress::-moz-progress-bar { background: var(--real); }
+.tally { display: grid; grid-template-columns: repeat(auto-fill, minmax(180px, 1fr)); gap: 6px 16px;
+  margin-top: 14px !important; font-variant-numeric: tabular-nums; }
+.tally li { display: flex; gap: 8px; align-items: center; font-size: 15px; }
+.page .tally .icon, .page .word .icon { width: 20px; height: 20px; }
+.list { padding: 8px 14px; }
+.list table { width: 100%; border-collapse: collapse; font-size: 15px; }
+.list caption { text-align: start; padding: 6px 0 8px; font-size: 14px; color: var(--soft); }
+.list th, .list td { padding: 9px 10px 9px 0; text-align: start; vertical-align: top; border: 0;
+  border-top: 1px solid var(--line); }
+.list thead th { font-size: 13px; font-weight: 500; color: var(--soft); border: 0; }
+.list tbody th { font-weight: 550; min-width: 120px; }
+.list .small { width: 58px; } .list img { display: block; width: 48px; height: 48px; object-fit: cover;
+  border-radius: 6px; margin: 0; }
+.list .word { display: flex; gap: 8px; font-weight: 600; min-width: 150px; }
+.list .word.fake { color: var(--fake); } .list .word.real { color: var(--real); }
+.list .word.unsure, .list .word.none, .list .word.error { color: var(--unsure); }
+.list td[data-head=Score] { min-width: 112px; } .list td[data-head=Notes] { font-size: 14px; color: var(--soft); }
+.list td p + p { margin-top: 4px; }
+@media (max-width: 760px) {
+  .list table, .list caption, .list tbody { display: block; }
+  .list thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .list tbody tr { display: grid; grid-template-columns: 58px 1fr; padding: 12px 0; border-top: 1px solid var(--line); }
+  .list tbody th, .list tbody td { border: 0; padding: 1px 0; grid-column: 2; }
+  .list tbody .small { grid-column: 1; grid-row: 1 / span 6; }
+  .list td[data-head]:empty { display: none; }
+  .list td[data-head=Score]::before, .list td[data-head=Faces]::before { content: attr(data-head) ": ";
+    color: var(--soft); } }
 .record dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 14px; margin-top: 8px; font-size: 13px; }
 .record dt { color: var(--soft); } .record dd { font-family: var(--font-mono); overflow-wrap: anywhere; }
 .record summary { cursor: pointer; font-size: 14px; color: var(--soft); }
