@@ -188,7 +188,7 @@ def build(detector: Callable[[], Detector]) -> None:
             status = gr.HTML(status_html(Batch()), elem_id="batch-status")
             said = gr.HTML(elem_id="batch-said", html_template='<div aria-live="polite">${value}</div>')
             with gr.Row(elem_classes="pair"):
-                start = gr.Button("Judge them all", variant="primary", min_width=130, elem_id="batch-start")
+                start = gr.Button("Judge all", variant="primary", min_width=130, elem_id="batch-start")
                 stop = gr.Button("Stop", interactive=False, min_width=130, elem_id="batch-stop")
             with gr.Row(elem_classes="pair"):
                 save_csv = gr.DownloadButton("Save as CSV", interactive=False, min_width=130, elem_id="batch-csv")
@@ -260,8 +260,8 @@ def _raise(error: ImageError) -> picture.Source:
 def judge(detector: Detector, items: Iterable[Item]) -> Iterator[Row]:
     """A Row for each item, in their order, as they are done.
 
-    A picture is read when its turn comes. Closing the iterator ends the work: but for those that are being looked at, no
-    more pictures are read.
+    A picture is read when its turn comes. Closing the iterator ends the work: no further picture
+    is begun.
     """
     started, done, errors = time.perf_counter(), 0, 0
     pool = ThreadPoolExecutor(_WORKERS)
