@@ -59,6 +59,8 @@ def serve(*arguments: str, command: tuple[str, ...] = ("app.py",)) -> Iterator[R
             "GRADIO_TEMP_DIR": str(cache),
             "GRADIO_ANALYTICS_ENABLED": "False",
             "HF_HUB_OFFLINE": "1",
+            "DETECTOR_PICTURES_PER_MINUTE": "0",  # all tests together are one visitor
+            "DETECTOR_BATCHES_PER_MINUTE": "0",
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
         }

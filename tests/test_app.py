@@ -87,16 +87,16 @@ def overflow(page: "Page") -> int:
     return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
 
 
-def post(app: RunningApp, picture: object) -> str:
+def post(app: RunningApp, picture: object, endpoint: str = "detect") -> str:
     """What a client without manners gets: the raw answer to `picture`, unchecked by gradio_client."""
     request = urllib.request.Request(
-        f"{app.url}/gradio_api/call/detect",
+        f"{app.url}/gradio_api/call/{endpoint}",
         json.dumps({"data": [picture]}).encode(),
         {"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=60) as response:
         event = json.load(response)["event_id"]
-    with urllib.request.urlopen(f"{app.url}/gradio_api/call/detect/{event}", timeout=60) as response:
+    with urllib.request.urlopen(f"{app.url}/gradio_api/call/{endpoint}/{event}", timeout=60) as response:
         return response.read().decode()
 
 
@@ -118,10 +118,11 @@ def test_the_endpoint_answers_what_the_detector_answers(client: Client, judged: 
     assert answered == expected
 
 
-def test_the_endpoint_is_the_only_one_and_described(client: Client) -> None:
+def test_the_endpoints_are_the_only_ones_and_described(client: Client) -> None:
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert list(endpoints) == ["/detect"]
+    assert list(endpoints) == ["/detect", "/detect_batch"]
     assert "likely_fake" in endpoints["/detect"]["description"]
+    assert "zips among them" in endpoints["/detect_batch"]["description"]
 
 
 def test_a_bad_file_gets_its_sentence(client: Client, tmp_path: Path) -> None:
@@ -154,12 +155,24 @@ def test_nobody_skips_the_queue(running_app: RunningApp) -> None:
     assert error.value.code == 404
 
 
-def test_a_file_over_the_limit_is_refused(running_app: RunningApp) -> None:
-    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n' + b"0" * 30_100_000
-    request = urllib.request.Request(f"{running_app.url}/gradio_api/upload", body + b"\r\n--x--\r\n")
+def upload(app: RunningApp, data: bytes) -> str:
+    """The path under which the server keeps `data`, sent as a file without gradio_client."""
+    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n' + data + b"\r\n--x--\r\n"
+    request = urllib.request.Request(f"{app.url}/gradio_api/upload", body)
     request.add_header("Content-Type", "multipart/form-data; boundary=x")
+    with urllib.request.urlopen(request, timeout=120) as response:
+        return json.load(response)[0]
+
+
+def test_a_picture_over_the_limit_is_refused(running_app: RunningApp) -> None:
+    path = upload(running_app, bytes(30_000_001))
+    told = post(running_app, {"path": path, "meta": {"_type": "gradio.FileData"}})
+    assert "larger than the limit of 30 MB" in told and path not in told
+
+
+def test_a_file_over_the_limit_of_zips_does_not_arrive(running_app: RunningApp) -> None:
     with pytest.raises((urllib.error.HTTPError, ConnectionError)) as error:
-        urllib.request.urlopen(request, timeout=60)
+        upload(running_app, bytes(intake.ZIP_BYTES + 1))
     assert not isinstance(error.value, urllib.error.HTTPError) or error.value.code == 413
 
 
