@@ -1,5 +1,6 @@
 """The tab "Batch" and the endpoint /detect_batch: through the real app, and the parts that need no server."""
 
+import base64
 import csv
 import io
 import json
@@ -97,9 +98,11 @@ def test_the_endpoint_answers_each_picture_in_order(client: Client, mixed: list[
         assert row == expected
 
 
-def test_one_file_need_not_be_in_a_list(running_app: RunningApp) -> None:
-    answered = post(running_app, {"url": "data:image/png;base64,AAAA"}, "detect_batch")
-    assert "picture 1" in answered and "event: complete" in answered
+def test_a_data_url_is_judged_and_bounded(running_app: RunningApp, hopper: Path) -> None:
+    whole, cut = (f"data:;base64,{base64.b64encode(data).decode()}" for data in (hopper.read_bytes(), b"x"))
+    answered = post(running_app, [{"url": whole}, {"url": cut}, {"url": "data:,%"}], "detect_batch")
+    assert [name in answered for name in ("picture 1", "picture 2", "picture 3")] == [True] * 3
+    assert answered.count("sha256") == 2 and "not a picture" in answered and "did not arrive whole" in answered
 
 
 @pytest.mark.parametrize("nothing", [None, [], "x", 5])
@@ -238,7 +241,7 @@ def test_dark_and_narrow(look: Callable[..., "Page"], mixed: list[Path]) -> None
         "cells => cells.map(cell => cell.getBoundingClientRect()).filter(box => box.width).map(box => box.right)"
     )
     assert max(widths) <= 360
-    assert page.get_by_role("table").get_by_role("row").count() == 6  # cards are still a table to who cannot see
+    assert page.locator("#batch-table").get_by_role("row").count() == 6  # cards are still a table to who cannot see
     ground, ink = (
         page.evaluate(f"getComputedStyle(document.querySelector('{place}')).{style}.match(/\\d+/g).map(Number)")
         for place, style in (("#batch-table .panel", "backgroundColor"), ("#batch-table th", "color"))
@@ -395,8 +398,9 @@ def test_a_closed_batch_begins_no_further_picture(detector: Detector, hopper: Pa
     assert [next(rows).report["file"] for _ in range(3)] == ["0.jpg", "1.jpg", "2.jpg"]
     rows.close()
     go_on.set()
-    for thread in set(threading.enumerate()) - others:
-        thread.join()
+    for thread in threading.enumerate():
+        if thread.name.startswith("batch") and thread not in others:
+            thread.join()
     assert len(begun) <= 3 + batch._WORKERS
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from gradio.data_classes import GradioRootModel, ImageData
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
@@ -53,6 +54,13 @@ API_DESCRIPTION = (
     "order sent: file (its name, or its path in the zip), error (null, or a sentence saying why it could not be "
     "judged) and, where there is no error, all that /detect returns."
 )
+
+
+# gradio's own list of files knows no data: URLs, and answers a bare "Error" where one comes.
+class _Files(GradioRootModel):
+    """Pictures, and zips of pictures."""
+
+    root: list[ImageData]
 
 
 @dataclass(frozen=True)
@@ -183,6 +191,7 @@ def build(detector: Callable[[], Detector]) -> None:
                 buttons=[],
                 elem_id="batch-upload",
             )
+            upload.data_model = _Files
             gr.HTML(_LIMITS)
         with gr.Column(scale=7, min_width=290):
             status = gr.HTML(status_html(Batch()), elem_id="batch-status")
@@ -264,7 +273,7 @@ def judge(detector: Detector, items: Iterable[Item]) -> Iterator[Row]:
     is begun.
     """
     started, done, errors = time.perf_counter(), 0, 0
-    pool = ThreadPoolExecutor(_WORKERS)
+    pool = ThreadPoolExecutor(_WORKERS, "batch")
     try:
         for future in [pool.submit(_judge, detector, item) for item in items]:
             row = future.result()

@@ -26,7 +26,7 @@ UNPACKED_BYTES = 500_000_000  # of all pictures in the zips of one batch
 UNPACKED_RATIO = 200  # a picture's size to what it takes in the zip: photographs hardly shrink
 
 UNEXPECTED = "Something went wrong on this side, not with your picture. Please try again in a moment."
-NO_PICTURE = "No picture came with the request: send one as `picture`."
+NO_PICTURE = "No picture came with the request: send the file itself."
 _BATCH_COST = 5  # pictures
 _LONGEST_NAME = 200  # characters
 
