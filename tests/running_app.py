@@ -63,6 +63,7 @@ def serve(*arguments: str, command: tuple[str, ...] = ("app.py",), per_minute: i
             "GRADIO_ANALYTICS_ENABLED": "False",
             "HF_HUB_OFFLINE": "1",
             "DETECTOR_PICTURES_PER_MINUTE": str(per_minute),
+            "DETECTOR_BATCHES_PER_MINUTE": "0",
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
         }

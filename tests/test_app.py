@@ -88,16 +88,16 @@ def overflow(page: "Page") -> int:
     return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
 
 
-def post(app: RunningApp, picture: object) -> str:
+def post(app: RunningApp, picture: object, endpoint: str = "detect") -> str:
     """What a client without manners gets: the raw answer to `picture`, unchecked by gradio_client."""
     request = urllib.request.Request(
-        f"{app.url}/gradio_api/call/detect",
+        f"{app.url}/gradio_api/call/{endpoint}",
         json.dumps({"data": [picture]}).encode(),
         {"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=60) as response:
         event = json.load(response)["event_id"]
-    with urllib.request.urlopen(f"{app.url}/gradio_api/call/detect/{event}", timeout=60) as response:
+    with urllib.request.urlopen(f"{app.url}/gradio_api/call/{endpoint}/{event}", timeout=60) as response:
         return response.read().decode()
 
 
@@ -121,7 +121,7 @@ def test_the_endpoint_answers_what_the_detector_answers(client: Client, judged: 
 
 def test_the_endpoints_are_these_and_described(client: Client) -> None:
     told = client.view_api(return_format="dict")
-    assert set(told["named_endpoints"]) == {"/detect", "/heatmap"} and not told["unnamed_endpoints"]
+    assert set(told["named_endpoints"]) == {"/detect", "/heatmap", "/detect_batch"} and not told["unnamed_endpoints"]
     for endpoint in told["named_endpoints"].values():
         assert len(endpoint["description"]) > 60
         assert all(p["parameter_name"] and p["type"] for p in endpoint["parameters"])
@@ -202,12 +202,24 @@ def test_nobody_skips_the_queue(running_app: RunningApp) -> None:
     assert error.value.code == 404
 
 
-def test_a_file_over_the_limit_is_refused(running_app: RunningApp) -> None:
-    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n' + b"0" * 30_100_000
-    request = urllib.request.Request(f"{running_app.url}/gradio_api/upload", body + b"\r\n--x--\r\n")
+def upload(app: RunningApp, data: bytes) -> str:
+    """The path under which the server keeps `data`, sent as a file without gradio_client."""
+    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n' + data + b"\r\n--x--\r\n"
+    request = urllib.request.Request(f"{app.url}/gradio_api/upload", body)
     request.add_header("Content-Type", "multipart/form-data; boundary=x")
+    with urllib.request.urlopen(request, timeout=120) as response:
+        return json.load(response)[0]
+
+
+def test_a_picture_over_the_limit_is_refused(running_app: RunningApp) -> None:
+    path = upload(running_app, bytes(30_000_001))
+    told = post(running_app, {"path": path, "meta": {"_type": "gradio.FileData"}})
+    assert "larger than the limit of 30 MB" in told and path not in told
+
+
+def test_a_file_over_the_limit_of_zips_does_not_arrive(running_app: RunningApp) -> None:
     with pytest.raises((urllib.error.HTTPError, ConnectionError)) as error:
-        urllib.request.urlopen(request, timeout=60)
+        upload(running_app, bytes(intake.ZIP_BYTES + 1))
     assert not isinstance(error.value, urllib.error.HTTPError) or error.value.code == 413
 
 

@@ -72,6 +72,14 @@ def theme() -> gr.themes.Base:
         color_accent="#0a7082",
         link_text_color="#0a6475",
         link_text_color_dark="#6fcfdf",
+        button_primary_background_fill="#0a7082",
+        button_primary_background_fill_dark="#0a7082",
+        button_primary_background_fill_hover="#085a69",
+        button_primary_background_fill_hover_dark="#0b8399",
+        button_primary_text_color="#ffffff",
+        button_primary_text_color_dark="#ffffff",
+        table_odd_background_fill="#f1f3f5",
+        table_odd_background_fill_dark="#1f2831",
         loader_color="#0a7082",
         loader_color_dark="#6fcfdf",
     )
@@ -103,6 +111,7 @@ CSS = """
 .gradio-container footer .divider { display: none !important; }
 #take-away { flex-wrap: wrap; }
 #take-away button { min-width: 210px; font-weight: 500; }
+.dark button[role=tab][aria-selected=true] { color: var(--real) !important; }
 #examples { padding-left: 1px; }
 #upload .image-frame img { object-fit: contain; }
 @media (max-width: 640px) { #marked { height: auto !important; min-height: 160px; } }
@@ -207,6 +216,44 @@ CSS = """
 .limits li { font-size: 15px; padding-left: 16px; position: relative; }
 .limits li::before { content: ""; position: absolute; left: 0; top: 10px; width: 7px; height: 2px;
   background: var(--soft); }
+#batch-said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+.progress { min-height: 176px; }
+.progress progress { display: block; width: 100%; height: 12px; margin: 14px 0 6px; appearance: none;
+  border: 1px solid var(--line); border-radius: 6px; background: var(--paper-2); overflow: hidden; }
+.progress progress::-webkit-progress-bar { background: var(--paper-2); }
+.progress progress::-webkit-progress-value { background: var(--real); }
+.progress progress::-moz-progress-bar { background: var(--real); }
+.tally { display: grid; grid-template-columns: repeat(auto-fill, minmax(180px, 1fr)); gap: 6px 16px;
+  margin-top: 14px !important; font-variant-numeric: tabular-nums; }
+.page .tally li { display: flex; gap: 8px; align-items: center; margin: 0; font-size: 15px; }
+.page .tally .icon, .page .word .icon { width: 20px; height: 20px; }
+.list { padding: 8px 14px; }
+.page.list table { width: 100%; margin: 0; border: 0; border-collapse: collapse; font-size: 15px; }
+.list caption { text-align: start; padding: 6px 0 8px; font-size: 14px; color: var(--soft); }
+.page.list tr { border: 0; }
+.page.list th, .page.list td { padding: 9px 16px 9px 0; text-align: start; vertical-align: top; border: 0;
+  border-top: 1px solid var(--line); color: inherit; }
+.page.list thead th { font-size: 13px; font-weight: 500; color: var(--soft); border: 0; white-space: nowrap; }
+.list tbody th { font-weight: 550; min-width: 120px; }
+.list .small { width: 58px; } .list img { display: block; width: 48px; height: 48px; object-fit: cover;
+  border-radius: 6px; margin: 0; }
+.list .word { display: flex; gap: 8px; font-weight: 600; white-space: nowrap; }
+.list .word.fake { color: var(--fake); } .list .word.real { color: var(--real); }
+.list .word.unsure, .list .word.none, .list .word.error { color: var(--unsure); }
+.list td[data-head=Score] { white-space: nowrap; }
+.page.list td[data-head=Notes] { font-size: 14px; color: var(--soft); padding-right: 0; }
+@media (min-width: 761px) { .list td[data-head=Notes] { width: 34%; } }
+.list td p + p { margin-top: 4px; }
+@media (max-width: 760px) {
+  .list table, .list caption, .list tbody { display: block; }
+  .list thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .page.list tbody tr { display: grid; grid-template-columns: 60px 1fr; padding: 12px 0;
+    border-top: 1px solid var(--line); }
+  .page.list tbody tr > * { border: 0; padding: 1px 0; grid-column: 2; }
+  .page.list tbody tr > .small { grid-column: 1; grid-row: 1 / span 5; }
+  .list td[data-head]:empty { display: none; }
+  .list td[data-head=Score]::before, .list td[data-head=Faces]::before { content: attr(data-head) ": ";
+    color: var(--soft); } }
 .record dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 14px; margin-top: 8px; font-size: 13px; }
 .record dt { color: var(--soft); } .record dd { font-family: var(--font-mono); overflow-wrap: anywhere; }
 .record summary { cursor: pointer; font-size: 14px; color: var(--soft); }
