@@ -118,9 +118,9 @@ def test_the_endpoint_answers_what_the_detector_answers(client: Client, judged: 
     assert answered == expected
 
 
-def test_the_endpoint_is_the_only_one_and_described(client: Client) -> None:
+def test_the_endpoints_are_the_only_ones_and_described(client: Client) -> None:
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert list(endpoints) == ["/detect"]
+    assert list(endpoints) == ["/detect", "/model"]
     assert "likely_fake" in endpoints["/detect"]["description"]
 
 

@@ -107,7 +107,7 @@ def training_html(folder: ModelFolder) -> str:
                     f"{int(splits[split]['real']):,} real<small>{int(splits[split]['fake']):,} forged</small>"
                     for split in ("train", "validation")
                 ),
-                escape(splits.get("terms") or "Terms: see the source"),
+                f'<span class="wide">{escape(splits.get("terms") or "Terms: see the source")}</span>',
             ]
             for name, splits in folder.config["data"].items()
         ]
@@ -156,18 +156,18 @@ def calls_html() -> str:
     url = snippets.HERE
     items = (
         ("Python", "pip install gradio_client", snippets.python(url)),
-        ("JavaScript", "npm install @gradio/client, Node.js 20", snippets.javascript(url)),
-        ("curl", "any POSIX shell; the answer comes as an event", snippets.curl(url)),
-        ("Assistants (MCP)", "the page is also a Model Context Protocol server", snippets.mcp(url)),
+        ("JavaScript", "npm install @gradio/client; Node.js 20", snippets.javascript(url)),
+        ("curl", "7.82 or newer, in any POSIX shell", snippets.curl(url)),
+        ("Assistants: MCP", "this page is an MCP server", snippets.mcp(url)),
         ("Command line", "in a copy of this program", snippets.SHELL),
-        ("Python package", "in a copy of this program, without a server", snippets.PACKAGE),
+        ("Python package", "the same, without a server", snippets.PACKAGE),
     )
     limit = f" Up to {intake.PER_MINUTE} pictures a minute are judged." if intake.PER_MINUTE else ""
     return panel_html(
         "Use it from your own programs",
-        "<p>Every call answers with the same object: the verdict, the score of each face, what the file says of itself, "
-        "and checksums of picture and model. <code>/detect</code> judges a picture, <code>/model</code> tells which "
-        f"model answers and how good it was.{limit}</p>"
+        "<p>Every call answers with the same object: the verdict, the score of each face, what the file says of "
+        "itself, and checksums of picture and model. <code>/detect</code> judges a picture, <code>/model</code> tells "
+        f"which model answers and how good it was.{limit}</p>"
         f'<div class="calls" data-here="{url}">{"".join(_call(*item) for item in items)}</div>',
     )
 

@@ -64,16 +64,19 @@ def plane_html(
     y: str,
     alt: str,
     diagonal: str,
+    all_shown: bool,
+    names_above: bool,
     sentence: str,
     choose: str,
     slide: str,
     start: Sequence[int],
     table: str,
 ) -> str:
-    """A square plot of shares against shares; one line stands out, the others are grey.
+    """A square plot of shares against shares; one line stands out, the others are grey where `all_shown`, else hidden.
 
     `x`, `y` and `diagonal` are labels, `sentence` has {0}, {1}, … for a point's words, `start` is where on each line
-    the slider stands first, `table` the HTML of the same figures.
+    the slider stands first, `table` the HTML of the same figures. The line's name stands in the upper left where
+    `names_above`, else in the lower right.
     """
     inner = _SIDE - _LEFT - 12
     bottom = _TOP + inner
@@ -90,14 +93,34 @@ def plane_html(
     middle = _TOP + inner / 2
     axes = (
         f'<g class="grid">{grid}</g><line class="guess" x1="{_LEFT}" y1="{bottom}" x2="{_LEFT + inner}" y2="{_TOP}"/>'
-        f'<text class="note middle" transform="translate({_LEFT + inner * 0.6:.0f} {bottom - inner * 0.6 + 15:.0f}) '
+        f'<text class="note middle" transform="translate({_LEFT + inner * 0.6:.0f} {bottom - inner * 0.6 + 16:.0f}) '
         f'rotate(-45)">{escape(diagonal)}</text>'
         f'<text x="{_LEFT + inner / 2:.0f}" y="{bottom + 34}" class="middle">{escape(x)}</text>'
         f'<text class="middle" transform="translate(11 {middle:.0f}) rotate(-90)">{escape(y)}</text>'
     )
-    drawn = "".join(_line(number, line, [at(point) for point in line.points]) for number, line in enumerate(lines))
+    name = (_LEFT + 10, _TOP + 20, "") if names_above else (_LEFT + inner - 6, bottom - 12, " end")
+    drawn = "".join(
+        _line(
+            number,
+            line,
+            [at(point) for point in line.points],
+            f'<text class="name{name[2]}" x="{name[0]}" y="{name[1]}">{escape(line.name)}</text>',
+        )
+        for number, line in enumerate(lines)
+    )
     svg = _svg(_SIDE, bottom + _BOTTOM, axes + drawn + _MARKER, alt)
-    return _figure(key, [line.name for line in lines], [svg], sentence, choose, slide, start, lines[0].points, table)
+    return _figure(
+        key,
+        "" if all_shown else "one",
+        [line.name for line in lines],
+        [svg],
+        sentence,
+        choose,
+        slide,
+        start,
+        lines[0].points,
+        table,
+    )
 
 
 def panels_html(
@@ -126,11 +149,11 @@ def panels_html(
             body += _panel_line(number, line, low, high)
         svgs.append(_svg(_PANEL, _PANEL_HEIGHT + 16, body + _TAGGED_MARKER, f"{title}: {alt}"))
     first = panels[0][1]
-    return _figure(key, names, svgs, sentence, choose, slide, [start] * len(names), first[0].points, table)
+    return _figure(key, "one many", names, svgs, sentence, choose, slide, [start] * len(names), first[0].points, table)
 
 
 def _panel_line(number: int, line: Line, low: float, high: float) -> str:
-    left, top, bottom, right = 28, 24, _PANEL_HEIGHT, _PANEL - 12
+    left, top, bottom, right = 28, 28, _PANEL_HEIGHT, _PANEL - 12
     last = max(point.x for point in line.points)
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -148,14 +171,11 @@ def _panel_line(number: int, line: Line, low: float, high: float) -> str:
     sure = [p for p in line.points if p.low is not None and p.high is not None]
     edge = [at(p.x, p.high) for p in sure] + [at(p.x, p.low) for p in reversed(sure)]
     band = f'<polygon class="band" points="{_path(edge)}"/>' if edge else ""
-    return _line(
-        number, line, [at(p.x, p.y) for p in line.points], f'<g class="grid">{rules}{ticks}</g>{band}', labelled=False
-    )
+    return _line(number, line, [at(p.x, p.y) for p in line.points], f'<g class="grid">{rules}{ticks}</g>{band}')
 
 
-def _line(
-    number: int, line: Line, places: Sequence[tuple[float, float]], below: str = "", *, labelled: bool = True
-) -> str:
+def _line(number: int, line: Line, places: Sequence[tuple[float, float]], beside: str) -> str:
+    """`beside` is the SVG of what comes and goes with the line."""
     dots = "".join(
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{point.radius:.1f}"{" class=hollow" if point.hollow else ""}/>'
         for (x, y), point in zip(places, line.points, strict=True)
@@ -163,28 +183,15 @@ def _line(
     )
     points = [[round(x, 1), round(y, 1), *p.words] for (x, y), p in zip(places, line.points, strict=True)]
     data = escape(json.dumps(points, separators=(",", ":"), ensure_ascii=False))
-    label = ""
-    if labelled:
-        x, y = _beside(places)
-        label = f'<text class="name" x="{x:.1f}" y="{y:.1f}">{escape(line.name)}</text>'
     classes = "line" + (" dashed" if line.dashed else "") + (" on" if number == 0 else "")
     return (
-        f'<g class="{classes}" data-line="{number}" data-points="{data}">{below}'
-        f'<polyline points="{_path(places)}"/>{dots}{label}</g>'
+        f'<g class="{classes}" data-line="{number}" data-points="{data}">{beside}'
+        f'<polyline points="{_path(places)}"/>{dots}</g>'
     )
 
 
-def _beside(places: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Where a line's name stands: to the right of the line, below its upper end, where a plot of shares has room."""
-    top = min(y for _, y in places)
-    bottom = max(y for _, y in places)
-    wanted = top + 0.3 * (bottom - top)
-    x, y = min(places, key=lambda place: abs(place[1] - wanted))
-    return min(x + 12, _SIDE - 165), y + 22
-
-
 _MARKER = '<g class="marker"><circle r="6.5"/></g>'
-_TAGGED_MARKER = '<g class="marker"><circle r="4.5"/><text class="tag middle" y="-9"></text></g>'
+_TAGGED_MARKER = '<g class="marker"><circle r="4.5"/><text class="tag middle" y="19"></text></g>'
 
 
 def _svg(width: int, height: float, body: str, alt: str) -> str:
@@ -197,6 +204,7 @@ def _path(places: Sequence[tuple[float, float]]) -> str:
 
 def _figure(
     key: str,
+    kind: str,
     names: Sequence[str],
     svgs: Sequence[str],
     sentence: str,
@@ -212,9 +220,8 @@ def _figure(
         for number, name in enumerate(names)
     )
     said = escape(sentence.format(*points[start[0]].words))
-    many = " many" if len(svgs) > 1 else ""
     return (
-        f'<figure class="chart{many}" data-chart="{key}" data-sentence="{escape(sentence)}">'
+        f'<figure class="chart {kind}" data-chart="{key}" data-sentence="{escape(sentence)}">'
         f'<div class="plots">{"".join(svgs)}</div><div class="side">'
         f'<fieldset class="chips"><legend>{escape(choose)}</legend>{chips}</fieldset>'
         f'<label class="slide"><span>{escape(slide)}</span><input type="range" min="0" max="{len(points) - 1}" '

@@ -131,9 +131,9 @@ def _set_table(condition: str, sets: Metrics) -> str:
     rows = []
     for name, conditions in sets.items():
         found = conditions.get(condition, {})
-        judged = f"<b>{int(found.get('judged', 0)):,}</b><small>of {int(found.get('n', 0)):,} pictures</small>"
+        judged = f"<b>{int(found.get('judged', 0)):,}</b><small>of {int(found.get('n', 0)):,}</small>"
         rows.append([escape(_set_name(name)), judged, *(_cell(key, found.get(key)) for key in FIGURES)])
-    header = ["Pictures", "Faces judged", *(title for title, _ in FIGURES.values())]
+    header = ["Pictures", "Faces found", *(title for title, _ in FIGURES.values())]
     return table_html(f"{title}: {meaning}", header, rows)
 
 
@@ -173,6 +173,8 @@ def _roc_html(curves: Metrics, sets: Metrics) -> str:
             alt="Line chart of the forged faces found against the real faces called forged, a line for each set of "
             "pictures. The figures are in the table below the chart.",
             diagonal="guessing",
+            all_shown=True,
+            names_above=False,
             sentence="If {0} of 100 real faces may be called forged by mistake, {1} of 100 forged faces are found.",
             choose="Pictures (broken line: also used to adjust the model)",
             slide="Move along the line",
@@ -207,6 +209,8 @@ def _reliability_html(curves: Metrics) -> str:
             alt="Dots of the share of faces that were really forged against the score that they were given, a line for "
             "each set of pictures. The figures are in the table below the chart.",
             diagonal="as good as its word",
+            all_shown=False,  # many bins hold few faces: their lines would only cross
+            names_above=True,
             sentence="{2} got a score around {0}: of 100 such faces, {1} were forged.",
             choose="Pictures (broken line: also used to adjust the model)",
             slide="Move along the scores",

@@ -63,8 +63,9 @@ def table_html(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]
         for first, *rest in rows
     )
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table><caption>'
-        f"{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<figure class="table"><figcaption>{escape(caption)}</figcaption><div class="scroll" tabindex="0" '
+        f'role="region" aria-label="{escape(caption)}"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
+        "</table></div></figure>"
     )
 
 

@@ -24,7 +24,8 @@ def python(url: str) -> str:
     return f"""\
 from gradio_client import Client, handle_file
 
-result = Client("{url}").predict(handle_file("photo.jpg"), api_name="/detect")
+app = Client("{url}")
+result = app.predict(handle_file("photo.jpg"), api_name="/detect")
 print(result["verdict"], result["p_fake"])"""
 
 
@@ -34,8 +35,9 @@ def javascript(url: str) -> str:
 import {{ openAsBlob }} from "node:fs";
 import {{ Client }} from "@gradio/client";
 
+const picture = await openAsBlob("photo.jpg");
 const app = await Client.connect("{url}");
-const {{ data }} = await app.predict("/detect", {{ picture: await openAsBlob("photo.jpg") }});
+const {{ data }} = await app.predict("/detect", {{ picture }});
 console.log(data[0].verdict, data[0].p_fake);
 app.close();"""
 
@@ -46,7 +48,7 @@ def curl(url: str) -> str:
 URL={url}/gradio_api
 FILE=$(curl -sS -F files=@photo.jpg $URL/upload | cut -d '"' -f 2)
 ASK='{{"data": [{{"path": "'$FILE'"}}]}}'
-EVENT=$(curl -sS -H "Content-Type: application/json" -d "$ASK" $URL/call/detect | cut -d '"' -f 4)
+EVENT=$(curl -sS --json "$ASK" $URL/call/detect | cut -d '"' -f 4)
 curl -sSN $URL/call/detect/$EVENT"""
 
 

@@ -100,6 +100,7 @@ CSS = """
   padding: 22px clamp(14px, 3vw, 24px) 32px !important; }
 .gradio-container main.contain { padding: 0 !important; }
 .gradio-container .html-container { padding: 0 !important; }
+.gradio-container button[role=tab][aria-selected=true] { color: var(--real) !important; }
 .gradio-container footer .divider { display: none !important; }
 #examples { padding-left: 1px; }
 #upload .image-frame img { object-fit: contain; }
@@ -211,6 +212,7 @@ CSS = """
 @media (max-width: 480px) { .record dl { grid-template-columns: 1fr; } .record dd { margin-bottom: 6px; } }
 
 .page h4 { margin: 0; font-size: 15px; font-weight: 650; color: inherit; }
+.panel.record > dl { max-width: none; }
 .page.panel + .page.panel { margin-top: 14px; }
 .panel > h3 { margin-top: 26px; } .panel > p, .panel > dl { margin-top: 8px; max-width: 80ch; }
 .page code { font-family: var(--font-mono); font-size: .92em; color: inherit; background: none; padding: 0; border: 0; }
@@ -223,15 +225,23 @@ CSS = """
 .columns { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: 18px 32px;
   margin-top: 12px; }
 
-.scroll { overflow-x: auto; margin-top: 14px; border-top: 2px solid var(--ink); border-bottom: 1px solid var(--line); }
+.page .table { margin-top: 18px; border-top: 2px solid var(--ink); }
+.page .table figcaption { padding: 8px 0 4px; font-size: 14px; font-weight: 650; }
+.scroll { overflow-x: auto; border-bottom: 1px solid var(--line); }
 .page table { border-collapse: collapse; width: 100%; font-size: 14px; margin: 0; color: inherit;
   font-variant-numeric: tabular-nums; }
 .page caption { text-align: left; font-weight: 650; padding: 8px 0 4px; color: inherit; }
-.page th, .page td { border: 0; border-top: 1px solid var(--line); padding: 6px 14px 6px 0; text-align: left;
+.page table, .page thead, .page tbody, .page tr { border: 0 !important; }
+.page th, .page td { border: 0; border-top: 1px solid var(--line); padding: 6px 10px 6px 0; text-align: left;
   vertical-align: top; color: inherit; }
 .page thead th { border-top: 0; font-weight: 500; font-size: 13px; line-height: 1.3; color: var(--soft);
   vertical-align: bottom; }
 .page tbody th { font-weight: 500; }
+.scroll th, .scroll td { overflow-wrap: normal; }
+.page .scroll th:first-child { position: sticky; left: 0; background: var(--paper); }
+.page .scroll .wide { display: block; min-width: 230px; }
+@media (max-width: 640px) { .page .scroll th:first-child { max-width: 112px; } }
+@media (min-width: 641px) { .page .scroll tbody th { white-space: nowrap; } }
 .page small { display: block; font-size: 12.5px; color: var(--soft); white-space: nowrap; }
 
 .page .shares { margin-top: 4px; }
@@ -247,13 +257,14 @@ CSS = """
 
 .page .chart { display: grid; grid-template-columns: minmax(0, 440px) minmax(0, 1fr); gap: 8px 34px; margin-top: 14px;
   align-items: center; }
-.chart .plots { min-width: 0; } .chart .side { min-width: 0; }
+@media (max-width: 800px) { .page .chart { grid-template-columns: minmax(0, 1fr); } }
+.chart .plots { min-width: 0; max-width: 440px; } .chart .side { min-width: 0; }
 .chart details { grid-column: 1 / -1; }
 .chart summary { cursor: pointer; font-size: 14px; color: var(--soft); width: max-content; padding: 4px 0; }
-.chart.many { grid-template-columns: minmax(0, 1fr); }
+.page .chart.many { grid-template-columns: minmax(0, 1fr); }
 .chart.many .side { order: -1; }
-.chart.many .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 140px), 1fr));
-  gap: 10px 18px; }
+.chart.many .plots { display: grid; max-width: none; gap: 10px 18px;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 140px), 1fr)); }
 .chart svg { display: block; width: 100%; height: auto; overflow: visible; touch-action: pan-y; }
 .chart:not(.many) svg { cursor: crosshair; }
 .chart text { font-size: 12.5px; fill: var(--soft); font-family: var(--font); }
@@ -265,7 +276,7 @@ CSS = """
   stroke-linejoin: round; }
 .chart .line.dashed polyline { stroke-dasharray: 6 3.5; }
 .chart .line circle, .chart .line .name { display: none; }
-.chart.many .line { display: none; } .chart.many .line.on { display: inline; }
+.chart.one .line { display: none; } .chart.one .line.on { display: inline; }
 .chart .line.on polyline { stroke: var(--real); stroke-opacity: 1; stroke-width: 2.6; }
 .chart .line.on circle { display: inline; fill: var(--real); }
 .chart .line.on circle.hollow { fill: var(--paper); stroke: var(--real); stroke-width: 1.6; }
@@ -273,6 +284,7 @@ CSS = """
   paint-order: stroke; stroke: var(--paper); stroke-width: 4px; stroke-linejoin: round; }
 .chart .band { fill: var(--real); fill-opacity: .16; }
 .chart .marker circle { fill: var(--paper); stroke: var(--ink); stroke-width: 2.4; }
+.chart .note { paint-order: stroke; stroke: var(--paper); stroke-width: 4px; stroke-linejoin: round; }
 .chart .marker .tag { fill: var(--ink); font-weight: 700; paint-order: stroke; stroke: var(--paper); stroke-width: 4px;
   stroke-linejoin: round; }
 .chips { border: 0; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: 7px; min-width: 0; }
