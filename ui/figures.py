@@ -45,6 +45,7 @@ _ROBUSTNESS = {
 }
 _ACCEPTED = (0.01, 0.02, 0.05, 0.1, 0.2)  # shares of real faces called forged
 _FEW = 0.5  # share of the pictures in which a face was found: below, a dot is hollow
+_MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)  # what reading a stranger's file may raise
 _TITLE = "How often it is right"
 _MEASURE = "<code>python -m training evaluate</code> measures it."
 
@@ -57,21 +58,25 @@ def section_html(metrics: Metrics) -> str:
         )
     try:
         return _overview(metrics) + _tables(metrics) + _charts(metrics)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # a stranger's file
+    except _MALFORMED as error:
         log.warning("The figures of the model could not be shown: %r", error)
         return panel_html(_TITLE, f"<p>The figures that came with this model could not be read. {_MEASURE}</p>")
 
 
 def summary(metrics: Metrics) -> dict[str, Any]:
-    """The figures that tell most, as metrics.json holds them: {set: {condition: {figure: …}}}."""
-    return {
-        name: {
-            condition: {key: found[key] for key in ("judged", "no_face", *_SUMMARY) if key in found}
-            for condition, found in conditions.items()
-            if condition in CONDITIONS
+    """The figures that tell most, as metrics.json holds them: {set: {condition: {figure: …}}}; {} where there is none
+    or they make no sense."""
+    try:
+        return {
+            name: {
+                condition: {key: found[key] for key in ("judged", "no_face", *_SUMMARY) if key in found}
+                for condition, found in conditions.items()
+                if condition in CONDITIONS
+            }
+            for name, conditions in metrics.get("sets", {}).items()
         }
-        for name, conditions in metrics.get("sets", {}).items()
-    }
+    except _MALFORMED:
+        return {}
 
 
 def _overview(metrics: Metrics) -> str:
@@ -155,7 +160,9 @@ def _roc_html(curves: Metrics, sets: Metrics) -> str:
                 for x, y in zip(curve["roc"]["false_accusations"], curve["roc"]["found_fakes"], strict=True)
             )
         )
-        lines.append(Line(_set_name(name), [Point(x, y, (_of_100(x), _of_100(y))) for x, y in places], _tuned(name)))
+        lines.append(
+            Line(_set_name(name), [Point(x, y, (_of_100(x), _of_100(y))) for x, y in places], not _is_test(name))
+        )
         start.append(max(i for i, (x, _) in enumerate(places) if x <= max(0.05, places[0][0])))
         found = [max(y for x, y in places if x <= limit) for limit in _ACCEPTED]
         auc = sets.get(name, {}).get("clean", {}).get("auc")
@@ -195,7 +202,7 @@ def _reliability_html(curves: Metrics) -> str:
             words = (_of_100(said), _of_100(forged), f"{n:,} face{'' if n == 1 else 's'}")
             points.append(Point(said, forged, words, radius=1.8 + 5.2 * math.sqrt(n / most)))
             rows.append([escape(_set_name(name)), words[0], words[1], f"{n:,}"])
-        lines.append(Line(_set_name(name), points, _tuned(name)))
+        lines.append(Line(_set_name(name), points, not _is_test(name)))
         start.append(len(points) - 1)
     return (
         "<h3>Does a score mean what it says?</h3><p>Where a dot lies on the diagonal, the score is as good as its "
@@ -273,11 +280,15 @@ def _confusion_html(sets: Metrics) -> str:
         rows = []
         for kind, title in (("real", "Real"), ("fake", "Forged")):
             cells = [int(counts[f"{kind}_as_{said}"]) for said in ("real", "fake")]
-            total = max(sum(cells), 1)
-            shown = "".join(
-                f'<td class="{"right" if said == kind else "wrong"}" style="--share:{100 * n / total:.0f}%">'
-                f"<b>{n:,}</b><small>{charts.per_100(n / total)} of 100</small></td>"
-                for n, said in zip(cells, ("real", "fake"), strict=True)
+            total = sum(cells)
+            shown = (
+                '<td colspan="2">none among these pictures</td>'
+                if not total
+                else "".join(
+                    f'<td class="{"right" if said == kind else "wrong"}" style="--share:{100 * n / total:.0f}%">'
+                    f"<b>{n:,}</b><small>{charts.per_100(n / total)} of 100</small></td>"
+                    for n, said in zip(cells, ("real", "fake"), strict=True)
+                )
             )
             rows.append(f'<tr><th scope="row">{title}</th>{shown}</tr>')
         grids.append(
@@ -301,10 +312,6 @@ def _sorted(sets: Metrics) -> Metrics:
 
 def _is_test(name: str) -> bool:
     return name.rpartition(" ")[2] == "test"
-
-
-def _tuned(name: str) -> bool:
-    return not _is_test(name)
 
 
 def _set_name(name: str) -> str:

@@ -39,7 +39,7 @@ const picture = await openAsBlob("photo.jpg");
 const app = await Client.connect("{url}");
 const {{ data }} = await app.predict("/detect", {{ picture }});
 console.log(data[0].verdict, data[0].p_fake);
-app.close();"""
+process.exit();  // or the connection of the client stays open"""
 
 
 def curl(url: str) -> str:
