@@ -16,7 +16,7 @@ import gradio as gr
 
 from detector import Detector, ModelError
 from detector.picture import MAX_BYTES
-from ui import detect, intake
+from ui import detect, game, intake
 from ui.parts import masthead_html
 from ui.theme import CSS, HEAD, theme
 
@@ -54,6 +54,8 @@ def build(detector: Callable[[], Detector]) -> gr.Blocks:
         with gr.Tabs():
             with gr.Tab("Detect", id="detect"):
                 detect.build(detector)
+            with gr.Tab("Game", id="game"):
+                game.build(detector)
     # api_open=False: nobody skips the queue; clients never do.
     return blocks.queue(max_size=_WAITING, default_concurrency_limit=_AT_ONCE, api_open=False)
 
