@@ -331,8 +331,9 @@ def _model_html(played: Round) -> str:
             f"{picture_html(heat, 'The face with the traces of a forgery marked in colour')}"
             "<figcaption>Where it saw traces</figcaption></figure></div>"
         )
+    shape = icon(TONES[answer.verdict])
     return (
-        f'<div class="model" data-model="{answer.verdict}"><p class="said">{icon(TONES[answer.verdict])}<span>Detector: '
+        f'<div class="model" data-model="{answer.verdict}"><p class="said">{shape}<span>Detector: '
         f"<b>{VERDICT_WORDS[answer.verdict]}</b> – {gained}.{score}</span></p>{seen}</div>"
     )
 
@@ -356,7 +357,7 @@ def summary_html(game: Game, gallery: Sequence[pictures.Shown]) -> str:
 
 def _row_html(number: int, played: Round, gallery: Sequence[pictures.Shown]) -> str:
     tone = "fake" if played.is_fake else "real"
-    source = gallery[played.shown].source.split(",")[0].split(".  ")[0]
+    source = gallery[played.shown].source.split(",")[0]
     name = f" – {escape(source)}" if source else ""
     verdict = played.answer.verdict
     return (

@@ -72,6 +72,11 @@ def theme() -> gr.themes.Base:
         color_accent="#0a7082",
         link_text_color="#0a6475",
         link_text_color_dark="#6fcfdf",
+        button_primary_background_fill="#0a7082",
+        button_primary_background_fill_hover="#085c6b",
+        button_primary_background_fill_dark="#0a7082",
+        button_primary_background_fill_hover_dark="#0c8297",
+        button_primary_text_color="#ffffff",
         loader_color="#0a7082",
         loader_color_dark="#6fcfdf",
     )
@@ -101,6 +106,7 @@ CSS = """
 .gradio-container main.contain { padding: 0 !important; }
 .gradio-container .html-container { padding: 0 !important; }
 .gradio-container footer .divider { display: none !important; }
+.dark button[role=tab][aria-selected=true] { color: #6fcfdf !important; }
 #examples { padding-left: 1px; }
 #upload .image-frame img { object-fit: contain; }
 @media (max-width: 640px) { #marked { height: auto !important; min-height: 160px; } }
@@ -224,6 +230,7 @@ CSS = """
 .guesses button { min-height: 52px; padding: 8px 6px !important; }
 .told { min-height: 620px; }
 @media (max-width: 640px) { .told { min-height: 720px; } }
+.told .top, .summary h2 { width: fit-content; border-radius: 4px; }
 .told .top:focus, .summary h2:focus { outline: 2px solid transparent; }
 .told .top:focus-visible, .summary h2:focus-visible { outline: 2px solid currentColor; outline-offset: 4px; }
 .told .model { margin-top: 12px; padding-top: 12px; border-top: 1px solid var(--line); }
