@@ -65,8 +65,8 @@ def _listed(folder: Path) -> list[Shown]:
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise GalleryError(f"The {LIST} of {folder.name} could not be understood ({error!r}): mend it.") from None
-    root = folder.resolve()
-    if not all(shown.file.resolve().is_relative_to(root) for shown in listed):
+    names = [shown.file.relative_to(folder) if shown.file.is_relative_to(folder) else None for shown in listed]
+    if any(name is None or ".." in name.parts for name in names):
         raise GalleryError(f"The {LIST} of {folder.name} names files outside of it: mend it.")
     return listed
 
