@@ -223,24 +223,28 @@ def test_the_api_shows_nothing_of_the_game(running_app: RunningApp) -> None:
             f"{running_app.url}/gradio_api/call/{name}", b'{"data": [null]}', {"Content-Type": "application/json"}
         )
         try:
-            answer = json.load(urllib.request.urlopen(body, timeout=60))
+            asked = json.load(urllib.request.urlopen(body, timeout=60))
         except urllib.error.HTTPError:
             continue
-        stream = f"{running_app.url}/gradio_api/call/{name}/{answer['event_id']}"
-        assert "event: error" in urllib.request.urlopen(stream, timeout=60).read().decode()
+        stream = f"{running_app.url}/gradio_api/call/{name}/{asked['event_id']}"
+        told = urllib.request.urlopen(stream, timeout=60).read().decode()
+        assert "data-truth" not in told and not [telltale for telltale in TELLTALES if telltale in told]
 
 
 def test_no_event_tells_the_truth_without_a_guess_that_counts(running_app: RunningApp) -> None:
+    named = {name: event for event, name in events(running_app).items()}
     token = None
-    told = {}
-    for event in events(running_app):
-        text, data = call(running_app, event, token, f"probe{event}")
-        told[event] = "data-truth" in text
-        if told[event]:  # then a guess was counted: the next picture, or none
-            continue
+    for name in ("real", "fake", "go_on", "summary", "play"):  # without a game, a guess is none
+        text, data = call(running_app, named[name], token, f"before-{name}")
+        assert "data-truth" not in text and "Picture 1 of" in text
         assert not [telltale for telltale in TELLTALES if telltale in text]
-        token = next(value for value in data if isinstance(value, str) and len(value) == 32)
-    assert sum(told.values()) >= 1
+    token = next(value for value in data if isinstance(value, str) and re.fullmatch(r"[\w-]{32}", value))
+    for name in ("go_on", "summary", "play"):  # nor can the guess be left out
+        assert "data-truth" not in call(running_app, named[name], token, f"without-{name}")[0]
+    first = call(running_app, named["real"], token, "guess")[0]
+    second = call(running_app, named["fake"], token, "second-guess")[0]
+    for text in (first, second):
+        assert "data-truth" in text and "You said real" in text and "You said fake" not in text
 
 
 # --- The rules -------------------------------------------------------------------------------------------------------

@@ -173,7 +173,8 @@ def forge(photos: Path, out: Path, options: ForgeOptions = ForgeOptions()) -> li
     made of in `out`/train/Real, a folder that `--data` takes. The same seed gives the same files.
 
     Returns the rows of `out`/manifest.json: `file`, `label`, `method`, `pictures` (the photograph, then the donor),
-    `seed`. Files are named by their checksum. Raises TrainingError where there is nothing to forge or `out` is in use.
+    `seed`. A file's name is made of two checksums, of the photograph's name and of its own bytes. Raises TrainingError
+    where there is nothing to forge or `out` is in use.
     """
     if not photos.is_dir():
         raise TrainingError(f"There is no folder called {photos.name}: give the folder that holds the photographs.")
@@ -253,7 +254,9 @@ def _saved(
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=options.quality)
     content = file.getvalue()
-    path = out / "train" / label.capitalize() / f"{hashlib.sha256(content).hexdigest()[:12]}.jpg"
+    # In the order of names, what is made of one photograph stands together: training holds out the last ones.
+    name = hashlib.sha256(names[0].encode()).hexdigest()[:4] + hashlib.sha256(content).hexdigest()[:8]
+    path = out / "train" / label.capitalize() / f"{name}.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
     write(path, content)
     place = path.relative_to(out).as_posix()

@@ -198,10 +198,11 @@ def build(detector: Callable[[], Detector]) -> None:
         }
 
     def show(token: Any, act: Callable[[Game], None]) -> dict[Any, Any]:
-        """The page as it is for a game after `act`."""
+        """The page as it is for a game after `act`; a new game where there is none, for nobody has seen its picture."""
         try:
-            token, game = games.find(token)
-            act(game)
+            found, game = games.find(token)
+            if found == token:
+                act(game)
             number = len(game.played) + game.waiting
             last = number == len(game.order)
             shown = gallery()[game.order[number - 1]]
@@ -211,7 +212,7 @@ def build(detector: Callable[[], Detector]) -> None:
             log.error("A round of the game failed", exc_info=error)
             raise gr.Error(BROKEN, print_exception=False) from None
         return {
-            kept: token,
+            kept: found,
             start: gr.Column(visible=False),
             rounds: gr.Column(visible=True),
             end: gr.Column(visible=False),
