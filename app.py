@@ -15,7 +15,7 @@ from typing import Any
 import gradio as gr
 
 from detector import Detector, ModelError
-from ui import about, batch, detect, intake
+from ui import about, batch, detect, game, intake
 from ui.parts import masthead_html
 from ui.theme import CSS, HEAD, theme
 
@@ -55,6 +55,8 @@ def build(detector: Callable[[], Detector]) -> gr.Blocks:
                 detect.build(detector, blocks)
             with gr.Tab("Batch", id="batch"):
                 batch.build(detector)
+            with gr.Tab("Game", id="game"):
+                game.build(detector)
             with gr.Tab("About", id="about"):
                 about.build(detector)
     # api_open=False: nobody skips the queue; clients never do.

@@ -12,7 +12,7 @@ import gradio as gr
 from detector import Detector
 from detector.model_store import ModelFolder
 from ui import charts, figures, intake, snippets
-from ui.detect import LIMITS
+from ui.answer import LIMITS
 from ui.parts import lead_html, panel_html, table_html
 
 _LEAD = lead_html(
@@ -37,7 +37,8 @@ _PRIVACY = panel_html(
     "Privacy",
     """<dl class="pairs"><dt>What is sent</dt><dd>The picture that you add, to the computer that runs this page. Nothing
 else of yours.</dd>
-<dt>What is kept</dt><dd>The picture and what was drawn of it, for about an hour; then they are deleted. Your network
+<dt>What is kept</dt><dd>The picture and what was drawn of it, for about an hour; then they are deleted. A picture
+that you make a link to, for a day. Your network
 address, in memory, for as long as your pictures of the last minutes are counted.</dd>
 <dt>What is logged</dt><dd>How many pictures and faces were judged, and how long it took. No picture, no file name, no
 score.</dd>
@@ -59,7 +60,7 @@ def build(detector: Callable[[], Detector]) -> None:
     def of_the_model() -> str:
         return model_html(detector().model)
 
-    def endpoint() -> dict[str, Any]:
+    def model() -> dict[str, Any]:
         return describe(detector().model)
 
     gr.HTML(_LEAD + _PURPOSE + LIMITS)
@@ -68,7 +69,7 @@ def build(detector: Callable[[], Detector]) -> None:
 
     # Without triggers: when the page is opened. queue=False: no visitor waits for another one's picture.
     gr.on(None, of_the_model, None, shown, queue=False, show_progress="hidden", api_visibility="private")
-    gr.api(endpoint, api_name="model", api_description=API_DESCRIPTION)
+    gr.api(model, api_name="model", api_description=API_DESCRIPTION)
 
 
 def describe(folder: ModelFolder) -> dict[str, Any]:

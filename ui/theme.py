@@ -112,7 +112,6 @@ CSS = """
 .gradio-container footer .divider { display: none !important; }
 #take-away { flex-wrap: wrap; }
 #take-away button { min-width: 210px; font-weight: 500; }
-.dark button[role=tab][aria-selected=true] { color: var(--real) !important; }
 #examples { padding-left: 1px; }
 #upload .image-frame img { object-fit: contain; }
 @media (max-width: 640px) { #marked { height: auto !important; min-height: 160px; } }
@@ -368,4 +367,33 @@ CSS = """
 .page .call pre { margin: 7px 0 0; padding: 12px 14px; overflow-x: auto; background: var(--paper-2);
   border: 1px solid var(--line); border-radius: 8px; color: var(--ink); }
 .page .call code { display: block; white-space: pre; font-size: 13px; line-height: 1.5; overflow-wrap: normal; }
+.rules ul { margin-top: 8px; } .rules li { padding-left: 16px; position: relative; max-width: 90ch; }
+.rules li + li { margin-top: 8px; }
+.rules li::before { content: ""; position: absolute; left: 0; top: 10px; width: 7px; height: 2px;
+  background: var(--soft); }
+.page kbd { font: inherit; font-size: 14px; padding: 0 6px; border: 1px solid var(--line); border-bottom-width: 2px;
+  border-radius: 4px; background: var(--paper-2); color: var(--ink); }
+.page.status { display: flex; flex-wrap: wrap; gap: 4px 22px; font-variant-numeric: tabular-nums; }
+.stage { aspect-ratio: 1; max-height: min(560px, 62vh); width: 100%; background: var(--paper-2);
+  border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
+.stage img { display: block; width: 100%; height: 100%; object-fit: contain; margin: 0; }
+.guesses { flex-wrap: nowrap !important; gap: 10px !important; }
+.guesses button { min-height: 52px; padding: 8px 6px !important; }
+.told { min-height: 620px; }
+@media (max-width: 640px) { .told { min-height: 720px; } }
+.told .top, .summary h2 { width: fit-content; border-radius: 4px; }
+.told .top:focus, .summary h2:focus { outline: 2px solid transparent; }
+.told .top:focus-visible, .summary h2:focus-visible { outline: 2px solid currentColor; outline-offset: 4px; }
+.told .model { margin-top: 12px; padding-top: 12px; border-top: 1px solid var(--line); }
+.told .said { display: flex !important; gap: 9px; align-items: flex-start; font-size: 15px; }
+.told .pair { display: grid; grid-template-columns: repeat(2, minmax(0, 170px)); gap: 8px; margin-top: 10px; }
+.told .pair img { display: block; width: 100%; height: auto; aspect-ratio: 1; border-radius: 6px; margin: 0; }
+.told figcaption { margin-top: 4px; font-size: 13px; color: var(--soft); }
+.told dl { margin-top: 12px; padding-top: 10px; border-top: 1px solid var(--line); font-size: 15px; }
+.told dt { font-size: 13px; color: var(--soft); } .told dd + dt { margin-top: 6px; }
+.summary ol { list-style: none; margin: 14px 0 !important; display: grid; gap: 10px 22px;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); }
+.summary li { display: flex; gap: 10px; align-items: flex-start; font-size: 15px; }
+.summary .number { flex: none; min-width: 22px; text-align: right; color: var(--soft); }
+.summary .plain { margin-top: 6px; font-size: 17px; }
 """
