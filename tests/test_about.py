@@ -18,14 +18,11 @@ from PIL import Image
 
 from detector import Detector, Result, model_store
 from detector.model_store import ModelFolder
-from tests.running_app import ROOT, RunningApp, running_app
-from tests.test_app import ASTRONAUT, ATTACK, chromium, client, judged, look, overflow
+from tests.running_app import ASTRONAUT, ATTACK, ROOT, RunningApp, overflow
 from ui import about, charts, figures, snippets
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-
-__all__ = ["chromium", "client", "judged", "look", "running_app"]  # fixtures: pytest looks for them here
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.running_app import running_app
-from tests.test_app import ASTRONAUT, answer, chromium, give, look
+from tests.running_app import ASTRONAUT, answer, give
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-
-__all__ = ["chromium", "look", "running_app"]  # fixtures: pytest looks for them here
 
 
 def violations(page: "Page") -> list[str]:

@@ -22,15 +22,13 @@ from PIL import Image
 import app
 from detector import Detector, ImageError, Verdict
 from detector.rows import CSV_COLUMNS, row_of
-from tests.running_app import ROOT, RunningApp, running_app
-from tests.test_app import ASTRONAUT, ATTACK, broken_file, chromium, client, look, overflow, post
+from tests.running_app import ASTRONAUT, ATTACK, ROOT, RunningApp, overflow, post
+from tests.test_app import broken_file
 from ui import batch, intake
 from ui.parts import VERDICT_WORDS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-__all__ = ["chromium", "client", "look", "running_app"]  # fixtures: pytest looks for them here
 
 OUT = "Its path leads out of the zip"
 

@@ -5,7 +5,7 @@ import json
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,41 +15,26 @@ from gradio_client import Client
 from PIL import Image
 
 from detector import Verdict
-from tests.running_app import RunningApp, browser, running_app, serve
+from tests.running_app import RunningApp, serve
 from ui import game, pictures
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
-__all__ = ["running_app"]  # a fixture: pytest looks for it here
-
-_PATIENCE = 90_000  # ms: an idle machine needs a few seconds
 GALLERY = pictures.read(pictures.BUNDLED)
 TELLTALES = {text for shown in GALLERY for text in (shown.made, shown.caption, shown.file.stem)}
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator["Browser"]:
-    with browser() as opened:
-        yield opened
-
-
 @pytest.fixture
-def look(running_app: RunningApp, chromium: "Browser") -> Iterator[Callable[..., "Page"]]:
-    """Opens the game's tab; `page.heard` collects the text of every answer of the server."""
-    opened = []
+def table(look: Callable[..., "Page"]) -> Callable[..., "Page"]:
+    """As `look`, with the game's tab open."""
 
-    def open_page(width: int = 1280, scheme: str = "light", url: str = running_app.url) -> "Page":
-        page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        page.set_default_timeout(_PATIENCE)
-        opened.append(page)
-        page.goto(url)
+    def open_tab(*arguments: Any, **named: Any) -> "Page":
+        page = look(*arguments, **named)
         page.get_by_role("tab", name="Game").click()
         return page
 
-    yield open_page
-    for page in opened:
-        page.close()
+    return open_tab
 
 
 def play(page: "Page") -> None:
@@ -84,8 +69,8 @@ def scores(page: "Page") -> str:
 # --- A game ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_whole_game_with_a_reload_in_the_middle(look: Callable[..., "Page"]) -> None:
-    page = look()
+def test_a_whole_game_with_a_reload_in_the_middle(table: Callable[..., "Page"]) -> None:
+    page = table()
     play(page)
     count = number_of(page)[1]
     seen, right = [], 0
@@ -121,8 +106,8 @@ def test_a_whole_game_with_a_reload_in_the_middle(look: Callable[..., "Page"]) -
     assert "You 0" in re.sub(r"\s+", " ", scores(page))
 
 
-def test_keys_guess_and_go_on_but_not_elsewhere(look: Callable[..., "Page"]) -> None:
-    page = look()
+def test_keys_guess_and_go_on_but_not_elsewhere(table: Callable[..., "Page"]) -> None:
+    page = table()
     assert page.locator(".rules kbd").all_inner_texts() == ["R", "F", "N"]
     play(page)
     page.keyboard.press("n")  # not its turn
@@ -144,8 +129,8 @@ def test_keys_guess_and_go_on_but_not_elsewhere(look: Callable[..., "Page"]) -> 
     wait_for_picture(page, 2)
 
 
-def test_the_answer_is_nowhere_before_the_guess(look: Callable[..., "Page"], running_app: RunningApp) -> None:
-    page = look()
+def test_the_answer_is_nowhere_before_the_guess(table: Callable[..., "Page"], running_app: RunningApp) -> None:
+    page = table()
     heard = []
     page.on("response", lambda response: heard.append(response))
     play(page)
@@ -173,8 +158,8 @@ def test_the_gallery_is_not_served_as_files(running_app: RunningApp, place: str)
             urllib.request.urlopen(f"{running_app.url}/gradio_api/file={path}", timeout=60)
 
 
-def test_no_layout_jump_and_nothing_cut_off_on_a_dark_telephone(look: Callable[..., "Page"]) -> None:
-    page = look(360, "dark")
+def test_no_layout_jump_and_nothing_cut_off_on_a_dark_telephone(table: Callable[..., "Page"]) -> None:
+    page = table(360, "dark")
     play(page)
     places = "['#guess-real', '#told .told'].map(s => document.querySelector(s).getBoundingClientRect()).map(b => "
     before = page.evaluate(places + "[b.top + scrollY, b.height])")
@@ -431,11 +416,11 @@ def test_a_gallery_that_cannot_be_had_is_told_and_replaced(
 
 
 def test_the_app_plays_with_a_folder(
-    look: Callable[..., "Page"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    table: Callable[..., "Page"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DETECTOR_GALLERY", str(a_gallery(tmp_path)))
     with serve() as own:
-        page = look(url=own.url)
+        page = table(url=own.url)
         play(page)
         assert number_of(page) == (1, 4)
         page.locator("#guess-real").click()
