@@ -154,7 +154,7 @@ def build(detector: Callable[[], Detector]) -> None:
                 yield changed
 
     def finish(batch: Batch | None) -> dict[Any, Any]:
-        """Also after a stop, and then perhaps twice: nothing in here counts."""
+        """Also after a stop, and then more than once: nothing in here counts."""
         batch = batch or Batch()
         idle = {start: gr.Button(interactive=True), stop: gr.Button(interactive=False)}
         if batch.refusal:
@@ -212,7 +212,8 @@ def build(detector: Callable[[], Detector]) -> None:
     begun = start.click(begin, outputs=page, queue=False, **quiet)
     # preprocess=False: gradio would copy each file once more, and answer a bare "Error" where that fails.
     running = begun.then(run, upload, page, preprocess=False, concurrency_id="batch", concurrency_limit=1, **quiet)
-    running.then(finish, kept, page, queue=False, **quiet)
+    for ended in (running.then, running.failure):  # the one does not follow where the queue is full
+        ended(finish, kept, page, queue=False, **quiet)
     stop.click(None, cancels=[running], api_visibility="private")
 
     # An endpoint needs a component to hang on: gr.api() knows no files.
