@@ -17,8 +17,7 @@ import gradio as gr
 
 from detector import Detector, ModelError, model_store
 from detector.hub import is_commit
-from detector.picture import MAX_BYTES
-from ui import detect, intake
+from ui import about, batch, detect, game, intake
 from ui.parts import masthead_html
 from ui.theme import CSS, HEAD, theme
 
@@ -88,6 +87,12 @@ def build(detector: Callable[[], Detector]) -> gr.Blocks:
         with gr.Tabs():
             with gr.Tab("Detect", id="detect"):
                 detect.build(detector, blocks)
+            with gr.Tab("Batch", id="batch"):
+                batch.build(detector)
+            with gr.Tab("Game", id="game"):
+                game.build(detector)
+            with gr.Tab("About", id="about"):
+                about.build(detector)
     # api_open=False: nobody skips the queue; clients never do.
     return blocks.queue(max_size=_WAITING, default_concurrency_limit=_AT_ONCE, api_open=False)
 
@@ -98,8 +103,8 @@ def launch_options() -> dict[str, Any]:
         "theme": theme(),
         "css": CSS,
         "head": HEAD,
-        "max_file_size": MAX_BYTES,
         "mcp_server": True,
+        "max_file_size": intake.ZIP_BYTES,  # gradio knows one for all; what is no zip is measured where it is read
         "show_error": False,
         "run_history": False,  # a visitor's pictures are kept nowhere, their own browser included
         "enable_monitoring": False,

@@ -1,20 +1,19 @@
 """python -m detector PHOTO|FOLDER …: judge pictures from the command line."""
 
 import argparse
-import csv
 import json
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
 from detector import Detector, ImageError, ModelError, Result, Verdict
 from detector.heatmap import overlay
 from detector.picture import SUFFIXES
+from detector.rows import csv_cells, csv_writer, row_of
 
 _WORDS = {
     Verdict.LIKELY_FAKE: "likely fake",
@@ -28,7 +27,6 @@ _COLOURS = {
     Verdict.LIKELY_REAL: "green",
     Verdict.NO_FACE: "dim",
 }
-_CSV_COLUMNS = ("file", "verdict", "p_fake", "faces", "findings", "warnings", "error", "sha256", "model_sha256")
 
 Answer = Result | ImageError
 Show = Callable[[Path, Answer], None]
@@ -125,36 +123,17 @@ def _walk(named: Iterable[Path]) -> Iterator[Path]:
 def _print_jsonl(answers: Iterable[tuple[Path, Answer]], total: int) -> int:
     failed = 0
     for file, answer in answers:
-        if isinstance(answer, ImageError):
-            failed += 1
-            row: dict[str, Any] = {"file": str(file), "error": str(answer)}
-        else:
-            row = {"file": str(file), "error": None, **answer.to_dict()}
-        print(json.dumps(row, ensure_ascii=False), flush=True)
+        failed += isinstance(answer, ImageError)
+        print(json.dumps(row_of(str(file), answer), ensure_ascii=False), flush=True)
     return failed
 
 
 def _print_csv(answers: Iterable[tuple[Path, Answer]], total: int) -> int:
-    writer = csv.DictWriter(sys.stdout, _CSV_COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
+    writer = csv_writer(sys.stdout)
     failed = 0
     for file, answer in answers:
-        row: dict[str, Any] = {"file": str(file)}
-        if isinstance(answer, ImageError):
-            failed += 1
-            row["error"] = str(answer)
-        else:
-            row |= {
-                "verdict": str(answer.verdict),
-                "p_fake": "" if answer.p_fake is None else f"{answer.p_fake:.6f}",
-                "faces": len(answer.faces),
-                "findings": "; ".join(finding.summary for finding in answer.provenance),
-                "warnings": " ".join(answer.warnings),
-                "sha256": answer.picture.sha256,
-                "model_sha256": answer.model.sha256,
-            }
-        # A cell that begins like a formula would run as one in a spreadsheet.
-        writer.writerow({k: f"'{v}" if isinstance(v, str) and v[:1] in "=+-@\t\r" and v else v for k, v in row.items()})
+        failed += isinstance(answer, ImageError)
+        writer.writerow(csv_cells(row_of(str(file), answer)))
         sys.stdout.flush()
     return failed
 

@@ -85,10 +85,7 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
     if not data:
         raise ImageError("The file is empty: choose another one.")
     if len(data) > max_bytes:
-        raise ImageError(
-            f"The file is {len(data) / 1e6:.0f} MB, more than the limit of {max_bytes / 1e6:.0f} MB: "
-            "save it smaller and try again."
-        )
+        raise oversize(max_bytes)
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith(b"<svg") or (head.startswith((b"<?xml", b"<!")) and b"<svg" in head):
         raise ImageError("SVG files are drawings, not photographs: save the picture as JPEG or PNG.")
@@ -103,6 +100,11 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
     except Exception:  # a decoder may raise anything on a hostile header
         raise ImageError("The picture is damaged and could not be opened: get another copy of it.") from None
     return _from_image(image, image.format, data, max_pixels, min_side)
+
+
+def oversize(max_bytes: int) -> ImageError:
+    """The error for a file of more than `max_bytes` bytes, which need not have been counted to the end."""
+    return ImageError(f"The file is larger than the limit of {max_bytes / 1e6:.0f} MB: save it smaller and try again.")
 
 
 def _read_file(path: Path, max_bytes: int) -> bytes:

@@ -2,16 +2,23 @@
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
 import pytest
+from gradio_client import Client
 from PIL import Image
 from skimage import data
 
 from detector import Detector
 from detector.faces import FaceFinder
+from tests.running_app import PATIENCE, RunningApp, browser, serve
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parent.parent
 
@@ -71,3 +78,43 @@ def python():
         )
 
     return run
+
+
+# --- The page --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def running_app() -> Iterator[RunningApp]:
+    with serve() as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def client(running_app: RunningApp) -> Client:
+    return Client(running_app.url, verbose=False)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator["Browser"]:
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def look(running_app: RunningApp, chromium: "Browser") -> Iterator[Callable[..., "Page"]]:
+    """Opens the page at a width and colour scheme. At the end: nothing was asked of any other server."""
+    opened, asked, servers = [], [], ["data:", "blob:"]
+
+    def open_page(width: int = 1280, scheme: str = "light", url: str = running_app.url) -> "Page":
+        page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        page.set_default_timeout(PATIENCE)
+        page.on("request", lambda request: asked.append(request.url))
+        opened.append(page)
+        servers.append(url)
+        page.goto(url)
+        return page
+
+    yield open_page
+    for page in opened:
+        page.close()
+    assert [url for url in asked if not url.startswith(tuple(servers))] == []

@@ -1,5 +1,6 @@
-"""The real app in a process of its own, and a real browser to look at it: for test_app.py and docs/screenshots.py."""
+"""The real app in a process of its own, and a real browser to look at it: for tests of the page and its screenshots."""
 
+import json
 import os
 import shutil
 import socket
@@ -15,12 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
+from skimage import data_dir
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parent.parent
+ASTRONAUT = Path(data_dir, "astronaut.png")
+ATTACK = "<img src=x onerror=\"window.broken='in'\"><script>window.broken='in'</script>${window.broken='in'}{{value}}"
+PATIENCE = 90_000  # ms: an idle machine needs two seconds
 _READY_WITHIN = 180  # seconds: a few on an idle machine
 _LAUNCHED = "To create a public link"  # gradio answers before its own checks are over, and ends if those fail
 _FLAGS = (
@@ -70,6 +74,7 @@ def serve(
             "GRADIO_ANALYTICS_ENABLED": "False",
             "HF_HUB_OFFLINE": "1",
             "DETECTOR_PICTURES_PER_MINUTE": str(per_minute),
+            "DETECTOR_BATCHES_PER_MINUTE": "0",
             "PYTHONPATH": str(root),
             "PYTHONUNBUFFERED": "1",
             **variables,
@@ -128,7 +133,31 @@ def browser() -> Iterator["Browser"]:
             chromium.close()
 
 
-@pytest.fixture(scope="session")
-def running_app() -> Iterator[RunningApp]:
-    with serve() as app:
-        yield app
+def give(page: "Page", picture: Path) -> None:
+    """Add a picture on the tab Detect."""
+    page.locator("#upload input[type=file]").first.set_input_files(picture)
+
+
+def answer(page: "Page") -> str:
+    """The verdict's name on the tab Detect, or "error", once it is there."""
+    found = page.locator("#verdict [data-verdict], #verdict [role=alert]")
+    found.wait_for()
+    return found.get_attribute("data-verdict") or "error"
+
+
+def overflow(page: "Page") -> int:
+    """By how many pixels the page is wider than its window."""
+    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+
+def post(app: RunningApp, picture: object, endpoint: str = "detect") -> str:
+    """What a client without manners gets: the raw answer to `picture`, unchecked by gradio_client."""
+    request = urllib.request.Request(
+        f"{app.url}/gradio_api/call/{endpoint}",
+        json.dumps({"data": [picture]}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as response:
+        event = json.load(response)["event_id"]
+    with urllib.request.urlopen(f"{app.url}/gradio_api/call/{endpoint}/{event}", timeout=60) as response:
+        return response.read().decode()

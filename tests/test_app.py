@@ -8,7 +8,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,85 +21,20 @@ from gradio_client.exceptions import AppError
 from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
 from PIL import Image, PngImagePlugin
-from skimage import data_dir
 
 import app
 from detector import Detector, ImageError, Result, Verdict
 from detector.heatmap import overlay
-from tests.running_app import ROOT, RunningApp, browser, running_app, serve
+from tests.running_app import ASTRONAUT, ATTACK, PATIENCE, ROOT, RunningApp, answer, give, overflow, post, serve
 from ui import intake, parts
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-__all__ = ["running_app"]  # a fixture: pytest looks for it here
-
-ASTRONAUT = Path(data_dir, "astronaut.png")
-ATTACK = "<img src=x onerror=\"window.broken='in'\"><script>window.broken='in'</script>${window.broken='in'}{{value}}"
-_PATIENCE = 60_000  # ms: an idle machine needs two seconds
-
-
-@pytest.fixture(scope="module")
-def client(running_app: RunningApp) -> Client:
-    return Client(running_app.url, verbose=False)
-
 
 @pytest.fixture(scope="module")
 def judged() -> Result:
     return Detector.load().detect(ASTRONAUT)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator["Browser"]:
-    with browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def look(running_app: RunningApp, chromium: "Browser") -> Iterator[Callable[..., "Page"]]:
-    """Opens the page at a width and colour scheme. At the end: nothing was asked of any other server."""
-    opened, asked = [], []
-
-    def open_page(width: int = 1280, scheme: str = "light") -> "Page":
-        page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        page.set_default_timeout(_PATIENCE)
-        page.on("request", lambda request: asked.append(request.url))
-        opened.append(page)
-        page.goto(running_app.url)
-        return page
-
-    yield open_page
-    for page in opened:
-        page.close()
-    assert [url for url in asked if not url.startswith((running_app.url, "data:", "blob:"))] == []
-
-
-def give(page: "Page", picture: Path) -> None:
-    page.locator("#upload input[type=file]").first.set_input_files(picture)
-
-
-def answer(page: "Page") -> str:
-    """The verdict's name, or "error", once it is there."""
-    found = page.locator("#verdict [data-verdict], #verdict [role=alert]")
-    found.wait_for()
-    return found.get_attribute("data-verdict") or "error"
-
-
-def overflow(page: "Page") -> int:
-    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-
-
-def post(app: RunningApp, picture: object) -> str:
-    """What a client without manners gets: the raw answer to `picture`, unchecked by gradio_client."""
-    request = urllib.request.Request(
-        f"{app.url}/gradio_api/call/detect",
-        json.dumps({"data": [picture]}).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=60) as response:
-        event = json.load(response)["event_id"]
-    with urllib.request.urlopen(f"{app.url}/gradio_api/call/detect/{event}", timeout=60) as response:
-        return response.read().decode()
 
 
 def broken_file(folder: Path) -> tuple[Path, str]:
@@ -121,7 +57,8 @@ def test_the_endpoint_answers_what_the_detector_answers(client: Client, judged: 
 
 def test_the_endpoints_are_these_and_described(client: Client) -> None:
     told = client.view_api(return_format="dict")
-    assert set(told["named_endpoints"]) == {"/detect", "/heatmap"} and not told["unnamed_endpoints"]
+    assert set(told["named_endpoints"]) == {"/detect", "/heatmap", "/detect_batch", "/model"}
+    assert not told["unnamed_endpoints"]
     for endpoint in told["named_endpoints"].values():
         assert len(endpoint["description"]) > 60
         assert all(p["parameter_name"] and p["type"] for p in endpoint["parameters"])
@@ -169,7 +106,8 @@ def test_language_models_find_and_use_the_same_tool(running_app: RunningApp, jud
                 assert refused.isError and "sha256" not in refused.content[0].text
                 assert "Traceback" not in refused.content[0].text
 
-    asyncio.run(talk())
+    with ThreadPoolExecutor(1) as beside:  # the browser has a loop in this thread
+        beside.submit(asyncio.run, talk()).result()
 
 
 def test_a_bad_file_gets_its_sentence(client: Client, tmp_path: Path) -> None:
@@ -202,12 +140,24 @@ def test_nobody_skips_the_queue(running_app: RunningApp) -> None:
     assert error.value.code == 404
 
 
-def test_a_file_over_the_limit_is_refused(running_app: RunningApp) -> None:
-    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n' + b"0" * 30_100_000
-    request = urllib.request.Request(f"{running_app.url}/gradio_api/upload", body + b"\r\n--x--\r\n")
+def upload(app: RunningApp, data: bytes) -> str:
+    """The path under which the server keeps `data`, sent as a file without gradio_client."""
+    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n' + data + b"\r\n--x--\r\n"
+    request = urllib.request.Request(f"{app.url}/gradio_api/upload", body)
     request.add_header("Content-Type", "multipart/form-data; boundary=x")
+    with urllib.request.urlopen(request, timeout=120) as response:
+        return json.load(response)[0]
+
+
+def test_a_picture_over_the_limit_is_refused(running_app: RunningApp) -> None:
+    path = upload(running_app, bytes(30_000_001))
+    told = post(running_app, {"path": path, "meta": {"_type": "gradio.FileData"}})
+    assert "larger than the limit of 30 MB" in told and path not in told
+
+
+def test_a_file_over_the_limit_of_zips_does_not_arrive(running_app: RunningApp) -> None:
     with pytest.raises((urllib.error.HTTPError, ConnectionError)) as error:
-        urllib.request.urlopen(request, timeout=60)
+        upload(running_app, bytes(intake.ZIP_BYTES + 1))
     assert not isinstance(error.value, urllib.error.HTTPError) or error.value.code == 413
 
 
@@ -374,7 +324,7 @@ def test_nothing_is_kept_when_its_time_is_over(
     _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **app.launch_options())
     try:
         page = chromium.new_page()
-        page.set_default_timeout(_PATIENCE)
+        page.set_default_timeout(PATIENCE)
         page.goto(url)
         for name in ("mine.png", "again.png"):  # the second finds components that the first has updated
             shutil.copy(ASTRONAUT, tmp_path / name)

@@ -1,7 +1,7 @@
 """Files that a stranger may send: the page and the API give the same verdict or the same sentence, and live on."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +12,12 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 from pillow_heif import from_pillow
 
-from tests.running_app import RunningApp, browser, running_app
+from tests.running_app import PATIENCE, RunningApp
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-__all__ = ["running_app"]  # a fixture: pytest looks for it here
-
 PORTRAIT = Image.open(Path(__file__).parent.parent / "ui" / "examples" / "astronaut.jpg").convert("RGB")
-_PATIENCE = 120_000  # ms
 
 
 def saved(image: Image.Image, form: str, **options: object) -> bytes:
@@ -67,17 +64,6 @@ JUDGED: dict[str, Callable[[], bytes]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def client(running_app: RunningApp) -> Client:
-    return Client(running_app.url, verbose=False)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator["Browser"]:
-    with browser() as opened:
-        yield opened
-
-
 @pytest.fixture
 def file(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """The file of the row of a table that a test is about."""
@@ -104,7 +90,7 @@ def test_the_api_sees_the_face_in_every_kind_of_file(client: Client, file: Path)
 
 def test_the_page_says_the_same(running_app: RunningApp, chromium: "Browser", tmp_path: Path) -> None:
     page = chromium.new_page()
-    page.set_default_timeout(_PATIENCE)
+    page.set_default_timeout(PATIENCE)
     page.goto(running_app.url)
     for name, (make, sentence) in REFUSED.items():
         (tmp_path / name).write_bytes(make())

@@ -486,14 +486,14 @@ def test_the_limit_of_bytes(tmp_path):
     (tmp_path / "large.bmp").write_bytes(data)
     for source in (data, tmp_path / "large.bmp"):
         assert refusal(source, max_bytes=len(data) - 1) == (
-            "The file is 0 MB, more than the limit of 0 MB: save it smaller and try again."
+            "The file is larger than the limit of 0 MB: save it smaller and try again."
         )
-    assert refusal(bytes(MAX_BYTES + 2_000_000)).startswith("The file is 32 MB, more than the limit of 30 MB")
+    assert refusal(bytes(MAX_BYTES + 2_000_000)).startswith("The file is larger than the limit of 30 MB")
 
 
 def test_no_more_of_a_file_is_read_than_the_limit():
     assert refusal("/dev/zero", max_bytes=2_000_000) == (
-        "The file is 2 MB, more than the limit of 2 MB: save it smaller and try again."
+        "The file is larger than the limit of 2 MB: save it smaller and try again."
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from training import card
+from training.source import TERMS, Source
 
 pytest_plugins = ["training_fixtures"]
 
@@ -79,9 +80,25 @@ def test_ablations_have_a_table(config: dict, metrics: dict) -> None:
     assert ablations[0]["command"] in text
 
 
-@pytest.mark.parametrize(("name", "terms"), [*card.TERMS.items(), ("my own", "Terms: see the source.")])
-def test_every_source_is_named_with_its_terms(config: dict, metrics: dict, name: str, terms: str) -> None:
+@pytest.mark.parametrize(("terms", "said"), [("CC BY 4.0", "CC BY 4.0"), (None, "Terms: see the source")])
+def test_every_source_is_named_with_its_terms(config: dict, metrics: dict, terms: str | None, said: str) -> None:
     [splits] = config["data"].values()
-    text = card.render({**config, "data": {name: splits}}, metrics)
-    assert f"- `{name}`: 24 fake and 24 real faces to train, 12 and 12 to choose and calibrate. {terms}" in text
+    text = card.render({**config, "data": {"mine": {**splits, "terms": terms}}}, metrics)
+    assert f"- `mine`: 24 fake and 24 real faces to train, 12 and 12 to choose and calibrate. {said}.\n" in text
     assert "non-commercial research and education only" in text
+
+
+def test_a_folder_without_terms_still_has_a_card(config: dict, metrics: dict) -> None:
+    data = {name: {key: splits[key] for key in ("train", "validation")} for name, splits in config["data"].items()}
+    assert "Terms: see the source." in card.render({**config, "data": data}, metrics)
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_the_terms_of_a_source_go_by_its_name(name: str) -> None:
+    assert Source(name).terms == Source(f"{name}@1f2e3d").terms == TERMS[name]
+
+
+def test_the_terms_of_a_folder_go_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "dfdc").mkdir()
+    assert Source(str(tmp_path / "dfdc")).terms == TERMS["dfdc"]
+    assert Source(str(tmp_path)).terms is None

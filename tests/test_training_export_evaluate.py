@@ -69,6 +69,7 @@ def test_the_configuration_describes_the_folder(config: dict, model_folder: Path
     assert (config["input_size"], config["crop_margin"], config["stated_rate"]) == (64, 1.2, 0.99)
     assert config["data"] == {
         "portraits_and_blends": {
+            "terms": None,
             "train": {"fake": 24, "real": 24, "broken": 0, "no_face": 0},
             "validation": {"fake": 12, "real": 12, "broken": 0, "no_face": 0},
         }

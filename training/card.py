@@ -4,16 +4,6 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-# What is known of the sources that the bundled model was trained on, by the name of their folder or repository.
-TERMS = {
-    "openforensics": (
-        "OpenForensics (Le et al., ICCV 2021, Zenodo 5528418), 256 x 256 release *Deepfake and real images*; CC BY 4.0"
-    ),
-    "dfdc": "DFDC face swaps (Dolhansky et al. 2020), tight face crops; for research only",
-    "stylegan": "StyleGAN faces and FFHQ photographs (*140k real and fake faces*); FFHQ: CC BY-NC-SA 4.0",
-    "portraits": "All-Age-Faces and UTKFace, real faces only; UTKFace: non-commercial research",
-}
-
 # The Hub's copies of the ImageNet weights that the networks start from.
 _BASE_MODELS = {
     "efficientnet-lite0": "timm/tf_efficientnet_lite0.in1k",
@@ -173,7 +163,7 @@ def _training(config: dict[str, Any]) -> str:
         train, validation = splits["train"], splits["validation"]
         rows.append(
             f"- `{name}`: {train['fake']} fake and {train['real']} real faces to train, {validation['fake']} and "
-            f"{validation['real']} to choose and calibrate. {TERMS.get(name, 'Terms: see the source.')}."
+            f"{validation['real']} to choose and calibrate. {splits.get('terms') or 'Terms: see the source'}."
         )
     history = "\n".join(f"    {line}" for line in config.get("commands", []))
     return f"""## Training

@@ -79,7 +79,7 @@ def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | 
         "offset": round(offset, 6),  # already in the network
         "sha256": hashlib.sha256(tflite).hexdigest(),
         "data": {
-            s.name: {"train": t.count(), "validation": v.count()}
+            s.name: {"terms": s.terms, "train": t.count(), "validation": v.count()}
             for s, t, v in zip(sources, train, validation, strict=True)
         },
         "options": _portable(options, sources),

@@ -8,6 +8,18 @@ from training.errors import TrainingError
 
 DEFAULT_DATA = "JamieWithofs/Deepfake-and-real-images"
 
+_OPENFORENSICS = (
+    "OpenForensics (Le et al., ICCV 2021, Zenodo 5528418), 256 x 256 release 'Deepfake and real images'; CC BY 4.0"
+)
+# What is known of the sources that the bundled model was trained on, by the name of their folder or repository.
+TERMS = {
+    "openforensics": _OPENFORENSICS,
+    DEFAULT_DATA: _OPENFORENSICS,
+    "dfdc": "DFDC face swaps (Dolhansky et al. 2020), tight face crops; for research only",
+    "stylegan": "StyleGAN faces and FFHQ photographs ('140k real and fake faces'); FFHQ: CC BY-NC-SA 4.0",
+    "portraits": "All-Age-Faces and UTKFace, real faces only; UTKFace: non-commercial research",
+}
+
 
 @dataclass(frozen=True)
 class Source:
@@ -36,6 +48,11 @@ class Source:
     def place(self) -> str:
         """What the source is called in a command that someone else can run: a folder is below DATA."""
         return f"DATA/{self.name}" if Path(self.spec).is_dir() else self.spec
+
+    @property
+    def terms(self) -> str | None:
+        """Whose pictures they are and what they may be used for, None where that is not known here."""
+        return TERMS.get(self.name.partition("@")[0])
 
 
 def _is_number(text: str) -> bool:

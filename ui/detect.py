@@ -79,7 +79,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
                 evidence: gr.Column(visible=True),
                 findings: evidence_html(result),
                 record: record_html(result),
-                **reports(result, photo, judge.model, _name(upload)),
+                **reports(result, photo, judge.model, intake.name_of(upload, 1)),
                 **({} if result.verdict is Verdict.NO_FACE else show_faces(result, photo)),
             }
         except Exception as error:
@@ -110,15 +110,10 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
         return tuple(keep(_enlarged(pixels)) for pixels in (crop, overlay(crop, activation)))
 
     def keep(image: Image.Image) -> str:
-        """A file in gradio's cache, listed for deletion: gradio forgets those of a component that an event updated."""
-        path = save_pil_to_cache(image, upload.GRADIO_CACHE, format="webp")
-        upload.temp_files.add(path)
-        return path
+        return intake.keep(upload, save_pil_to_cache(image, upload.GRADIO_CACHE, format="webp"))
 
     def keep_text(text: str, name: str) -> str:
-        path = save_bytes_to_cache(text.encode(), name, upload.GRADIO_CACHE)
-        upload.temp_files.add(path)
-        return path
+        return intake.keep(upload, save_bytes_to_cache(text.encode(), name, upload.GRADIO_CACHE))
 
     def make_link(upload: dict[str, Any] | None, request: gr.Request) -> Any:
         try:
@@ -290,12 +285,6 @@ def _examples(upload: gr.Image) -> None:
         api_visibility="private",
         elem_id="examples",
     )
-
-
-def _name(upload: dict[str, Any]) -> str:
-    """What the visitor calls the file."""
-    name = upload.get("orig_name")
-    return Path(name).name if isinstance(name, str) and name else "picture"
 
 
 def _heatmap_of(result: Result, number: Any) -> Image.Image:

@@ -19,8 +19,16 @@ log = logging.getLogger(__name__)
 
 KEPT_SECONDS = 3600  # how long the server keeps what a visitor sent or was shown
 PER_MINUTE = int(os.environ.get("DETECTOR_PICTURES_PER_MINUTE", 60))  # pictures of one visitor; 0 is no limit
+BATCHES_PER_MINUTE = int(os.environ.get("DETECTOR_BATCHES_PER_MINUTE", 6))  # of one visitor; 0 is no limit
+BATCH_FILES = 200  # pictures of one batch, those in its zips included
+ZIP_BYTES = 150_000_000  # of a zip
+UNPACKED_BYTES = 500_000_000  # of all pictures in the zips of one batch
+UNPACKED_RATIO = 200  # a picture's size to what it takes in the zip: photographs hardly shrink
+
 UNEXPECTED = "Something went wrong on this side, not with your picture. Please try again in a moment."
-NO_PICTURE = "No picture came with the request: send one as `picture`."
+NO_PICTURE = "No picture came with the request: send the file itself."
+_BATCH_COST = 5  # pictures
+_LONGEST_NAME = 200  # characters
 
 _counter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
@@ -31,9 +39,23 @@ class Refused(Exception):
 
 def admit(request: gr.Request | None, pictures: int = 1) -> None:
     """Count `pictures` against the visitor's minute. Raises Refused where they are too many."""
+    _count(request, "pictures", PER_MINUTE, pictures)
+
+
+def admit_batch(request: gr.Request | None) -> None:
+    """Count one batch against the visitor's minute. Raises Refused where that is too many.
+
+    Counted picture by picture, no batch of more than PER_MINUTE could ever be sent. What batches take from others is
+    bounded by their queue, which runs one at a time. So each is a few pictures, and the visitor has a number of them.
+    """
+    _count(request, "batches", BATCHES_PER_MINUTE, 1)
+    admit(request, _BATCH_COST)
+
+
+def _count(request: gr.Request | None, what: str, limit: int, cost: int) -> None:
     visitor = request.client.host if request is not None and request.client else "unknown"
-    if PER_MINUTE and not _counter.hit(RateLimitItemPerMinute(PER_MINUTE), visitor, cost=pictures):
-        raise Refused(f"That was more than {PER_MINUTE} pictures in a minute: please wait a little and go on.")
+    if limit and not _counter.hit(RateLimitItemPerMinute(limit), what, visitor, cost=cost):
+        raise Refused(f"That was more than {limit} {what} in a minute: please wait a little and go on.")
 
 
 def read(upload: dict[str, Any] | None) -> picture.Picture:
@@ -43,13 +65,13 @@ def read(upload: dict[str, Any] | None) -> picture.Picture:
 
 def file_of(upload: dict[str, Any] | None) -> str | bytes:
     """The file that a gradio field names, or the bytes of a data: URL. Raises ImageError."""
-    if not upload:
+    if not isinstance(upload, dict):
         raise ImageError(NO_PICTURE)
     url, path = upload.get("url"), upload.get("path")
     if isinstance(url, str) and url.startswith("data:"):
         content = url.partition(",")[2]
         if len(content) > picture.MAX_BYTES * 4 // 3 + 4:
-            raise ImageError(f"The file is larger than the limit of {picture.MAX_BYTES / 1e6:.0f} MB: save it smaller.")
+            raise picture.oversize(picture.MAX_BYTES)
         try:
             return base64.b64decode(content, validate=True)
         except (binascii.Error, ValueError):
@@ -59,6 +81,26 @@ def file_of(upload: dict[str, Any] | None) -> str | bytes:
     # gradio checks this too, but not where a request leaves `meta` out: then any file of the server could be named.
     if not Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve()):
         raise ImageError(NO_PICTURE)
+    return path
+
+
+def name_of(upload: dict[str, Any] | None, number: int) -> str:
+    """What the visitor calls the file: without folders, and never the server's name for it."""
+    given = upload.get("orig_name") or upload.get("path") if isinstance(upload, dict) else None
+    name = plain_name(given).replace("\\", "/").rpartition("/")[2] if isinstance(given, str) else ""
+    return name or f"picture {number}"
+
+
+def plain_name(name: str) -> str:
+    """`name` without characters that cannot be shown or turn the line round, cut to a length that can be read."""
+    shown = "".join(c if c.isprintable() or c in "\u200c\u200d" else "\ufffd" for c in name)  # joiners: part of words
+    return shown if len(shown) <= _LONGEST_NAME else f"…{shown[1 - _LONGEST_NAME :]}"
+
+
+def keep(component: gr.components.Component, path: str) -> str:
+    """`path` in gradio's cache, listed for deletion: gradio forgets those of a component that an event updated, so
+    `component` is one that none does."""
+    component.temp_files.add(path)
     return path
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
@@ -46,6 +47,25 @@ def error_html(title: str, sentence: str) -> str:
     return (
         f'<section class="page panel verdict error" role="alert"><div class="top">{icon("error")}'
         f'<h2>{escape(title)}</h2></div><p class="plain">{escape(sentence)}</p></section>'
+    )
+
+
+def panel_html(title: str, content: str) -> str:
+    """A framed part of a page. `content` is HTML."""
+    return f'<section class="page panel" aria-label="{escape(title)}"><h2>{escape(title)}</h2>{content}</section>'
+
+
+def table_html(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in a box of its own that scrolls where the page is narrow. `rows` hold HTML, the rest text."""
+    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in header)
+    body = "".join(
+        f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
+        for first, *rest in rows
+    )
+    return (
+        f'<figure class="table"><figcaption>{escape(caption)}</figcaption><div class="scroll" tabindex="0" '
+        f'role="region" aria-label="{escape(caption)}"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
+        "</table></div></figure>"
     )
 
 

@@ -72,6 +72,14 @@ def theme() -> gr.themes.Base:
         color_accent="#0a7082",
         link_text_color="#0a6475",
         link_text_color_dark="#6fcfdf",
+        button_primary_background_fill="#0a7082",
+        button_primary_background_fill_dark="#0a7082",
+        button_primary_background_fill_hover="#085a69",
+        button_primary_background_fill_hover_dark="#0b8399",
+        button_primary_text_color="#ffffff",
+        button_primary_text_color_dark="#ffffff",
+        table_odd_background_fill="#f1f3f5",
+        table_odd_background_fill_dark="#1f2831",
         loader_color="#0a7082",
         loader_color_dark="#6fcfdf",
     )
@@ -100,6 +108,7 @@ CSS = """
   padding: 22px clamp(14px, 3vw, 24px) 32px !important; }
 .gradio-container main.contain { padding: 0 !important; }
 .gradio-container .html-container { padding: 0 !important; }
+.gradio-container button[role=tab][aria-selected=true] { color: var(--real) !important; }
 .gradio-container footer .divider { display: none !important; }
 #take-away { flex-wrap: wrap; }
 #take-away button { min-width: 210px; font-weight: 500; }
@@ -207,8 +216,184 @@ CSS = """
 .limits li { font-size: 15px; padding-left: 16px; position: relative; }
 .limits li::before { content: ""; position: absolute; left: 0; top: 10px; width: 7px; height: 2px;
   background: var(--soft); }
+#batch-said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+.progress { min-height: 176px; }
+.progress progress { display: block; width: 100%; height: 12px; margin: 14px 0 6px; appearance: none;
+  border: 1px solid var(--line); border-radius: 6px; background: var(--paper-2); overflow: hidden; }
+.progress progress::-webkit-progress-bar { background: var(--paper-2); }
+.progress progress::-webkit-progress-value { background: var(--real); }
+.progress progress::-moz-progress-bar { background: var(--real); }
+.tally { display: grid; grid-template-columns: repeat(auto-fill, minmax(180px, 1fr)); gap: 6px 16px;
+  margin-top: 14px !important; font-variant-numeric: tabular-nums; }
+.page .tally li { display: flex; gap: 8px; align-items: center; margin: 0; font-size: 15px; }
+.page .tally .icon, .page .word .icon { width: 20px; height: 20px; }
+.list { padding: 8px 14px; }
+.page.list table { width: 100%; margin: 0; border: 0; border-collapse: collapse; font-size: 15px; }
+.list caption { text-align: start; padding: 6px 0 8px; font-size: 14px; color: var(--soft); }
+.page.list tr { border: 0; }
+.page.list th, .page.list td { padding: 9px 16px 9px 0; text-align: start; vertical-align: top; border: 0;
+  border-top: 1px solid var(--line); color: inherit; }
+.page.list thead th { font-size: 13px; font-weight: 500; color: var(--soft); border: 0; white-space: nowrap; }
+.list tbody th { font-weight: 550; min-width: 120px; }
+.list .small { width: 58px; } .list img { display: block; width: 48px; height: 48px; object-fit: cover;
+  border-radius: 6px; margin: 0; }
+.list .word { display: flex; gap: 8px; font-weight: 600; white-space: nowrap; }
+.list .word.fake { color: var(--fake); } .list .word.real { color: var(--real); }
+.list .word.unsure, .list .word.none, .list .word.error { color: var(--unsure); }
+.list td[data-head=Score] { white-space: nowrap; }
+.page.list td[data-head=Notes] { font-size: 14px; color: var(--soft); padding-right: 0; }
+@media (min-width: 761px) { .list td[data-head=Notes] { width: 34%; } }
+.list td p + p { margin-top: 4px; }
+@media (max-width: 760px) {
+  .list table, .list caption, .list tbody { display: block; }
+  .list thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .page.list tbody tr { display: grid; grid-template-columns: 60px 1fr; padding: 12px 0;
+    border-top: 1px solid var(--line); }
+  .page.list tbody tr > * { border: 0; padding: 1px 0; grid-column: 2; }
+  .page.list tbody tr > .small { grid-column: 1; grid-row: 1 / span 5; }
+  .list td[data-head]:empty { display: none; }
+  .list td[data-head=Score]::before, .list td[data-head=Faces]::before { content: attr(data-head) ": ";
+    color: var(--soft); } }
 .record dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 14px; margin-top: 8px; font-size: 13px; }
 .record dt { color: var(--soft); } .record dd { font-family: var(--font-mono); overflow-wrap: anywhere; }
 .record summary { cursor: pointer; font-size: 14px; color: var(--soft); }
 @media (max-width: 480px) { .record dl { grid-template-columns: 1fr; } .record dd { margin-bottom: 6px; } }
+
+.page h4 { margin: 0; font-size: 15px; font-weight: 650; color: inherit; }
+.panel.record > dl { max-width: none; }
+.page.panel + .page.panel { margin-top: 14px; }
+.panel > h3 { margin-top: 26px; } .panel > p, .panel > dl { margin-top: 8px; max-width: 80ch; }
+.page code { font-family: var(--font-mono); font-size: .92em; color: inherit; background: none; padding: 0; border: 0; }
+.steps { margin-top: 8px !important; padding-left: 22px !important; list-style: decimal; max-width: 80ch; }
+.steps li + li { margin-top: 5px; }
+.steps + p { margin-top: 12px !important; }
+.pairs { display: grid; grid-template-columns: minmax(150px, max-content) 1fr; gap: 8px 20px; font-size: 15px; }
+.pairs dt { font-weight: 650; }
+@media (max-width: 640px) { .pairs { grid-template-columns: 1fr; gap: 0; } .page .pairs dd { margin-bottom: 10px; } }
+.columns { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: 18px 32px;
+  margin-top: 12px; }
+
+.page .table { margin-top: 18px; border-top: 2px solid var(--ink); }
+.page .table figcaption { padding: 8px 0 4px; font-size: 14px; font-weight: 650; }
+.scroll { overflow-x: auto; border-bottom: 1px solid var(--line); }
+.page table { border-collapse: collapse; width: 100%; font-size: 14px; margin: 0; color: inherit;
+  font-variant-numeric: tabular-nums; }
+.page caption { text-align: left; font-weight: 650; padding: 8px 0 4px; color: inherit; }
+.page table, .page thead, .page tbody, .page tr { border: 0 !important; }
+.page th, .page td { border: 0; border-top: 1px solid var(--line); padding: 6px 10px 6px 0; text-align: left;
+  vertical-align: top; color: inherit; }
+.page thead th { border-top: 0; font-weight: 500; font-size: 13px; line-height: 1.3; color: var(--soft);
+  vertical-align: bottom; }
+.page tbody th { font-weight: 500; }
+.scroll th, .scroll td { overflow-wrap: normal; }
+.page .scroll th:first-child { position: sticky; left: 0; background: var(--paper); }
+.page .scroll .wide { display: block; min-width: 230px; }
+@media (max-width: 640px) { .page .scroll th:first-child { max-width: 112px; } }
+@media (min-width: 641px) { .page .scroll tbody th { white-space: nowrap; } }
+.page small { display: block; font-size: 12.5px; color: var(--soft); white-space: nowrap; }
+
+.page .shares { margin-top: 4px; }
+.shares li { display: grid; grid-template-columns: 48px 1fr; gap: 2px 8px; align-items: center; margin-top: 8px;
+  font-size: 14px; }
+.shares .bar { display: flex; height: 16px; border: 1px solid var(--line); border-radius: 3px; overflow: hidden;
+  background: var(--paper); }
+.shares .bar i { display: block; height: 100%; }
+.shares .r { background: var(--real); }
+.shares .u { background: repeating-linear-gradient(135deg, var(--soft) 0 1.5px, transparent 1.5px 5px); }
+.shares .f { background: repeating-linear-gradient(45deg, var(--fake) 0 4px, var(--paper) 4px 6px); }
+.shares .words { grid-column: 2; color: var(--soft); } .shares b { color: var(--ink); }
+
+.page .chart { display: grid; grid-template-columns: minmax(0, 440px) minmax(0, 1fr); gap: 8px 34px; margin-top: 14px;
+  align-items: center; }
+@media (max-width: 800px) { .page .chart { grid-template-columns: minmax(0, 1fr); } }
+.chart .plots { min-width: 0; max-width: 440px; } .chart .side { min-width: 0; }
+.chart details { grid-column: 1 / -1; }
+.chart summary { cursor: pointer; font-size: 14px; color: var(--soft); width: max-content; padding: 4px 0; }
+.page .chart.many { grid-template-columns: minmax(0, 1fr); }
+.chart.many .side { order: -1; }
+.chart.many .plots { display: grid; max-width: none; gap: 10px 18px;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 140px), 1fr)); }
+.chart svg { display: block; width: 100%; height: auto; overflow: visible; touch-action: pan-y; }
+.chart:not(.many) svg { cursor: crosshair; }
+.chart text { font-size: 12.5px; fill: var(--soft); font-family: var(--font); }
+.chart .middle { text-anchor: middle; } .chart .end { text-anchor: end; }
+.chart .title { font-weight: 650; fill: var(--ink); }
+.chart .grid line { stroke: var(--line); }
+.chart .guess { stroke: var(--soft); stroke-dasharray: 1.5 4; }
+.chart .line polyline { fill: none; stroke: var(--soft); stroke-opacity: .55; stroke-width: 1.3;
+  stroke-linejoin: round; }
+.chart .line.dashed polyline { stroke-dasharray: 6 3.5; }
+.chart .line circle, .chart .line .name { display: none; }
+.chart.one .line { display: none; } .chart.one .line.on { display: inline; }
+.chart .line.on polyline { stroke: var(--real); stroke-opacity: 1; stroke-width: 2.6; }
+.chart .line.on circle { display: inline; fill: var(--real); }
+.chart .line.on circle.hollow { fill: var(--paper); stroke: var(--real); stroke-width: 1.6; }
+.chart .line.on .name { display: inline; fill: var(--real); font-weight: 650; font-size: 14px;
+  paint-order: stroke; stroke: var(--paper); stroke-width: 4px; stroke-linejoin: round; }
+.chart .band { fill: var(--real); fill-opacity: .16; }
+.chart .marker circle { fill: var(--paper); stroke: var(--ink); stroke-width: 2.4; }
+.chart .note { paint-order: stroke; stroke: var(--paper); stroke-width: 4px; stroke-linejoin: round; }
+.chart .marker .tag { fill: var(--ink); font-weight: 700; paint-order: stroke; stroke: var(--paper); stroke-width: 4px;
+  stroke-linejoin: round; }
+.chips { border: 0; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: 7px; min-width: 0; }
+.chips legend { padding: 0; margin-bottom: 7px; font-size: 14px; color: var(--soft); }
+.chips label { position: relative; }
+.chips input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: pointer; }
+.chips span { display: block; padding: 5px 12px; border: 1px solid var(--soft); border-radius: 16px; font-size: 14px;
+  background: var(--paper); color: var(--ink); }
+.chips input:checked + span { background: var(--real); border-color: var(--real); color: var(--on); font-weight: 650; }
+.chips input:focus-visible + span { outline: 3px solid var(--ink); outline-offset: 2px; }
+.slide { display: block; margin-top: 16px; font-size: 14px; color: var(--soft); }
+.slide input { display: block; width: 100%; max-width: 420px; margin: 6px 0 0; accent-color: var(--real); }
+.page .readout { margin-top: 8px; font-size: 17px; max-width: 46ch; min-height: 3em; }
+.chart.many .readout { min-height: 0; font-size: 15px; }
+
+.page .confusion { width: 100%; }
+.page .confusion td, .page .confusion th { padding: 6px 8px; }
+.page .confusion tbody td { border: 2px solid var(--paper); border-radius: 4px; width: 38%; }
+.confusion .right { background: color-mix(in srgb, var(--real) calc(var(--share) * .32), var(--paper-2)); }
+.confusion .wrong { background: repeating-linear-gradient(135deg,
+  color-mix(in srgb, var(--fake) calc(var(--share) * .8), var(--paper-2)) 0 3px, var(--paper-2) 3px 9px); }
+.page .confusion small { color: var(--ink); }
+
+.calls { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 20px 28px;
+  margin-top: 16px; }
+.call { min-width: 0; }
+.call .head { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 10px; }
+.call .copy { margin-left: auto; padding: 3px 11px; border: 1px solid var(--soft); border-radius: 6px; font-size: 13px;
+  color: var(--ink); background: var(--paper); cursor: pointer; }
+.call .copy:focus-visible, .call pre:focus-visible, .scroll:focus-visible, .slide input:focus-visible
+  { outline: 3px solid var(--ink); outline-offset: 2px; }
+.page .call pre { margin: 7px 0 0; padding: 12px 14px; overflow-x: auto; background: var(--paper-2);
+  border: 1px solid var(--line); border-radius: 8px; color: var(--ink); }
+.page .call code { display: block; white-space: pre; font-size: 13px; line-height: 1.5; overflow-wrap: normal; }
+.rules ul { margin-top: 8px; } .rules li { padding-left: 16px; position: relative; max-width: 90ch; }
+.rules li + li { margin-top: 8px; }
+.rules li::before { content: ""; position: absolute; left: 0; top: 10px; width: 7px; height: 2px;
+  background: var(--soft); }
+.page kbd { font: inherit; font-size: 14px; padding: 0 6px; border: 1px solid var(--line); border-bottom-width: 2px;
+  border-radius: 4px; background: var(--paper-2); color: var(--ink); }
+.page.status { display: flex; flex-wrap: wrap; gap: 4px 22px; font-variant-numeric: tabular-nums; }
+.stage { aspect-ratio: 1; max-height: min(560px, 62vh); width: 100%; background: var(--paper-2);
+  border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
+.stage img { display: block; width: 100%; height: 100%; object-fit: contain; margin: 0; }
+.guesses { flex-wrap: nowrap !important; gap: 10px !important; }
+.guesses button { min-height: 52px; padding: 8px 6px !important; }
+.told { min-height: 620px; }
+@media (max-width: 640px) { .told { min-height: 720px; } }
+.told .top, .summary h2 { width: fit-content; border-radius: 4px; }
+.told .top:focus, .summary h2:focus { outline: 2px solid transparent; }
+.told .top:focus-visible, .summary h2:focus-visible { outline: 2px solid currentColor; outline-offset: 4px; }
+.told .model { margin-top: 12px; padding-top: 12px; border-top: 1px solid var(--line); }
+.told .said { display: flex !important; gap: 9px; align-items: flex-start; font-size: 15px; }
+.told .pair { display: grid; grid-template-columns: repeat(2, minmax(0, 170px)); gap: 8px; margin-top: 10px; }
+.told .pair img { display: block; width: 100%; height: auto; aspect-ratio: 1; border-radius: 6px; margin: 0; }
+.told figcaption { margin-top: 4px; font-size: 13px; color: var(--soft); }
+.told dl { margin-top: 12px; padding-top: 10px; border-top: 1px solid var(--line); font-size: 15px; }
+.told dt { font-size: 13px; color: var(--soft); } .told dd + dt { margin-top: 6px; }
+.summary ol { list-style: none; margin: 14px 0 !important; display: grid; gap: 10px 22px;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); }
+.summary li { display: flex; gap: 10px; align-items: flex-start; font-size: 15px; }
+.summary .number { flex: none; min-width: 22px; text-align: right; color: var(--soft); }
+.summary .plain { margin-top: 6px; font-size: 17px; }
 """

@@ -1,0 +1,408 @@
+"""The tab "Batch": many pictures or a zip in, one list out, the most suspicious first. Also the API's /detect_batch."""
+
+import io
+import json
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from functools import partial
+from html import escape
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from gradio.data_classes import GradioRootModel, ImageData
+from gradio.processing_utils import save_bytes_to_cache
+from PIL import Image
+
+from detector import Detector, ImageError, Verdict, picture
+from detector.rows import csv_cells, csv_writer, row_of
+from ui import archive, intake
+from ui.parts import VERDICT_WORDS, data_url, error_html, lead_html, out_of_100
+from ui.theme import TONES, icon
+
+log = logging.getLogger(__name__)
+
+_WORKERS = min(os.cpu_count() or 1, 4)  # pictures in memory at the same time: up to 150 MB each
+_THUMBNAIL = 80  # longer side in pixels, shown at half of it on a fine screen
+_EVERY = 0.4  # seconds between two looks of the page at how far it is
+_GROWTH = 1.1  # the table is sent again when it has grown by this: each time costs as much as all its rows
+_ERROR = "error"  # stands where a verdict would
+_ORDER = [*(str(verdict) for verdict in VERDICT_WORDS), _ERROR]
+_NO_FILES = "No pictures came with the request: add some, or a zip of them."
+
+_LEAD = lead_html(
+    "Which of these pictures should you look at first?",
+    "Add many photographs or a zip of them. You get one list, the most suspicious on top, to read here and to save.",
+)
+_LIMITS = f"""<div class="page soft"><p>Up to {intake.BATCH_FILES} pictures at once, {picture.MAX_BYTES / 1e6:.0f} MB
+each. A zip may have {intake.ZIP_BYTES / 1e6:.0f} MB and hold {intake.UNPACKED_BYTES / 1e6:.0f} MB unpacked; a zip in a
+zip is not opened.</p><p>Your pictures go to the computer that runs this page. They are used for this list only and
+deleted after about an hour.</p></div>"""
+_CAUTION = """<section class="page panel limits" aria-label="How to read the list"><h2>How to read the list</h2><ul>
+<li>The order says where to look first, not what is forged. Open what is on top in Detect and see why.</li>
+<li>Among many real pictures some are called forged by mistake; the more you add, the more of them.</li>
+<li>A picture at the bottom is not cleared: a new kind of forgery may pass as real.</li></ul></section>"""
+
+API_DESCRIPTION = (
+    "Judge many pictures: a list of files, zips among them. Returns a list with an object for each picture, in the "
+    "order sent: file (its name, or its path in the zip), error (null, or a sentence saying why it could not be "
+    "judged) and, where there is no error, all that /detect returns."
+)
+
+
+# gradio's own list of files knows no data: URLs, and answers a bare "Error" where one comes.
+class _Files(GradioRootModel):
+    """Pictures, and zips of pictures."""
+
+    root: list[ImageData]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A picture of a batch, not yet read: `source` gives what picture.read takes, or raises ImageError."""
+
+    name: str
+    source: Callable[[], picture.Source]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of an Item: `report` as of detector.rows.row_of, `thumbnail` a data: URL where it could be read."""
+
+    report: dict[str, Any]
+    thumbnail: str | None = None
+
+    @property
+    def outcome(self) -> str:
+        """The verdict's name, or "error"."""
+        return self.report.get("verdict", _ERROR)
+
+    @property
+    def rank(self) -> tuple[int, float, str]:
+        """To sort by: the most suspicious first, errors last."""
+        return _ORDER.index(self.outcome), -(self.report.get("p_fake") or 0.0), self.report["file"]
+
+
+@dataclass
+class Batch:
+    """One visitor's batch as far as it is. `total` is None until its pictures are counted, `refusal` why it was not
+    judged at all."""
+
+    total: int | None = None
+    rows: list[Row] = field(default_factory=list)
+    refusal: str | None = None
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """None while there is too little to tell by."""
+        done = len(self.rows)
+        if not self.total or done < 3:
+            return None
+        return (time.monotonic() - self.started) / done * (self.total - done)
+
+
+def build(detector: Callable[[], Detector]) -> None:
+    """Lay the tab out in the `gr.Blocks` that is open. `detector` is called when a batch comes, not before."""
+
+    def begin() -> dict[Any, Any]:
+        return {
+            status: status_html(None),
+            said: "",
+            table: "",
+            start: gr.Button(interactive=False),
+            stop: gr.Button(interactive=True),
+            save_csv: gr.DownloadButton(value=None, interactive=False),
+            save_json: gr.DownloadButton(value=None, interactive=False),
+            kept: None,
+        }
+
+    def run(uploads: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        batch = Batch()
+        yield {kept: batch}  # what is done stays there when the visitor stops the rest
+        try:
+            intake.admit_batch(request)
+            with ExitStack() as zips:
+                items = gather(uploads, zips)
+                batch.total = len(items)
+                yield {status: status_html(batch), said: f"Judging {_count(batch.total, 'picture')}."}
+                yield from follow(batch, items)
+        except Exception as error:
+            batch.refusal = intake.sentence_of(error)
+
+    def follow(batch: Batch, items: Sequence[Item]) -> Iterator[dict[Any, Any]]:
+        told, next_table, next_quarter = time.monotonic(), 1.0, 1
+        with closing(judge(detector(), items)) as rows:
+            for row in rows:
+                batch.rows.append(row)
+                done, now = len(batch.rows), time.monotonic()
+                if now - told < _EVERY and done > 1:
+                    continue
+                told, changed = now, {status: status_html(batch)}
+                if done >= next_table:
+                    next_table = max(done + 1, done * _GROWTH)
+                    changed[table] = table_html(batch.rows)
+                if 4 * done >= next_quarter * len(items):  # a reader of the screen hears of quarters, not of each
+                    next_quarter = 4 * done // len(items) + 1
+                    changed[said] = f"{done} of {len(items)} judged."
+                yield changed
+
+    def finish(batch: Batch | None) -> dict[Any, Any]:
+        """Also after a stop, and then more than once: nothing in here counts."""
+        batch = batch or Batch()
+        idle = {start: gr.Button(interactive=True), stop: gr.Button(interactive=False)}
+        if batch.refusal:
+            return {**idle, status: error_html("These pictures could not be judged", batch.refusal), said: ""}
+        summary = summary_of(batch)
+        shown = {**idle, status: status_html(batch, summary), said: summary}
+        if not batch.rows:
+            return shown
+        return {
+            **shown,
+            table: table_html(batch.rows),
+            save_csv: gr.DownloadButton(value=keep(csv_of(batch.rows), "pictures.csv"), interactive=True),
+            save_json: gr.DownloadButton(value=keep(json_of(batch.rows), "pictures.json"), interactive=True),
+        }
+
+    def keep(data: bytes, name: str) -> str:
+        return intake.keep(upload, save_bytes_to_cache(data, name, upload.GRADIO_CACHE))
+
+    def detect_batch(files: list[dict[str, Any]] | None, request: gr.Request) -> list[dict[str, Any]]:
+        try:
+            intake.admit_batch(request)
+            with ExitStack() as zips, closing(judge(detector(), gather(files, zips))) as rows:
+                return [row.report for row in rows]
+        except Exception as error:
+            raise intake.as_answer(error) from None
+
+    gr.HTML(_LEAD)
+    with gr.Row(equal_height=False, elem_classes="ask"):
+        with gr.Column(scale=5, min_width=290):
+            upload = gr.File(
+                file_count="multiple",
+                label="Your pictures, or a zip",
+                height=230,
+                buttons=[],
+                elem_id="batch-upload",
+            )
+            upload.data_model = _Files
+            gr.HTML(_LIMITS)
+        with gr.Column(scale=7, min_width=290):
+            status = gr.HTML(status_html(Batch()), elem_id="batch-status")
+            said = gr.HTML(elem_id="batch-said", html_template='<div aria-live="polite">${value}</div>')
+            with gr.Row(elem_classes="pair"):
+                start = gr.Button("Judge all", variant="primary", min_width=130, elem_id="batch-start")
+                stop = gr.Button("Stop", interactive=False, min_width=130, elem_id="batch-stop")
+            with gr.Row(elem_classes="pair"):
+                save_csv = gr.DownloadButton("Save as CSV", interactive=False, min_width=130, elem_id="batch-csv")
+                save_json = gr.DownloadButton("Save as JSON", interactive=False, min_width=130, elem_id="batch-json")
+    table = gr.HTML(elem_id="batch-table")
+    gr.HTML(_CAUTION)
+    kept = gr.State(time_to_live=intake.KEPT_SECONDS)
+
+    page = [status, said, table, start, stop, save_csv, save_json, kept]
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    # Apart from `run`, which may have to wait for the batch of somebody else: to stop works at once.
+    begun = start.click(begin, outputs=page, queue=False, **quiet)
+    # preprocess=False: gradio would copy each file once more, and answer a bare "Error" where that fails.
+    running = begun.then(run, upload, page, preprocess=False, concurrency_id="batch", concurrency_limit=1, **quiet)
+    for ended in (running.then, running.failure):  # the one does not follow where the queue is full
+        ended(finish, kept, page, queue=False, **quiet)
+    stop.click(None, cancels=[running], api_visibility="private")
+
+    # An endpoint needs a component to hang on: gr.api() knows no files.
+    gr.Button(visible=False).click(
+        detect_batch,
+        upload,
+        gr.JSON(visible=False, label="results"),
+        preprocess=False,
+        concurrency_id="batch",
+        api_name="detect_batch",
+        api_description=API_DESCRIPTION,
+    )
+
+
+def gather(uploads: Any, zips: ExitStack) -> list[Item]:
+    """What gradio's file field sends with `preprocess=False`, as Items: those of a zip in its place, and of a file that
+    cannot be opened one that says so when it is read. Zips stay open in `zips`.
+
+    Raises Refused for nothing at all, or more than a batch may be.
+    """
+    uploads = [uploads] if isinstance(uploads, dict) else uploads
+    if not isinstance(uploads, list) or not uploads:
+        raise intake.Refused(_NO_FILES)
+    items: list[Item] = []
+    unpacked = 0
+    for number, upload in enumerate(uploads, 1):
+        name = intake.name_of(upload, number)
+        try:
+            source = intake.file_of(upload)
+            if archive.is_zip(source, name):
+                entries = zips.enter_context(archive.opened(source))
+                unpacked += sum(entry.size for entry in entries)
+                items += [Item(entry.name, entry.read) for entry in entries]
+            else:
+                items.append(Item(name, partial(intake.file_of, upload)))  # a data: URL is decoded when its turn comes
+        except ImageError as error:
+            items.append(Item(name, partial(_raise, error)))
+        if len(items) > intake.BATCH_FILES:
+            raise intake.Refused(
+                f"These are more than {intake.BATCH_FILES} pictures, the most for one batch: send them in several."
+            )
+        if unpacked > intake.UNPACKED_BYTES:
+            limit = f"{intake.UNPACKED_BYTES / 1e6:.0f} MB"
+            raise intake.Refused(
+                f"What is zipped unpacks to more than the limit of {limit}: send it in several batches."
+            )
+    return items
+
+
+def _raise(error: ImageError) -> picture.Source:
+    raise error
+
+
+def judge(detector: Detector, items: Iterable[Item]) -> Iterator[Row]:
+    """A Row for each item, in their order, as they are done.
+
+    A picture is read when its turn comes. Closing the iterator ends the work: no further picture
+    is begun.
+    """
+    started, done, errors = time.perf_counter(), 0, 0
+    pool = ThreadPoolExecutor(_WORKERS, "batch")
+    try:
+        for future in [pool.submit(_judge, detector, item) for item in items]:
+            row = future.result()
+            done += 1
+            errors += row.outcome == _ERROR
+            yield row
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        log.info("1 batch, %d pictures, %d errors, %.1f s", done, errors, time.perf_counter() - started)
+
+
+def _judge(detector: Detector, item: Item) -> Row:
+    try:
+        photo = picture.read(item.source())
+        return Row(row_of(item.name, detector.detect(photo)), _thumbnail(photo.pixels))
+    except Exception as error:  # one picture is not the end of the others
+        return Row(row_of(item.name, ImageError(intake.sentence_of(error))))
+
+
+def _thumbnail(pixels: np.ndarray) -> str:
+    """A data: URL of a copy of `pixels` uint8 (H, W, 3), at most 80 pixels long."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    return data_url(np.asarray(image))
+
+
+def csv_of(rows: Iterable[Row]) -> bytes:
+    """A CSV file of the rows, sorted; with a mark at its start by which spreadsheets know it for UTF-8."""
+    file = io.StringIO()
+    csv_writer(file).writerows(csv_cells(row.report) for row in _sorted(rows))
+    return file.getvalue().encode("utf-8-sig")
+
+
+def json_of(rows: Iterable[Row]) -> bytes:
+    """A JSON file of the rows, sorted: a list of what the API answers."""
+    return json.dumps([row.report for row in _sorted(rows)], ensure_ascii=False, indent=1).encode()
+
+
+def _sorted(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: row.rank)
+
+
+def summary_of(batch: Batch) -> str:
+    """How it ended, in a sentence."""
+    done, total = len(batch.rows), batch.total or 0
+    if not done:
+        return "Stopped before the first picture."
+    if done < total:
+        return f"Stopped: {done} of {_count(total, 'picture')} judged."
+    return f"Done: {_count(total, 'picture')} judged."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def status_html(batch: Batch | None, ended: str = "") -> str:
+    """How far it is: None stands for a batch that waits for its turn, `ended` is the sentence for one that is over."""
+    if batch is None:
+        batch, title, note = Batch(), "Waiting for a free place…", "It begins when the batches before it are done."
+    elif ended:
+        title, _, note = ended.partition(": ")
+        note = note[:1].upper() + note[1:]
+    elif batch.total is None:
+        title, note = "Your list appears here", "Add pictures and have them judged."
+    else:
+        title, note = f"{len(batch.rows)} of {batch.total} judged", _time_left(batch.seconds_left)
+    outcomes = Counter(row.outcome for row in batch.rows)
+    tally = "".join(
+        f"<li>{icon(_tone(outcome))}<b>{outcomes[outcome]}</b> {escape(_words(outcome))}</li>" for outcome in _ORDER
+    )
+    return (
+        f'<section class="page panel progress{" ended" if ended else ""}"><h2>{escape(title)}</h2>'
+        f'<progress aria-label="Pictures judged" max="{batch.total or 1}" value="{len(batch.rows)}"></progress>'
+        f'<p class="soft">{escape(note)}</p><ul class="tally" aria-label="So far">{tally}</ul></section>'
+    )
+
+
+def _time_left(seconds: float | None) -> str:
+    if seconds is None:
+        return "Measuring how long it takes…"
+    if seconds < 8:
+        return "A few seconds left"
+    if seconds < 55:
+        return f"About {5 * round(seconds / 5)} seconds left"
+    return f"About {_count(round(seconds / 60), 'minute')} left"
+
+
+def _tone(outcome: str) -> str:
+    return _ERROR if outcome == _ERROR else TONES[Verdict(outcome)]
+
+
+def _words(outcome: str) -> str:
+    return "Not judged" if outcome == _ERROR else VERDICT_WORDS[Verdict(outcome)]
+
+
+def table_html(rows: Iterable[Row]) -> str:
+    """The rows, sorted. Every string in them may come from a stranger's file."""
+    # The roles say what the elements are where the style sheet makes cards of them, which takes that away.
+    heads = "".join(f'<th scope="col" role="columnheader">{head}</th>' for head in _HEADS)
+    body = "".join(_row_html(row) for row in _sorted(rows))
+    return (
+        '<div class="page panel list"><table role="table"><caption>The most suspicious first. The score is how many of '
+        f'100 test faces with the same score were forged.</caption><thead role="rowgroup"><tr role="row">{heads}</tr>'
+        f'</thead><tbody role="rowgroup">{body}</tbody></table></div>'
+    )
+
+
+_HEADS = ("Picture", "File", "Verdict", "Score", "Faces", "Notes")
+
+
+def _row_html(row: Row) -> str:
+    report, tone = row.report, _tone(row.outcome)
+    name = escape(report["file"])
+    shown = f'<img src="{row.thumbnail}" alt="{name}, small" decoding="sync">' if row.thumbnail else ""
+    p_fake = report.get("p_fake")
+    score = "" if p_fake is None else out_of_100(p_fake)
+    notes = [report["error"] or "", *(finding["summary"] for finding in report.get("provenance", ()))]
+    notes = "".join(f"<p>{escape(note)}</p>" for note in (*notes, *report.get("warnings", ())) if note)
+    cells = {
+        "Verdict": f'<span class="word {tone}">{icon(tone)}{_words(row.outcome)}</span>',
+        "Score": score,
+        "Faces": "" if row.outcome == _ERROR else str(len(report["faces"])),
+        "Notes": notes,
+    }
+    return (
+        f'<tr role="row" class="{tone}" data-outcome="{row.outcome}"><td role="cell" class="small">{shown}</td>'
+        f'<th role="rowheader" scope="row"><bdi>{name}</bdi></th>'
+        + "".join(f'<td role="cell" data-head="{head}">{cell}</td>' for head, cell in cells.items())
+        + "</tr>"
+    )

@@ -1,0 +1,378 @@
+"""The tab "Game": real or fake? The visitor guesses, then the detector, and then the truth is told.
+
+The truth leaves the server only in exchange for a guess, which counts. Games are kept here under a random token, which
+is all that the browser holds; pictures are sent as pixels, without name or metadata.
+"""
+
+import functools
+import logging
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from detector import Detector, Verdict, heatmap, picture
+from ui import pictures
+from ui.parts import VERDICT_WORDS, lead_html, out_of_100, picture_html
+from ui.theme import TONES, icon
+
+log = logging.getLogger(__name__)
+
+ROUNDS = 20  # of a game, at most
+_KEPT_GAMES = 5000  # the oldest is forgotten first
+_LONGEST = 640  # side in pixels of a picture shown
+_SHUFFLES = 200
+_random = secrets.SystemRandom()  # nobody can work out the order
+
+_LEAD = lead_html(
+    "Can you beat the model?",
+    "Real photograph or forgery? You guess, the detector guesses, and then you see the truth, what the detector looked "
+    "at, and what would have given it away.",
+)
+RULES = f"""<section class="page panel rules" aria-label="The rules"><h2>How it works</h2><ul>
+<li>One picture a round, about half of them forged. You can guess with the keys <kbd>R</kbd> (real) and <kbd>F</kbd>
+(fake), and go on with <kbd>N</kbd>.</li>
+<li>A right guess is one point. The detector sees the same pictures and gets one point for a right verdict, and half
+a point for “{VERDICT_WORDS[Verdict.UNCERTAIN]}” or no face: what a coin would get, for an honest answer.</li>
+<li>No picture comes twice in a game. Your game goes on after a reload; it is kept for a while under a random number
+and nothing else about you is.</li></ul></section>"""
+BROKEN = "Something went wrong on this side. Please try again in a moment."
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the detector says of one picture; `crop` and `activation` are of its most suspicious face, if any."""
+
+    verdict: Verdict
+    p_fake: float | None
+    crop: np.ndarray | None
+    activation: np.ndarray | None
+
+    def points(self, is_fake: bool) -> float:
+        """1 for right, 0 for wrong, 0.5 where it does not decide."""
+        if self.verdict in (Verdict.UNCERTAIN, Verdict.NO_FACE):
+            return 0.5
+        return float((self.verdict is Verdict.LIKELY_FAKE) == is_fake)
+
+
+@dataclass(frozen=True)
+class Round:
+    """A round that was played: `shown` is the picture's index in the gallery, `guess` True for fake."""
+
+    shown: int
+    guess: bool
+    is_fake: bool
+    answer: Answer = field(repr=False)
+
+    @property
+    def right(self) -> bool:
+        return self.guess == self.is_fake
+
+
+@dataclass
+class Game:
+    """`order` are the pictures of this game; `later` those of the gallery that come in the games after it. `waiting`
+    says that the round after the played ones is on show and was not guessed yet."""
+
+    order: list[int]
+    later: list[int]
+    played: list[Round] = field(default_factory=list)
+    waiting: bool = True
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def over(self) -> bool:
+        return len(self.played) == len(self.order) and not self.waiting
+
+    @property
+    def score(self) -> int:
+        return sum(played.right for played in self.played)
+
+    @property
+    def model_score(self) -> float:
+        return sum(played.answer.points(played.is_fake) for played in self.played)
+
+    @property
+    def streak(self) -> int:
+        """Right guesses in a row, up to now."""
+        wrong = [number for number, played in enumerate(self.played, 1) if not played.right]
+        return len(self.played) - (wrong[-1] if wrong else 0)
+
+
+class Games:
+    """The games of all visitors, each under its token. Thread-safe."""
+
+    def __init__(self, gallery: Callable[[], Sequence[pictures.Shown]], judge: Callable[[int], Answer]) -> None:
+        self._gallery, self._judge = gallery, judge
+        self._games: OrderedDict[str, Game] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, token: Any) -> tuple[str, Game]:
+        """The game of `token`, or a new one under a new token where there is none."""
+        with self._lock:
+            if isinstance(token, str) and token in self._games:
+                self._games.move_to_end(token)
+                return token, self._games[token]
+            token = secrets.token_urlsafe(24)
+            self._games[token] = self._new([])
+            while len(self._games) > _KEPT_GAMES:
+                self._games.popitem(last=False)
+            return token, self._games[token]
+
+    def guess(self, game: Game, is_fake: bool) -> None:
+        """Count a guess at the picture on show. Where none is on show, nothing happens: a second click is no guess."""
+        with game.lock:
+            if not game.waiting:
+                return
+            shown = game.order[len(game.played)]
+            game.played.append(Round(shown, is_fake, self._gallery()[shown].is_fake, self._judge(shown)))
+            game.waiting = False
+
+    def go_on(self, game: Game) -> None:
+        """Show the next picture, or start over after the last. Nothing happens before the guess."""
+        with game.lock:
+            if game.waiting:
+                return
+            if len(game.played) == len(game.order):
+                fresh = self._new(game.later)
+                game.order, game.later, game.played = fresh.order, fresh.later, []
+            game.waiting = True
+
+    def _new(self, later: list[int]) -> Game:
+        deck = later or self._shuffled()
+        return Game(deck[:ROUNDS], deck[ROUNDS:])
+
+    def _shuffled(self) -> list[int]:
+        """All pictures, in a random order that seldom has two of one source in a row."""
+        gallery = self._gallery()
+
+        def neighbours(order: list[int]) -> int:
+            sources = [gallery[index].source or index for index in order]
+            return sum(a == b for a, b in zip(sources, sources[1:], strict=False))
+
+        orders = [_random.sample(range(len(gallery)), len(gallery)) for _ in range(_SHUFFLES)]
+        return min(orders, key=neighbours)
+
+
+def build(detector: Callable[[], Detector]) -> None:
+    """Lay the tab out in the `gr.Blocks` that is open. `detector` is called after the first guess, not before."""
+    gallery = functools.cache(pictures.configured)
+
+    @functools.lru_cache(2 * pictures.MOST)
+    def judge(index: int) -> Answer:
+        result = detector().detect(gallery()[index].file)
+        face = result.faces[0] if result.faces else None
+        return Answer(result.verdict, result.p_fake, face and face.crop, face and face.activation)
+
+    games = Games(gallery, judge)
+
+    def play(token: Any) -> dict[Any, Any]:
+        return show(token, lambda game: None)
+
+    def real(token: Any) -> dict[Any, Any]:
+        return show(token, lambda game: games.guess(game, False))
+
+    def fake(token: Any) -> dict[Any, Any]:
+        return show(token, lambda game: games.guess(game, True))
+
+    def go_on(token: Any) -> dict[Any, Any]:
+        return show(token, games.go_on)
+
+    def summary(token: Any) -> dict[Any, Any]:
+        token, game = games.find(token)
+        if not game.over:
+            return show(token, lambda game: None)
+        return {
+            kept: token,
+            rounds: gr.Column(visible=False),
+            end: gr.Column(visible=True),
+            result: summary_html(game, gallery()),
+            share: share_text(game),
+        }
+
+    def show(token: Any, act: Callable[[Game], None]) -> dict[Any, Any]:
+        """The page as it is for a game after `act`; a new game where there is none, for nobody has seen its picture."""
+        try:
+            found, game = games.find(token)
+            if found == token:
+                act(game)
+            number = len(game.played) + game.waiting
+            last = number == len(game.order)
+            shown = gallery()[game.order[number - 1]]
+            seen = picture_of(shown, f"Picture {number} of {len(game.order)}")
+            told = WAITING if game.waiting else answer_html(game.played[-1], shown)
+        except Exception as error:
+            log.error("A round of the game failed", exc_info=error)
+            raise gr.Error(BROKEN, print_exception=False) from None
+        return {
+            kept: found,
+            start: gr.Column(visible=False),
+            rounds: gr.Column(visible=True),
+            end: gr.Column(visible=False),
+            status: status_html(game),
+            stage: seen,
+            guess_real: gr.Button(interactive=game.waiting),
+            guess_fake: gr.Button(interactive=game.waiting),
+            following: gr.Button(interactive=not game.waiting, visible=not (last and not game.waiting)),
+            finish: gr.Button(visible=last and not game.waiting),
+            told_here: told,
+        }
+
+    gr.HTML(_LEAD)
+    kept = gr.BrowserState(None, storage_key="game")
+    with gr.Column() as start:
+        gr.HTML(RULES)
+        begin = gr.Button("Play", variant="primary", size="lg", elem_id="play")
+    with gr.Column(visible=False, elem_id="rounds") as rounds:
+        status = gr.HTML(html_template='<div aria-live="polite">${value}</div>', elem_id="status")
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=6, min_width=290):
+                stage = gr.HTML(elem_id="stage")
+                with gr.Row(elem_classes="guesses"):
+                    guess_real = gr.Button("Real (R)", size="lg", min_width=90, elem_id="guess-real")
+                    guess_fake = gr.Button("Fake (F)", size="lg", min_width=90, elem_id="guess-fake")
+                    following = gr.Button(
+                        "Next (N)", variant="primary", size="lg", min_width=90, interactive=False, elem_id="following"
+                    )
+                    finish = gr.Button(
+                        "Result (N)", variant="primary", size="lg", min_width=90, visible=False, elem_id="finish"
+                    )
+            with gr.Column(scale=6, min_width=290):
+                told_here = gr.HTML(WAITING, elem_id="told")
+    with gr.Column(visible=False, elem_id="end") as end:
+        result = gr.HTML(elem_id="summary")
+        share = gr.Textbox(label="To share", lines=3, interactive=False, buttons=["copy"], elem_id="share")
+        again = gr.Button("Play again", variant="primary", size="lg", elem_id="again")
+
+    page = [kept, start, rounds, end, status, stage, guess_real, guess_fake, following, finish, told_here]
+    hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    begin.click(play, kept, page, **hidden).then(None, js=_KEYS)
+    for button, guess in ((guess_real, real), (guess_fake, fake)):
+        button.click(guess, kept, page, concurrency_id="judge", **hidden).then(None, js=_SHOW_ANSWER)
+    gr.on([following.click, again.click], go_on, kept, page, **hidden).then(None, js=_SHOW_PICTURE)
+    finish.click(summary, kept, [*page, result, share], **hidden).then(None, js=_SHOW_SUMMARY)
+
+
+_MOTION = "matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'"
+_SHOW_ANSWER = f"""() => {{ const told = document.querySelector('#told [tabindex]'); if (!told) return;
+told.focus({{preventScroll: true}}); told.scrollIntoView({{block: 'nearest', behavior: {_MOTION}}}) }}"""
+_SHOW_PICTURE = f"""() => document.querySelector('#status').scrollIntoView({{block: 'nearest',
+behavior: {_MOTION}}})"""
+_SHOW_SUMMARY = """() => document.querySelector('#summary [tabindex]')?.focus()"""
+# Pressing a key is pressing its button, which is only there, and only enabled, when it is its turn.
+_KEYS = """() => { if (window.gameKeys) return; window.gameKeys = true;
+const buttons = {r: ['guess-real'], f: ['guess-fake'], n: ['following', 'finish']};
+document.addEventListener('keydown', event => {
+  if (event.repeat || event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
+  if (event.target.closest('input, textarea, select, [contenteditable=""], [contenteditable=true]')) return;
+  for (const id of buttons[event.key.toLowerCase()] ?? []) {
+    const button = document.getElementById(id);
+    if (button && button.offsetParent !== null && !button.disabled) { event.preventDefault(); button.click(); return }
+  } }) }"""
+
+WAITING = f"""<section class="page panel verdict told wait"><div class="top">{icon("wait")}<h2>Real or fake?</h2></div>
+<p class="plain">Look at the edge of the face, the eyes, the light and the grain. The answer appears here.</p>
+</section>"""
+
+
+def picture_of(shown: pictures.Shown, alt: str) -> str:
+    """The picture of a round as HTML: pixels only, all scaled and encoded alike."""
+    image = Image.fromarray(picture.read(shown.file).pixels)
+    image.thumbnail((_LONGEST, _LONGEST), Image.Resampling.LANCZOS)
+    return f'<div class="page stage">{picture_html(np.asarray(image), alt)}</div>'
+
+
+def points(value: float) -> str:
+    """A score in words: 7½ for 7.5."""
+    whole, half = divmod(value, 1)
+    return (f"{whole:.0f}" if whole or not half else "") + ("½" if half else "")
+
+
+def status_html(game: Game) -> str:
+    """Which picture it is, and how it stands."""
+    number = len(game.played) + game.waiting
+    return (
+        f'<div class="page status"><p><b>Picture {number} of {len(game.order)}</b></p>'
+        f"<p>You <b>{game.score}</b></p><p>Detector <b>{points(game.model_score)}</b></p>"
+        f"<p>Streak <b>{game.streak}</b></p></div>"
+    )
+
+
+def answer_html(played: Round, shown: pictures.Shown) -> str:
+    """The truth about a picture, both guesses, the detector's heat map, and what to look at."""
+    tone = "fake" if played.is_fake else "real"
+    truth = "It is a forgery" if played.is_fake else "It is a real photo"
+    mine = f"You said {'fake' if played.guess else 'real'}: {'right' if played.right else 'wrong'}."
+    told = [("How it was made", shown.made), ("What to look at", shown.caption), ("The photograph", shown.source)]
+    facts = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in told if text)
+    return (
+        f'<section class="page panel verdict told {tone}" data-truth="{tone}" data-right="{str(played.right).lower()}">'
+        f'<div class="top" tabindex="-1">{icon(tone)}<h2>{truth}</h2></div><p class="plain">{mine}</p>'
+        f"{_model_html(played)}<dl>{facts}</dl></section>"
+    )
+
+
+def _model_html(played: Round) -> str:
+    answer = played.answer
+    gained = {0.0: "wrong", 0.5: "half a point", 1.0: "right"}[answer.points(played.is_fake)]
+    score = "" if answer.p_fake is None else f" Forged in {out_of_100(answer.p_fake)} test faces with its score."
+    seen = ""
+    if answer.crop is not None:
+        heat = heatmap.overlay(answer.crop, answer.activation)
+        seen = (
+            f'<div class="pair"><figure>{picture_html(answer.crop, "The face that the detector judged")}'
+            f"<figcaption>The face</figcaption></figure><figure>"
+            f"{picture_html(heat, 'The face with the traces of a forgery marked in colour')}"
+            "<figcaption>Where it saw traces</figcaption></figure></div>"
+        )
+    shape = icon(TONES[answer.verdict])
+    return (
+        f'<div class="model" data-model="{answer.verdict}"><p class="said">{shape}<span>Detector: '
+        f"<b>{VERDICT_WORDS[answer.verdict]}</b> – {gained}.{score}</span></p>{seen}</div>"
+    )
+
+
+def summary_html(game: Game, gallery: Sequence[pictures.Shown]) -> str:
+    """Both scores and one line for each round."""
+    mine, models = game.score, game.model_score
+    if mine > models:
+        headline = "You beat the detector"
+    else:
+        headline = "A draw with the detector" if mine == models else "The detector was ahead"
+    rows = "".join(_row_html(number, played, gallery) for number, played in enumerate(game.played, 1))
+    return (
+        f'<section class="page panel summary"><h2 tabindex="-1">{headline}</h2>'
+        f'<p class="plain">You had <b>{mine}</b> of {len(game.order)} right, the detector got '
+        f"<b>{points(models)}</b>.</p>"
+        f'<ol aria-label="Round by round">{rows}</ol><p class="soft">A few pictures say little about how good the '
+        "detector is; its model card has figures from thousands.</p></section>"
+    )
+
+
+def _row_html(number: int, played: Round, gallery: Sequence[pictures.Shown]) -> str:
+    tone = "fake" if played.is_fake else "real"
+    source = gallery[played.shown].source.split(",")[0]
+    name = f" – {escape(source)}" if source else ""
+    verdict = played.answer.verdict
+    return (
+        f'<li><span class="number">{number}</span>{icon(tone)}<span><b>{"Fake" if played.is_fake else "Real"}</b>{name}'
+        f'<br><span class="soft">You: {"fake" if played.guess else "real"}, {"right" if played.right else "wrong"}. '
+        f"Detector: {VERDICT_WORDS[verdict].lower() if verdict is not Verdict.UNCERTAIN else 'can’t tell'}.</span>"
+        "</span></li>"
+    )
+
+
+def share_text(game: Game) -> str:
+    """Both scores, and a mark for each round: filled for right."""
+    marks = "".join("●" if played.right else "○" for played in game.played)
+    return (
+        f"Can you beat the model? I had {game.score} of {len(game.order)} right, the deepfake detector got "
+        f"{points(game.model_score)}.\n{marks}"
+    )
