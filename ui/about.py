@@ -49,8 +49,8 @@ training. Where a host such as Hugging Face runs this page, it carries the traff
 API_DESCRIPTION = (
     "Which model answers: where it comes from (source, repo, revision, and note: why it is not the one asked for), its "
     "architecture, input size in pixels, SHA-256, bands (below real_below the verdict is likely_real, from fake_above "
-    "likely_fake), the rate at which verdicts were right on validation pictures, format version, date, and its figures by test set and condition, each "
-    "with its value and the low and high end of its 95% interval."
+    "likely_fake), the rate at which verdicts were right on validation pictures, format version, date, and its "
+    "figures by test set and condition, each with its value and the low and high end of its 95% interval."
 )
 
 
