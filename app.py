@@ -3,43 +3,77 @@
 import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # its warnings come as sentences of ours
 
 import argparse
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from detector import Detector, ModelError
+from detector import Detector, ModelError, model_store
+from detector.hub import is_commit
 from ui import about, batch, detect, game, intake
 from ui.parts import masthead_html
 from ui.theme import CSS, HEAD, theme
 
+log = logging.getLogger("app")
+
 _WAITING = 32  # visitors in the queue; the next one is told to come back
+_REFRESH_MINUTES = float(os.environ.get("DETECTOR_REFRESH_MINUTES", 10))  # between looks for a newer model; 0 is never
 _AT_ONCE = 2  # pictures judged at the same time: each uses the cores that it finds
 
 
 class _Lazy:
-    """The detector of this process: loaded for the first picture, or before it by `load`."""
+    """The detector of this process: loaded for the first picture, or before it by `load`. `refresh` puts another in its
+    place between two calls; who has been handed the old one goes on with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: str | None, revision: str | None) -> None:
+        """What an administrator wishes for: a model folder, or the Hub's `owner/name` and a revision of it."""
+        self._named = (model, revision)
         self._detector: Detector | None = None
         self._lock = threading.Lock()
 
-    def load(self, model: Path | None) -> None:
-        """Load the model folder, the bundled one for None. Raises ModelError."""
-        with self._lock:
-            self._detector = Detector.load(model)
+    def load(self, model: str | None = None) -> None:
+        """Load `model`, or for None what was wished for: where that cannot be had the bundled one, with a note. Raises
+        ModelError for `model` only."""
+        if model is not None:
+            self._named = (model, None)
+        name, revision = self._named
+        self._detector = Detector.load(name, revision=revision, or_bundled=model is None)
 
     def __call__(self) -> Detector:
         with self._lock:
             if self._detector is None:
-                self._detector = Detector.load()
+                self.load()
             return self._detector
+
+    def refresh(self) -> None:
+        """Ask the Hub once what the wished-for revision is now, and go over to it."""
+        try:
+            newest = model_store.load(*self._named)
+            if newest.info.source != "hub" or newest.info.note or newest.info == self().model.info:
+                return
+            self._detector = Detector(newest)
+        except ModelError as error:
+            log.warning("The model stays as it is. %s", error)
+        else:
+            log.warning("The model is now %s@%s", newest.info.repo, newest.info.revision)
+
+    def refresh_for_ever(self, minutes: float) -> None:
+        """`refresh` again and again, until a revision is in use that can never change."""
+        while not (self().model.info.source == "hub" and is_commit(self._revision)):
+            time.sleep(60 * minutes)
+            self.refresh()
+
+    @property
+    def _revision(self) -> str:
+        model, revision = self._named
+        return revision or (model or "").partition("@")[2]
 
 
 def build(detector: Callable[[], Detector]) -> gr.Blocks:
@@ -79,14 +113,19 @@ def launch_options() -> dict[str, Any]:
     }
 
 
-_detector = _Lazy()
+_detector = _Lazy(os.environ.get("DETECTOR_MODEL") or None, os.environ.get("DETECTOR_REVISION") or None)
 demo = build(_detector)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve the page until it is stopped. Returns the exit status: 2 where there is no usable model."""
     parser = argparse.ArgumentParser(prog="app.py", description="Serve the detector's web page.")
-    parser.add_argument("--model", type=Path, metavar="FOLDER", help="a model folder (default: the bundled one)")
+    parser.add_argument(
+        "--model",
+        metavar="FOLDER|owner/name[@revision]",
+        help="a model folder, or a model on the Hub (default: $DETECTOR_MODEL at $DETECTOR_REVISION; where that is not "
+        "set or cannot be had, the bundled one)",
+    )
     parser.add_argument("--port", type=int, help="port to listen on (default: the first free one from 7860 on)")
     parser.add_argument("--share", action="store_true", help="also give the page a public link, through gradio.live")
     options = parser.parse_args(arguments)
@@ -94,10 +133,15 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("ui").setLevel(logging.INFO)
     logging.getLogger("detector").setLevel(logging.ERROR)  # its warnings may quote a visitor's file
     try:
-        _detector.load(options.model)
+        _detector.load(options.model)  # at start, not with the first visitor
     except ModelError as error:
         print(error, file=sys.stderr)
         return 2
+    info = _detector().model.info
+    if info.note:
+        log.warning(info.note)
+    if _REFRESH_MINUTES and (info.source == "hub" or info.note):
+        threading.Thread(target=_detector.refresh_for_ever, args=[_REFRESH_MINUTES], daemon=True).start()
     demo.launch(share=options.share, server_port=options.port, **launch_options())
     return 0
 

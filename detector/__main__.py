@@ -36,13 +36,20 @@ def main(argv: list[str] | None = None) -> int:
     """Exit status: 0 all judged, 1 some could not be, 2 usage or no model."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.ERROR)
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the sentences below say what its warnings would
+    model, revision = arguments.model, None
+    if model is None:
+        model, revision = os.environ.get("DETECTOR_MODEL") or None, os.environ.get("DETECTOR_REVISION") or None
     files = list(_walk(arguments.pictures))
     if not files:
         print("There is no picture in what was named.", file=sys.stderr)
         return 2
     try:
         # Pictures run side by side, one core each: faster over a folder than one picture on all cores.
-        detector = Detector.load(arguments.model, threads=None if len(files) == 1 else 1)
+        threads = None if len(files) == 1 else 1
+        detector = Detector.load(model, revision=revision, refresh=arguments.refresh, threads=threads)
+        if detector.model.info.note:
+            print(detector.model.info.note, file=sys.stderr)
         if arguments.heatmaps:
             arguments.heatmaps.mkdir(parents=True, exist_ok=True)
     except ModelError as error:
@@ -69,7 +76,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m detector", description="Was a face in these pictures forged? Folders are walked."
     )
     parser.add_argument("pictures", nargs="+", type=Path, metavar="PHOTO|FOLDER")
-    parser.add_argument("--model", metavar="FOLDER", help="a model folder (default: the bundled one)")
+    parser.add_argument(
+        "--model",
+        metavar="FOLDER|owner/name[@revision]",
+        help="a model folder, or a model on the Hub (default: $DETECTOR_MODEL at $DETECTOR_REVISION, else the bundled "
+        "one); where the Hub cannot be reached, the cached revision or the bundled model is used, and a line says so",
+    )
+    parser.add_argument(
+        "--refresh", action="store_true", help="download the model from the Hub anew, and accept no other in its place"
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
         "--jsonl",

@@ -13,7 +13,7 @@ import numpy as np
 
 from detector import faces, model_store, picture, provenance
 from detector.classifier import Classifier
-from detector.errors import ImageError
+from detector.errors import ImageError, ModelError
 from detector.result import Face, PictureInfo, Result
 
 TINY_FACE = 48  # pixels: below, much of what gives a forgery away is gone
@@ -36,18 +36,36 @@ class _Seen:
 class Detector:
     """Judges pictures with one model. Thread-safe; make it with `Detector.load()`."""
 
-    def __init__(self, folder: model_store.ModelFolder, threads: int) -> None:
+    def __init__(self, folder: model_store.ModelFolder, threads: int | None = None) -> None:
+        threads = threads or min(os.cpu_count() or 1, 4)
         self._folder = folder
         self._classifier = Classifier(folder.model, folder.input_size, threads)
         self._finder = faces.FaceFinder(threads)
 
     @classmethod
-    def load(cls, model: str | Path | None = None, *, threads: int | None = None) -> "Detector":
-        """A detector with the model folder at the path `model`, or with the bundled one.
+    def load(
+        cls,
+        model: str | Path | None = None,
+        *,
+        revision: str | None = None,
+        refresh: bool = False,
+        or_bundled: bool = False,
+        threads: int | None = None,
+    ) -> "Detector":
+        """A detector with the model folder at the path `model`, with that of the Hub's `owner/name[@revision]`, or with
+        the bundled one.
 
-        `threads` is how many cores one picture may use; by default all, at most four. Raises ModelError.
+        Where the Hub cannot be reached, the cached revision or the bundled model is used, and `model.info.note` says
+        so, unless `refresh` asks for the Hub's own. With `or_bundled` the bundled model, again with a note, also stands
+        in for one that cannot be used. `threads` is how many cores one picture may use; by default all, at most four.
+        Raises ModelError; see detector.model_store.load.
         """
-        return cls(model_store.load(model), threads or min(os.cpu_count() or 1, 4))
+        try:
+            return cls(model_store.load(model, revision, refresh=refresh), threads)
+        except ModelError as error:
+            if not or_bundled:
+                raise
+            return cls(model_store.load(note=f"{error} Until then the bundled model is used."), threads)
 
     @property
     def model(self) -> model_store.ModelFolder:

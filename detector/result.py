@@ -45,13 +45,15 @@ class PictureInfo:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which model answered: `source` is "bundled", "folder" or "hub"; repo and revision are the Hub's, else None."""
+    """Which model answered: `source` is "bundled", "folder" or "hub"; repo and revision, a commit, are the Hub's, else
+    None. `note` is a sentence where another model was asked for: which one is used instead, and why."""
 
     source: str
     repo: str | None
     revision: str | None
     sha256: str
     architecture: str
+    note: str | None = None
 
 
 @dataclass(frozen=True)

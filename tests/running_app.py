@@ -54,9 +54,16 @@ class RunningApp:
 
 
 @contextmanager
-def serve(*arguments: str, command: tuple[str, ...] = ("app.py",), per_minute: int = 0) -> Iterator[RunningApp]:
-    """`python app.py` on a free port of the loopback, with a cache of its own, stopped at the end. `per_minute` limits
-    the pictures of a visitor; 0 does not."""
+def serve(
+    *arguments: str,
+    command: tuple[str, ...] = ("app.py",),
+    per_minute: int = 0,
+    python: str = sys.executable,
+    root: Path = ROOT,
+    **variables: str,
+) -> Iterator[RunningApp]:
+    """`python app.py` in the folder `root` on a free port of the loopback, with a cache of its own, stopped at the end.
+    `per_minute` limits the pictures of a visitor; 0 does not. `variables` are further ones of its environment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -68,13 +75,14 @@ def serve(*arguments: str, command: tuple[str, ...] = ("app.py",), per_minute: i
             "HF_HUB_OFFLINE": "1",
             "DETECTOR_PICTURES_PER_MINUTE": str(per_minute),
             "DETECTOR_BATCHES_PER_MINUTE": "0",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(root),
             "PYTHONUNBUFFERED": "1",
+            **variables,
         }
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, *command, "--port", str(port), *arguments],
-                cwd=ROOT,
+                [python, *command, "--port", str(port), *arguments],
+                cwd=root,
                 env=environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -151,6 +151,7 @@ def test_the_dictionary_is_that_of_the_contract(detector, hopper):
         "revision": None,
         "sha256": detector.model.info.sha256,
         "architecture": detector.model.info.architecture,
+        "note": None,
     }
     assert list(plain["seconds"]) == ["read", "provenance", "faces", "model", "total"]
     assert all(seconds >= 0 for seconds in plain["seconds"].values())

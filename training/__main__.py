@@ -1,4 +1,4 @@
-"""python -m training fit | ablate | export | evaluate | forge: every option with its default under --help."""
+"""python -m training fit | ablate | export | evaluate | forge | publish | publish-space; options under --help."""
 
 import argparse
 import dataclasses
@@ -20,6 +20,8 @@ def main(argv: list[str] | None = None) -> int:
     _add_export(commands)
     _add_evaluate(commands)
     _add_forge(commands)
+    _add_publish(commands)
+    _add_publish_space(commands)
     arguments = parser.parse_args(argv)
     try:
         return arguments.run(arguments)
@@ -176,6 +178,55 @@ def _add_forge(commands: argparse._SubParsersAction) -> None:
             arguments.seed,
         )
         forge(arguments.photos, arguments.out, options)
+        return 0
+
+    parser.set_defaults(run=run)
+
+
+def _add_publish(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("publish", help="a model folder -> the Hub; HF_TOKEN says who you are")
+    parser.add_argument("folder", type=Path, metavar="MODEL_FOLDER", help="what export and evaluate wrote")
+    parser.add_argument("repo", metavar="owner/name", help="made where there is none")
+    parser.add_argument("--private", action="store_true", help="for nobody else to see")
+    parser.add_argument("--tag", metavar="v1.2", help="name the commit so")
+    parser.add_argument("--pr", action="store_true", help="open a pull request instead of changing the main branch")
+    parser.add_argument(
+        "--allow-worse", action="store_true", help="even where the published model has better figures on the same data"
+    )
+
+    def run(arguments: argparse.Namespace) -> int:
+        from training.publish import publish
+
+        revision = publish(
+            arguments.folder,
+            arguments.repo,
+            private=arguments.private,
+            tag=arguments.tag,
+            pull_request=arguments.pr,
+            allow_worse=arguments.allow_worse,
+        )
+        print(f"{arguments.repo}@{revision}")
+        return 0
+
+    parser.set_defaults(run=run)
+
+
+def _add_publish_space(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("publish-space", help="the app -> a Space on the Hub; HF_TOKEN says who you are")
+    parser.add_argument("repo", metavar="owner/name", help="made where there is none")
+    parser.add_argument(
+        "--model", metavar="owner/name", help="the model that it serves, on the Hub (default: the bundled one)"
+    )
+    parser.add_argument("--revision", help="of that model: a branch, which it then follows, a tag or a commit")
+    parser.add_argument("--private", action="store_true", help="for nobody else to see")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from training.space import publish_space
+
+        revision = publish_space(
+            arguments.repo, model=arguments.model, revision=arguments.revision, private=arguments.private
+        )
+        print(f"{arguments.repo}@{revision}")
         return 0
 
     parser.set_defaults(run=run)

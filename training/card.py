@@ -4,6 +4,12 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+# The Hub's copies of the ImageNet weights that the networks start from.
+_BASE_MODELS = {
+    "efficientnet-lite0": "timm/tf_efficientnet_lite0.in1k",
+    "efficientnet-lite2": "timm/tf_efficientnet_lite2.in1k",
+}
+
 _COLUMNS = (
     ("AUC", "auc"),
     ("accuracy", "accuracy"),
@@ -25,6 +31,7 @@ def render(config: dict[str, Any], metrics: dict[str, Any]) -> str:
         library_name="keras",
         pipeline_tag="image-classification",
         tags=["deepfake-detection", "image-forensics", "litert", "tflite", config["architecture"]],
+        base_model=_BASE_MODELS.get(config["architecture"]) if _is_pretrained(config) else None,
         datasets=["JamieWithofs/Deepfake-and-real-images"],
         model_name="Deepfake Image Detector",
         eval_results=list(_eval_results(metrics)) or None,
@@ -174,9 +181,12 @@ education only.**
 
 
 def _origin(config: dict[str, Any]) -> str:
+    return " The first run started from ImageNet weights (Apache-2.0)." if _is_pretrained(config) else ""
+
+
+def _is_pretrained(config: dict[str, Any]) -> bool:
     first = config.get("commands", [""])[0]
-    pretrained = config["architecture"].startswith("efficientnet") and "--weights" not in first
-    return " The first run started from ImageNet weights (Apache-2.0)." if pretrained else ""
+    return config["architecture"].startswith("efficientnet") and "--weights" not in first
 
 
 def _limits() -> str:

@@ -15,12 +15,14 @@ from typing import TypeVar
 
 import datasets
 import grain
+import httpx2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from huggingface_hub import HfApi
 from PIL import Image
 
-from detector import faces, picture
+from detector import faces, hub, picture
 from detector.errors import ImageError
 from detector.result import Face as JudgedFace
 from training import corruptions, forge
@@ -124,6 +126,20 @@ def load(source: Source, split: str, *, cache: Path | None = None, limit: int | 
     return _with_faces(source, rows.select(keep), targets[keep], split, cache)
 
 
+def pinned(text: str) -> str:
+    """A source as the command line names it, a Hub id with the commit that its revision is now: what is trained on
+    today can be had again. Without the Hub it stays as it is, and the copy in the cache is used."""
+    source = Source.parse(text)
+    if Path(source.spec).exists():
+        return text
+    name, _, revision = source.spec.partition("@")
+    try:
+        commit = HfApi().dataset_info(name, revision=revision or None, timeout=10).sha
+    except (OSError, ValueError, httpx2.HTTPError):  # where there is no such set, load() says so
+        return text
+    return f"{name}@{commit}" + (f":{source.weight:g}" if source.weight != 1 else "")
+
+
 def splits_of(source: Source) -> set[str]:
     """Names of the splits that the source itself has."""
     return set(_read(source.spec))
@@ -139,6 +155,8 @@ def _read(spec: str) -> dict[str, datasets.Dataset]:
         else:
             name, _, revision = spec.partition("@")
             loaded = datasets.load_dataset(name, revision=revision or None)
+            if hub.is_commit(revision) and not _is_at(loaded, revision):
+                raise TrainingError(f"{name} is kept here at another revision only: connect, or name no revision.")
     except (FileNotFoundError, ConnectionError) as error:
         what = "holds no pictures" if path.is_dir() else "is no folder here, and the Hub did not give it"
         raise TrainingError(f"{spec} {what}: look at the name and the connection.") from error
@@ -151,6 +169,12 @@ def _read(spec: str) -> dict[str, datasets.Dataset]:
             raise TrainingError(f"{spec} lacks the column {' and '.join(sorted(missing))}.")
         result[str(split)] = rows.cast_column("image", datasets.Image(decode=False))
     return result
+
+
+def _is_at(loaded: dict[str, datasets.Dataset], commit: str) -> bool:
+    """Whether it is that revision: without the Hub `datasets` gives the one that it read last, whichever was asked
+    for. It keeps each in a folder of the commit's name."""
+    return all(commit in Path(file["filename"]).parts for rows in loaded.values() for file in rows.cache_files)
 
 
 def _read_folder(path: Path) -> dict[str, datasets.Dataset]:

@@ -3,15 +3,9 @@
 import os
 from pathlib import Path
 
+from detector.files import write
 
-def write(path: Path, content: bytes) -> None:
-    """Put `content` at `path` at once: a reader sees the old file or the new one."""
-    beside = path.with_name(f".{path.name}.part")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+__all__ = ["settle", "write"]
 
 
 def settle(beside: Path, path: Path) -> None:

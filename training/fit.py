@@ -58,6 +58,8 @@ def fit(options: FitOptions, out: Path, *, resume: bool = False, cache: Path | N
         raise TrainingError("The folder already holds a run: add --resume to continue it, or give another --out.")
     if resume and (out / OPTIONS).exists():
         options = read_options(out)
+    else:
+        options = dataclasses.replace(options, data=tuple(data.pinned(text) for text in options.data))
     keras.utils.set_random_seed(options.seed)
     sources = [data.Source.parse(text) for text in options.data]
     if len({source.name for source in sources}) < len(sources):

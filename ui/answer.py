@@ -152,5 +152,7 @@ def record_html(result: Result) -> str:
         "SHA-256 of the model": model.sha256,
         "Time taken": f"{result.seconds.get('total', 0):.2f} s",
     }
+    if model.note:
+        rows["Why this model"] = model.note
     cells = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in rows.items())
     return f'<details class="page record"><summary>For your records</summary><dl>{cells}</dl></details>'

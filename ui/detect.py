@@ -13,6 +13,7 @@ from PIL import Image
 
 from detector import Detector, ImageError, Result, Verdict, picture
 from detector.heatmap import overlay
+from detector.model_store import ModelFolder
 from ui import boxes, intake, report
 from ui.answer import LIMITS, SHOWN_FACES, cards_html, evidence_html, record_html, verdict_html
 from ui.links import KEPT_SECONDS, Links
@@ -70,14 +71,15 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
             progress(0.2, desc="Looking for faces")
             intake.admit(request)
             photo = intake.read(upload)
-            result = _judge(detector, photo)
+            judge = detector()  # once: it may be another in the next moment
+            result = _judge(judge, photo)
             progress(0.8, desc="Drawing what was found")
             yield {
-                verdict: verdict_html(result, detector().model),
+                verdict: verdict_html(result, judge.model),
                 evidence: gr.Column(visible=True),
                 findings: evidence_html(result),
                 record: record_html(result),
-                **reports(result, photo, intake.name_of(upload, 1)),
+                **reports(result, photo, judge.model, intake.name_of(upload, 1)),
                 **({} if result.verdict is Verdict.NO_FACE else show_faces(result, photo)),
             }
         except Exception as error:
@@ -96,10 +98,10 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
             judged: [(face.crop, face.activation) for face in shown],
         }
 
-    def reports(result: Result, photo: picture.Picture, name: str) -> dict[Any, Any]:
+    def reports(result: Result, photo: picture.Picture, model: ModelFolder, name: str) -> dict[Any, Any]:
         stem = f"report-{result.picture.sha256[:12]}"
         return {
-            page_report: keep_text(report.as_html(result, photo, detector().model, name), f"{stem}.html"),
+            page_report: keep_text(report.as_html(result, photo, model, name), f"{stem}.html"),
             json_report: keep_text(report.as_json(result, name), f"{stem}.json"),
         }
 
@@ -145,7 +147,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
         """
         try:
             intake.admit(request)
-            return _judge(detector, intake.read(picture)).to_dict()
+            return _judge(detector(), intake.read(picture)).to_dict()
         except Exception as error:
             raise intake.as_answer(error) from None
 
@@ -158,7 +160,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
         """
         try:
             intake.admit(request)
-            result = _judge(detector, intake.read(picture))
+            result = _judge(detector(), intake.read(picture))
             return _heatmap_of(result, face)
         except Exception as error:
             raise intake.as_answer(error) from None
@@ -299,10 +301,10 @@ def _enlarged(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(pixels).resize((_SLIDER, _SLIDER), Image.Resampling.BICUBIC)
 
 
-def _judge(detector: Callable[[], Detector], photo: picture.Picture) -> Result:
+def _judge(detector: Detector, photo: picture.Picture) -> Result:
     """The one call of the detector. The log tells counts and timings, nothing of the picture."""
     started = time.perf_counter()
-    result = detector().detect(photo)
+    result = detector.detect(photo)
     log.info("1 picture, %d faces, %.0f ms", len(result.faces), 1000 * (time.perf_counter() - started))
     return result
 

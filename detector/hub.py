@@ -1,0 +1,235 @@
+"""Files of a repository on the Hub, checked and kept: within a bounded time, or a reason why not.
+
+The client library is imported when it is needed, since it takes longer to import than a picture takes to judge.
+"""
+
+import hashlib
+import queue
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from detector import files
+from detector.errors import ModelError
+
+T = TypeVar("T")
+
+WITHIN = 25.0  # seconds for all requests of a start together
+_TIMEOUT = 10.0  # seconds without a byte from the server
+WAITS = (0.5, 1.0, 2.0, 4.0)  # seconds before each new attempt
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_REVISION = re.compile(r"(?!.*\.\.)[\w.-]+(/[\w.-]+)*", re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class HubTrouble(Exception):
+    """The Hub could not be asked for now. The message is a clause, to follow "because". `wait` is how many seconds the
+    Hub asks for before the next attempt, None where another attempt is of no use."""
+
+    def __init__(self, reason: str, wait: float | None = 0.0) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Files of a repository at the commit `revision`, in `folder`. The cache owns them: they are only read."""
+
+    folder: Path
+    revision: str
+
+
+def parse(text: str) -> tuple[str, str | None] | None:
+    """(repository, revision or None) of `owner/name` or `owner/name@revision`; None for what has another form."""
+    repo, at, revision = text.partition("@")
+    if not _NAME.fullmatch(repo) or (at and not _REVISION.fullmatch(revision)):
+        return None
+    return repo, revision or None
+
+
+def is_commit(revision: str) -> bool:
+    """Whether the revision can never name anything else."""
+    return _COMMIT.fullmatch(revision) is not None
+
+
+def pull(
+    repo: str,
+    revision: str,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    *,
+    check: Callable[[Path], None],
+    limit: int,
+    refresh: bool = False,
+) -> Snapshot:
+    """The files at what `revision`, a branch, tag or commit, means now; those that the cache has are not sent again,
+    unless `refresh` is set. Every file is compared with the hash that the Hub lists.
+
+    `check` is called with the folder when the first required file is there, before the others are fetched; `limit` is
+    the largest size of a file, in bytes. Raises ModelError where the Hub refuses or has no such thing, HubTrouble where
+    it could not be asked within WITHIN seconds. A download that is late goes on in the background, for the next call.
+    """
+
+    def attempt() -> Snapshot:
+        try:
+            return _pull(repo, revision, required, optional, check, limit, refresh)
+        except (ModelError, HubTrouble):
+            raise
+        except Exception as error:
+            raise explain(error, repo, revision) from error
+
+    with _lock:
+        if repo in _late and _late[repo].is_alive():
+            raise HubTrouble("an earlier download of it is still going on", None)
+    return _within(WITHIN, repo, attempt)
+
+
+_lock = threading.Lock()
+_late: dict[str, threading.Thread] = {}
+
+
+def _within(seconds: float, repo: str, attempt: Callable[[], T]) -> T:
+    """The answer of `attempt`, in a thread that can be left behind: a server may drip bytes for ever."""
+    answers: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+    stop = threading.Event()
+
+    def work() -> None:
+        try:
+            answers.put((True, retried(attempt, stop)))
+        except BaseException as error:  # the native part of the client raises such
+            answers.put((False, error))
+
+    thread = threading.Thread(target=work, daemon=True, name="hub")
+    thread.start()
+    try:
+        done, value = answers.get(timeout=seconds)
+    except queue.Empty:
+        stop.set()
+        with _lock:
+            _late[repo] = thread
+        raise HubTrouble(f"the Hub did not send it within {seconds:.0f} seconds", None) from None
+    if not done:
+        raise value
+    return value
+
+
+def retried(attempt: Callable[[], T], stop: threading.Event | None = None) -> T:
+    """What `attempt` returns, tried again after each of WAITS for as long as it raises HubTrouble that may pass."""
+    stop = stop or threading.Event()
+    for pause in WAITS:
+        try:
+            return attempt()
+        except HubTrouble as trouble:
+            if trouble.wait is None or trouble.wait > _TIMEOUT or stop.wait(max(pause, trouble.wait)):
+                raise
+    return attempt()
+
+
+def _pull(
+    repo: str,
+    revision: str,
+    required: Sequence[str],
+    optional: Sequence[str],
+    check: Callable[[Path], None],
+    limit: int,
+    refresh: bool,
+) -> Snapshot:
+    from huggingface_hub import HfApi
+
+    api = HfApi()
+    info = api.model_info(repo, revision=revision, files_metadata=True, timeout=_TIMEOUT)
+    listed = {sibling.rfilename: sibling for sibling in info.siblings or []}
+    for name in required:
+        if name not in listed:
+            raise ModelError(f"{repo} on the Hub has no {name}, so it is no model of this detector: look at the name.")
+    names = [*required, *(name for name in optional if name in listed)]
+    for name in names:
+        if (listed[name].size or 0) > limit:
+            raise ModelError(f"{name} of {repo} is larger than any model should be: it was not loaded.")
+    for number, name in enumerate(names):
+        path = Path(api.hf_hub_download(repo, name, revision=info.sha, force_download=refresh))
+        if not is_as_listed(path.read_bytes(), listed[name]):
+            path.resolve().unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            raise HubTrouble("other bytes arrived than the Hub lists")
+        if number == 0:
+            check(path.parent)
+    return Snapshot(path.parent, info.sha)
+
+
+def is_as_listed(content: bytes, sibling: Any) -> bool:
+    """Whether a file is what the Hub lists as `sibling` (huggingface_hub.hf_api.RepoSibling, with its metadata)."""
+    if sibling.lfs is not None:
+        return hashlib.sha256(content).hexdigest() == sibling.lfs.sha256
+    blob = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False)  # git's name of it
+    return sibling.blob_id is None or blob.hexdigest() == sibling.blob_id
+
+
+def remember(snapshot: Snapshot, revision: str) -> None:
+    """Note in the cache that `revision` means this snapshot, for when the Hub is away. Only a snapshot that was found
+    whole and usable should be."""
+    if is_commit(revision):
+        return
+    reference = snapshot.folder.parent.parent / "refs" / revision
+    try:
+        reference.parent.mkdir(parents=True, exist_ok=True)
+        files.write(reference, snapshot.revision.encode())
+    except OSError:  # a cache that may only be read serves as well
+        pass
+
+
+def cached(repo: str, revision: str, required: Sequence[str]) -> Snapshot | None:
+    """What is kept of `revision` from before, None where a file is missing. Asks nobody."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = [try_to_load_from_cache(repo, name, revision=revision) for name in required]
+    if not all(isinstance(path, str) for path in found):
+        return None
+    folder = Path(found[0]).parent
+    return Snapshot(folder, folder.name)
+
+
+def explain(error: Exception, repo: str, revision: str | None = None) -> ModelError | HubTrouble:
+    """What a failed call of the client means: a refusal that lasts, or trouble that may pass."""
+    import httpx2
+    from huggingface_hub import errors, get_token
+
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(error, ConnectionError) and (told := re.search(r"\((\d{3}) ", str(error))):
+        status = int(told[1])  # the native part of the client tells it in words only
+    match error:
+        case errors.GatedRepoError():
+            return ModelError(f"{repo} on the Hub asks to accept its terms first: do so on its page, and set HF_TOKEN.")
+        case errors.RepositoryNotFoundError() if get_token():
+            return ModelError(f"The Hub shows no {repo} to the owner of this token: look at the name and the rights.")
+        case errors.RepositoryNotFoundError():
+            return ModelError(f"The Hub has no public {repo}: look at the name, or set HF_TOKEN if it is private.")
+        case errors.RevisionNotFoundError():
+            return ModelError(f"{repo} has no revision {revision}: name a branch, a tag or a whole commit.")
+        case errors.DisabledRepoError():
+            return ModelError(f"The Hub has closed {repo}: choose another model.")
+        case errors.HFValidationError():
+            return ModelError(f"{repo} is no name that the Hub can have: write owner/name or owner/name@revision.")
+        case errors.OfflineModeIsEnabled():
+            return HubTrouble("HF_HUB_OFFLINE is set", None)
+        case errors.HfHubHTTPError() | ConnectionError() if status == 401:
+            return ModelError("The Hub does not know the token in use: make a new one and set HF_TOKEN.")
+        case errors.HfHubHTTPError() | ConnectionError() if status == 403:
+            return ModelError(f"The token in use has no right to do this with {repo}: take one that has.")
+        case errors.HfHubHTTPError():
+            after = error.response.headers.get("retry-after", "")
+            lasting = status is not None and status < 500 and status not in (408, 429)
+            wait = None if lasting else float(after) if after.isdigit() else 0.0
+            return HubTrouble(f"the Hub answered with error {status}", wait)
+        case httpx2.TimeoutException():
+            return HubTrouble("the Hub did not answer in time")
+        case httpx2.ConnectError():
+            return HubTrouble("the Hub could not be reached")
+        case httpx2.HTTPError() | errors.LocalEntryNotFoundError() | ConnectionError():
+            return HubTrouble("the connection to the Hub broke")
+        case OSError(errno=int()):
+            return HubTrouble("the cache of downloads could not be written", None)
+    return HubTrouble("what the Hub sent could not be used")
