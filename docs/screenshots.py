@@ -62,7 +62,8 @@ def main() -> None:
                     use(page)
                     page.wait_for_timeout(1500)  # pictures fade in
                     suffix = "" if scheme == "light" else "-dark"
-                    page.screenshot(path=options.out / f"{tab.lower()}-{name}{suffix}.png", full_page=True)
+                    file = options.out / f"{tab.lower()}-{name}{suffix}.png"
+                    page.screenshot(path=file, full_page=tab != "About")  # which is many screens long
                     page.close()
 
 

@@ -1,4 +1,4 @@
-"""python -m training fit | ablate | export | evaluate | forge | publish | publish-space: all options under --help."""
+"""python -m training fit | ablate | export | evaluate | forge | publish | publish-space; options under --help."""
 
 import argparse
 import dataclasses
@@ -148,6 +148,41 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run)
 
 
+def _add_forge(commands: argparse._SubParsersAction) -> None:
+    from training.forge import METHODS, ForgeOptions, forge
+
+    default = ForgeOptions()
+    parser = commands.add_parser("forge", help="real photographs -> a data set of forgeries made of them")
+    parser.add_argument("photos", type=Path, metavar="INPUT", help="folder of photographs of people")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write; --data takes it")
+    parser.add_argument(
+        "--methods", nargs="+", choices=METHODS, default=METHODS, help=f"(default: {' '.join(METHODS)})"
+    )
+    parser.add_argument("--count", type=int, default=default.count, help="of each photograph (default: %(default)s)")
+    parser.add_argument(
+        "--around", type=float, default=default.around, help="cut, in face sides (default: %(default)s)"
+    )
+    parser.add_argument("--size", type=int, default=default.size, help="pixels at most (default: %(default)s)")
+    parser.add_argument("--quality", type=int, default=default.quality, help="of the JPEG files (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=default.seed, help="the same, the same files (default: %(default)s)"
+    )
+
+    def run(arguments: argparse.Namespace) -> int:
+        options = ForgeOptions(
+            tuple(arguments.methods),
+            arguments.count,
+            arguments.around,
+            arguments.size,
+            arguments.quality,
+            arguments.seed,
+        )
+        forge(arguments.photos, arguments.out, options)
+        return 0
+
+    parser.set_defaults(run=run)
+
+
 def _add_publish(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("publish", help="a model folder -> the Hub; HF_TOKEN says who you are")
     parser.add_argument("folder", type=Path, metavar="MODEL_FOLDER", help="what export and evaluate wrote")
@@ -192,41 +227,6 @@ def _add_publish_space(commands: argparse._SubParsersAction) -> None:
             arguments.repo, model=arguments.model, revision=arguments.revision, private=arguments.private
         )
         print(f"{arguments.repo}@{revision}")
-        return 0
-
-    parser.set_defaults(run=run)
-
-
-def _add_forge(commands: argparse._SubParsersAction) -> None:
-    from training.forge import METHODS, ForgeOptions, forge
-
-    default = ForgeOptions()
-    parser = commands.add_parser("forge", help="real photographs -> a data set of forgeries made of them")
-    parser.add_argument("photos", type=Path, metavar="INPUT", help="folder of photographs of people")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write; --data takes it")
-    parser.add_argument(
-        "--methods", nargs="+", choices=METHODS, default=METHODS, help=f"(default: {' '.join(METHODS)})"
-    )
-    parser.add_argument("--count", type=int, default=default.count, help="of each photograph (default: %(default)s)")
-    parser.add_argument(
-        "--around", type=float, default=default.around, help="cut, in face sides (default: %(default)s)"
-    )
-    parser.add_argument("--size", type=int, default=default.size, help="pixels at most (default: %(default)s)")
-    parser.add_argument("--quality", type=int, default=default.quality, help="of the JPEG files (default: %(default)s)")
-    parser.add_argument(
-        "--seed", type=int, default=default.seed, help="the same, the same files (default: %(default)s)"
-    )
-
-    def run(arguments: argparse.Namespace) -> int:
-        options = ForgeOptions(
-            tuple(arguments.methods),
-            arguments.count,
-            arguments.around,
-            arguments.size,
-            arguments.quality,
-            arguments.seed,
-        )
-        forge(arguments.photos, arguments.out, options)
         return 0
 
     parser.set_defaults(run=run)

@@ -47,10 +47,10 @@ training. Where a host such as Hugging Face runs this page, it carries the traff
 )
 
 API_DESCRIPTION = (
-    "Which model answers: where it comes from (source, repo, revision, and note: why it is not the one asked for), its "
-    "architecture, input size in pixels, SHA-256, bands (below real_below the verdict is likely_real, from fake_above "
-    "likely_fake), the rate at which verdicts were right on validation pictures, format version, date, and its "
-    "figures by test set and condition, each with its value and the low and high end of its 95% interval."
+    "Which model answers: where it comes from (source, repo, revision; note says why, where it stands in for another), "
+    "its architecture, input size in pixels, SHA-256, bands (below real_below the verdict is likely_real, from "
+    "fake_above likely_fake), the rate at which verdicts were right on validation pictures, format version, date, and "
+    "its figures by test set and condition, each with its value and the low and high end of its 95% interval."
 )
 
 
@@ -129,8 +129,8 @@ def record_html(folder: ModelFolder) -> str:
     told = describe(folder)
     bands, rate = told["bands"], told["stated_rate"]
     rows = {
-        **({"Why this model": told["note"]} if told["note"] else {}),
         "Model": f"{told['repo']}@{told['revision']}" if told["repo"] else told["source"],
+        **({"Why this model": told["note"]} if told["note"] else {}),
         "Architecture": f"{told['architecture']}, {told['input_size']} × {told['input_size']} pixels",
         "SHA-256": told["sha256"],
         "Verdicts": f"likely real below a score of {100 * bands['real_below']:.1f}, "

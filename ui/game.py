@@ -165,9 +165,12 @@ def build(detector: Callable[[], Detector]) -> None:
     """Lay the tab out in the `gr.Blocks` that is open. `detector` is called after the first guess, not before."""
     gallery = functools.cache(pictures.configured)
 
-    @functools.lru_cache(2 * pictures.MOST)
     def judge(index: int) -> Answer:
-        result = detector().detect(gallery()[index].file)
+        return judged(index, detector())
+
+    @functools.lru_cache(2 * pictures.MOST)
+    def judged(index: int, by: Detector) -> Answer:
+        result = by.detect(gallery()[index].file)
         face = result.faces[0] if result.faces else None
         return Answer(result.verdict, result.p_fake, face and face.crop, face and face.activation)
 

@@ -210,7 +210,7 @@ CSS = """
 .evidence .tag { display: inline-block; padding: 1px 8px; border: 1px solid var(--line); border-radius: 4px;
   font-size: 13px; color: var(--soft); background: var(--paper-2); margin-left: 6px; font-weight: 500; }
 .evidence .meaning { color: var(--soft); font-size: 14px; margin-top: 3px; }
-.evidence .absent { margin-top: 14px; padding-top: 12px; border-top: 1px solid var(--line); }
+.page.evidence .absent { max-width: none; margin-top: 14px; padding-top: 12px; border-top: 1px solid var(--line); }
 .limits ul { margin-top: 8px; display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr));
   gap: 10px 28px; }
 .limits li { font-size: 15px; padding-left: 16px; position: relative; }
