@@ -110,6 +110,12 @@ def test_the_last_tenth_of_each_class_is_held_out_where_there_is_no_validation(t
     assert len(load(folder, "test").rows) == 4
 
 
+def test_of_a_few_pictures_none_is_held_out(tmp_path: Path) -> None:
+    folder = write_parquet(tmp_path / "few", {"train": rows(2, 2)})
+    assert (len(load(folder, "train").rows), len(load(folder, "validation").rows)) == (4, 0)
+    assert load(folder, "validation").faces == []
+
+
 def test_nothing_is_held_out_where_there_is_a_validation_split(tmp_path: Path) -> None:
     folder = write_parquet(tmp_path, {"train": rows(10, 10), "validation": rows(1, 1, 100)})
     assert len(load(folder).rows) == 20

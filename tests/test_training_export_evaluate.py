@@ -66,7 +66,7 @@ def test_the_detector_says_what_keras_says(served: Detector, model_folder: Path,
 def test_the_configuration_describes_the_folder(config: dict, model_folder: Path, run: Path) -> None:
     assert config["sha256"] == hashlib.sha256((model_folder / "model.tflite").read_bytes()).hexdigest()
     assert (config["format_version"], config["architecture"]) == (1, "sequential-baseline")
-    assert (config["input_size"], config["crop_margin"], config["stated_rate"]) == (64, 1.2, 0.99)
+    assert (config["input_size"], config["crop_margin"], config["stated_rate"]) == (64, 1.4, 0.99)
     assert config["data"] == {
         "portraits_and_blends": {
             "terms": None,

@@ -217,6 +217,8 @@ def _bytes(value: dict) -> bytes:
 
 
 def _with_faces(source: Source, rows: datasets.Dataset, targets: np.ndarray, split: str, cache: Path | None) -> Split:
+    if not len(rows):  # `datasets` gives such a split no columns
+        return Split(source.name, rows, targets, [], [], [])
     key = hashlib.sha256(f"{rows._fingerprint} {faces.FINDER_VERSION}".encode()).hexdigest()[:16]
     folder = cache or _cache_beside(source.spec)
     file = folder / f"faces-{faces.FINDER_VERSION}-{split}-{key}.parquet"

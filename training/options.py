@@ -35,7 +35,7 @@ class FitOptions:
         "", "name of a layer: it and all before it stay as they are; block2_add makes a step nearly twice as fast"
     )
     input_size: int = _option(0, "pixels; 0: what the architecture was designed for")
-    margin: float = _option(1.2, "crop side in face sides: the face with its outline, little background to learn")
+    margin: float = _option(1.4, "crop side in face sides: the face, its outline and what a blend must match around it")
     jitter: float = _option(1.0, "of the crop's scale, place and resampling; 0 teaches the data set's geometry")
     corruptions: tuple[str, ...] = _option(corruptions.NAMES, "alterations to draw from; none with no name given")
     self_blend: float = _option(0.1, "share of real faces blended with themselves into forgeries")
