@@ -25,6 +25,7 @@ log = logging.getLogger("app")
 
 _WAITING = 32  # visitors in the queue; the next one is told to come back
 _REFRESH_MINUTES = float(os.environ.get("DETECTOR_REFRESH_MINUTES", 10))  # between looks for a newer model; 0 is never
+_SESSIONS = 250  # whose state is kept: every call of the API is one and takes 150 kB; the least used is dropped
 _AT_ONCE = 2  # pictures judged at the same time: each uses the cores that it finds
 
 
@@ -109,6 +110,7 @@ def launch_options() -> dict[str, Any]:
         "run_history": False,  # a visitor's pictures are kept nowhere, their own browser included
         "enable_monitoring": False,
         "ssr_mode": False,
+        "state_session_capacity": _SESSIONS,
         "footer_links": ["api"],
     }
 
