@@ -86,19 +86,14 @@ class FaceFinder:
         return [face for face, mean in zip(faces, means, strict=True) if mean >= sure]
 
     def _second_look(self, image: Image.Image, row: np.ndarray, min_score: float) -> np.ndarray | None:
-        left, top, right, bottom = row[1:5]
-        side = max(right - left, bottom - top) * _WINDOW
-        window = ((left + right - side) / 2, (top + bottom - side) / 2, side)
-        again = self._look(image, window, min_score)
+        again = self._look(image, _around(row, _WINDOW), min_score)
         overlaps = _iou(row[1:5], again[:, 1:5])
         return again[int(np.argmax(overlaps))] if len(again) and overlaps.max() > _IOU else None
 
     def _wide_look(self, image: Image.Image, row: np.ndarray, mirrored: bool) -> float:
         """The score of the same face in a wider window; 0 where it is not found again."""
-        left, top, right, bottom = row[1:5]
-        side = max(right - left, bottom - top) * _WIDE
-        window = ((left + right - side) / 2, (top + bottom - side) / 2, side)
-        again = self._look(image, window, 0.1, mirrored)  # the box is in the middle: mirrored, it is where it was
+        # The box is in the middle: mirrored, it is where it was.
+        again = self._look(image, _around(row, _WIDE), 0.1, mirrored)
         return float(max(again[_iou(row[1:5], again[:, 1:5]) > _IOU, 0], default=0.0))
 
     def _look(
@@ -154,6 +149,13 @@ def cut(
         columns = np.clip(np.arange(x0, x1), 0, width - 1) - first_column
         part = part[rows][:, columns]
     return np.asarray(Image.fromarray(np.ascontiguousarray(part)).resize((size, size), resample, reducing_gap=3.0))
+
+
+def _around(row: np.ndarray, sides: float) -> tuple[float, float, float]:
+    """The window of so many face sides with the face in its middle."""
+    left, top, right, bottom = row[1:5]
+    side = max(right - left, bottom - top) * sides
+    return (left + right - side) / 2, (top + bottom - side) / 2, side
 
 
 def _windows(width: int, height: int) -> list[tuple[float, float, float]]:

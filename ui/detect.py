@@ -227,7 +227,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
     judged = gr.State([], time_to_live=intake.KEPT_SECONDS)
 
     # preprocess=False: gradio would open the file with every decoder that Pillow has, and answer a bare "Error" where
-    # that fails. _source() takes what it hands over instead.
+    # that fails. intake.read() takes what it hands over instead.
     upload.change(
         answer,
         upload,
