@@ -55,6 +55,23 @@ def test_a_crop_is_judged_alike_alone_and_among_others(classifier, crops, answer
     assert turned[::-1] == pytest.approx(answers[0], abs=1e-3)
 
 
+def test_a_suspected_face_is_looked_at_mirrored_too(classifier, crops):
+    """Noise of all strengths over the face: some crops are clearly real at first sight, some are not."""
+    noise = np.random.default_rng(0).normal(0, 1, crops.shape) * np.linspace(0, 160, len(crops))[:, None, None, None]
+    noisy = np.clip(crops + noise, 0, 255).astype(np.uint8)
+    (one, one_map), (other, _) = classifier.look(noisy), classifier.look(noisy[:, :, ::-1])
+    both, both_map = classifier.judge(noisy)
+    clear = one <= -2
+    assert 0 < clear.sum() < len(clear)
+    assert both[clear] == pytest.approx(one[clear], abs=1e-3)
+    assert both[~clear] == pytest.approx((one + other)[~clear] / 2, abs=1e-3)
+    assert np.abs(both_map - one_map)[clear].max() < 1e-2 < np.abs(both_map - one_map)[~clear].max()
+    assert both_map.mean(axis=(1, 2)) == pytest.approx(both, abs=1e-3)
+    suspected = ~clear & (other > -2)
+    assert suspected.any()
+    assert classifier.judge(noisy[suspected][:, :, ::-1])[0] == pytest.approx(both[suspected], abs=1e-3)
+
+
 def test_different_crops_are_told_apart(answers):
     assert np.ptp(answers[0]) > 1e-3
 

@@ -16,6 +16,7 @@ from PIL import Image
 from training_fixtures import EPOCHS, FACELESS, ROOT, TRUNCATED, odd_file, rows, write_parquet
 
 from detector import Detector, model_store
+from detector.classifier import CLEARLY_REAL
 from training import __main__ as command_line
 from training import corruptions, data, export
 from training.errors import TrainingError
@@ -48,11 +49,15 @@ def card(measured_folder: Path) -> ModelCard:
 
 
 def test_the_detector_says_what_keras_says(served: Detector, model_folder: Path, small_set: Path) -> None:
-    """Of the same pictures, from the file to the logit; and it cuts the crops that training cut."""
+    """Of the same pictures, from the file to the logit, of one look or of two; and it cuts the crops that training
+    cut."""
     network = keras.saving.load_model(model_folder / "model.keras", compile=False, safe_mode=True)
     split = data.load(Source(str(small_set)), "test")
     crops, _ = data.serving_crops(split, served.model.input_size, served.model.margin)
-    logits = np.asarray(network(crops.astype(np.float32), training=False))[:, 0]
+    one, mirrored = (
+        np.asarray(network(c.astype(np.float32), training=False))[:, 0] for c in (crops, crops[:, :, ::-1])
+    )
+    logits = np.where(one > CLEARLY_REAL, (one + mirrored) / 2, one)
     results = list(served.detect_many(split.file(face.index) for face in split.faces))
     for result, crop, logit in zip(results, crops, logits, strict=True):
         face = data.labelled_face(result.faces, result.picture.width, result.picture.height)

@@ -63,7 +63,8 @@ def _text(config: dict[str, Any], metrics: dict[str, Any]) -> str:
 
 Says of a face in a photograph how likely it is that it was forged, or that it cannot tell. A face is found by BlazeFace
 (`{config["face_finder"]}`), cut out as a square of {config["crop_margin"]:g} face sides, and judged by a network whose
-last features add up to the score, so that they double as the heat map. Below P(fake) {bands["real_below"]:.3f} the
+last features add up to the score, so that they double as the heat map. A face that is not clearly real at first sight
+is judged mirrored too, and the mean counts. Below P(fake) {bands["real_below"]:.3f} the
 verdict is *likely real*, from {bands["fake_above"]:.3f} *likely fake*, between them *uncertain*.
 
 ## Use

@@ -120,7 +120,7 @@ def _compare(model: keras.Model, classifier: Classifier, crops: np.ndarray) -> t
     """The largest difference of a logit, and over how many crops it was taken."""
     some = crops[np.linspace(0, len(crops) - 1, min(_CHECKED, len(crops))).astype(int)]
     expected = np.asarray(model.predict(some, verbose=0)).reshape(-1)
-    logits, maps = classifier.judge(some)
+    logits, maps = classifier.look(some)
     difference = float(np.abs(expected - logits).max())
     if not difference <= TOLERANCE:
         raise ExportError(f"LiteRT's logits differ from Keras's by {difference:.4f}: the model was not exported.")
