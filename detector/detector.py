@@ -198,6 +198,9 @@ def _warnings(seen: _Seen) -> Iterator[str]:
     blurred = sum(_sharpness(crop) < _BLURRED for crop in seen.crops)
     if tiny:
         yield f"{some(tiny)} smaller than {TINY_FACE} pixels: little is left to judge by, use a larger copy."
+    least = faces.least_face(seen.picture.width, seen.picture.height)
+    if least > 2 * faces.MIN_FACE:
+        yield f"In a picture this large, faces smaller than {least} pixels may be missed: check a part of it for them."
     if cut:
         yield f"{some(cut)} cut off by the edge of the picture: what is missing could not be judged."
     if blurred:

@@ -27,8 +27,9 @@ BORDER = 0.25  # of the longer side, round the whole picture
 _MODEL = Path(__file__).parent / "finder" / "blazeface_back.tflite"
 _INPUT = 256
 _TILE = 384  # pixels: a face of 24 is then 16 wide for the finder, about the least it sees
-_STEP = 0.8  # of a tile to the next one: what a tile cuts in two is whole in the larger tiles
-_MAX_TILES = 120
+_STEP = 0.8  # of a tile, from one to the next
+_LEAST = 16 / _INPUT  # of a tile's side: smaller faces in it are missed
+_MAX_TILES = 36  # of the smallest, which are most: what a large picture costs
 _WINDOW = 2.4  # side of the second look, in face sides
 _WIDE = 3.4  # side of a wider window, seen as it is and mirrored: cups, cats and badges fail there, faces do not
 _IOU = 0.3
@@ -169,15 +170,29 @@ def _windows(width: int, height: int) -> list[tuple[float, float, float]]:
     longer = max(width, height)
     side = longer * (1 + 2 * BORDER)
     windows = [((width - side) / 2, (height - side) / 2, side)]
-    tiles = []
-    while _TILE * 2 ** len(tiles) < longer:
-        tiles.append(float(_TILE * 2 ** len(tiles)))
-    for tile in reversed(tiles):  # the largest first: a huge picture goes without the smallest
-        columns, rows = _steps(width, tile), _steps(height, tile)
-        if len(windows) + len(columns) * len(rows) > _MAX_TILES:
-            break
-        windows += [(x, y, tile) for y in rows for x in columns]
+    tile = _smallest_tile(width, height)
+    while tile < longer:
+        windows += _tiles(width, height, tile)
+        # A tile's overlap holds whole what the next larger tiles are the first to see.
+        tile *= 3
     return windows
+
+
+def least_face(width: int, height: int) -> int:
+    """Side in pixels of the smallest faces that are found for sure in a picture of this size: the larger it is, the
+    coarser it is searched."""
+    return max(MIN_FACE, round(_smallest_tile(width, height) * _LEAST))
+
+
+def _smallest_tile(width: int, height: int) -> float:
+    tile = float(_TILE)
+    while len(_tiles(width, height, tile)) > _MAX_TILES:
+        tile *= 1.05
+    return tile
+
+
+def _tiles(width: int, height: int, tile: float) -> list[tuple[float, float, float]]:
+    return [(x, y, tile) for y in _steps(height, tile) for x in _steps(width, tile)]
 
 
 def _steps(length: int, tile: float) -> list[float]:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from detector import Detector, Face, ImageError, ModelError, Result, Verdict, model_store
+from detector.faces import least_face
 from detector.picture import read
 
 KEYS = ["verdict", "p_fake", "faces", "provenance", "warnings", "picture", "model", "seconds"]
@@ -199,6 +200,13 @@ def test_a_tiny_face_is_warned_of(detector, portrait):
     assert "One face is smaller than 48 pixels" in warned(detector.detect(canvas))
     canvas.paste(portrait.resize((76, 76)), (250, 100))
     assert "2 faces are smaller than 48 pixels" in warned(detector.detect(canvas))
+
+
+def test_of_a_huge_picture_it_is_said_which_faces_may_be_missed(detector):
+    size = (7000, 5000)
+    result = detector.detect(Image.new("RGB", size, (120, 125, 130)))
+    assert result.verdict == Verdict.NO_FACE
+    assert f"faces smaller than {least_face(*size)} pixels may be missed" in warned(result)
 
 
 def test_a_blurred_face_is_warned_of(detector, hopper):

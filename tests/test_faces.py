@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from detector.faces import MIN_FACE, FoundFace, cut
+from detector.faces import MIN_FACE, FoundFace, cut, least_face
 from detector.picture import read
 
 # Drawn by hand: from the hairline or the brows to the chin, from ear to ear.
@@ -108,6 +108,28 @@ def test_a_face_of_40_pixels_is_found_in_a_large_picture(finder, portrait):
     (found,) = finder.find(pixels)
     assert iou(found.box, boxes[0]) > 0.6
     assert abs(found.side - 40) < 10
+
+
+@pytest.mark.parametrize("size", [(460, 345), (640, 480), (1100, 825)])
+@pytest.mark.parametrize("face", [28, 60, 110])
+def test_a_face_is_found_wherever_it_is(finder, portrait, size, face):
+    """Corners, edges and middle: in a tile, across two of them, or half of either."""
+    for across, down in ((0, 0), (0.5, 0.5), (0.33, 0.9), (1, 0.45)):
+        left, top = round(across * (size[0] - 2 * face)), round(down * (size[1] - 2 * face))
+        pixels, boxes = pasted(portrait, size, [(left, top, face)])
+        (found,) = finder.find(pixels)
+        assert iou(found.box, boxes[0]) > 0.5, (left, top)
+
+
+@pytest.mark.parametrize("size", [(256, 256), (640, 480), (4000, 3000), (7300, 5500), (20000, 500)])
+def test_the_least_face_of_a_large_picture_is_found(finder, portrait, size):
+    face = least_face(*size)
+    assert face >= MIN_FACE and (size[0] > 2000) == (face > MIN_FACE)
+    if size[0] * size[1] > 20_000_000:
+        return  # the same windows, and seconds to make
+    pixels, boxes = pasted(portrait, size, [(size[0] * 2 // 3, size[1] // 5, round(face * 1.2))])
+    (found,) = finder.find(pixels)
+    assert iou(found.box, boxes[0]) > 0.5
 
 
 def test_several_faces_are_found_the_largest_first(finder, portrait):
