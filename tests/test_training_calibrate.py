@@ -112,6 +112,17 @@ def test_a_source_of_real_faces_counts_for_false_accusations_only() -> None:
     assert accused.mean() <= calibrate.FALSE_ACCUSATIONS
 
 
+def test_nobody_is_accused_more_often_in_a_worse_copy() -> None:
+    both = source(4000, 1.0, 3.0)
+    alone = calibrate.fit({"both": both})
+    worse = both[0] + np.float32(2.5), both[1]  # every copy looks more forged than its original
+    with_copies = calibrate.fit({"both": both}, copies={"both": worse})
+    accused = with_copies.p_fake(only(worse, 0.0)[0]) >= with_copies.fake_above
+    assert (alone.p_fake(only(worse, 0.0)[0]) >= alone.fake_above).mean() > calibrate.FALSE_ACCUSATIONS
+    assert accused.mean() <= calibrate.FALSE_ACCUSATIONS
+    assert (with_copies.temperature, with_copies.real_below) == (alone.temperature, alone.real_below)
+
+
 def test_sources_of_one_class_each_are_taken_together() -> None:
     both = source(4000, 1.0, 3.0)
     calibration = calibrate.fit({"reals": only(both, 0.0), "fakes": only(both, 1.0)})

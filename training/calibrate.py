@@ -19,8 +19,9 @@ _STEP = 0.005  # by which the rate is lowered for that
 Logits = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
-def fit(logits: Logits, rate: float = RATE) -> Calibration:
-    """The calibration for logits (N,) and targets (N,), 1 for fake, of each validation source by name.
+def fit(logits: Logits, rate: float = RATE, copies: Logits | None = None) -> Calibration:
+    """The calibration for logits (N,) and targets (N,), 1 for fake, of each validation source by name; `copies` are
+    logits of worse copies of the same pictures, on whose real faces no more may be called fake either.
 
     `real_below` and `fake_above` are the tightest around 0.5 for which, on each side by itself: verdicts are right at
     `rate` when every source counts alike, at SOURCE_RATE on each source with both classes, and no source has more than
@@ -36,20 +37,22 @@ def fit(logits: Logits, rate: float = RATE) -> Calibration:
     scores = {name: (plain.p_fake(values), t > 0.5) for name, (values, t) in logits.items() if len(t)}
     if not any(_both(fake) for _, fake in scores.values()):  # each source has one class: rates are those of all
         scores["all"] = tuple(np.concatenate(part) for part in zip(*scores.values(), strict=True))
+    copied = [plain.p_fake(values)[t < 0.5] for values, t in (copies or {}).values()]
+    real = [p[~fake] for p, fake in scores.values()] + copied
     steps = np.concatenate([np.arange(0.5, 0.99, 0.005), 1 - np.geomspace(0.01, 1e-4, 40)])
-    fake_above = next((t for t in steps if _fake_side_holds(scores, t, rate)), 1.0)
+    fake_above = next((t for t in steps if _fake_side_holds(scores, real, t, rate)), 1.0)
     real_below = next((1 - t for t in steps if _real_side_holds(scores, 1 - t, rate)), 0.0)
     return Calibration(temperature, float(real_below), float(fake_above))
 
 
-def fit_usable(logits: Logits, rate: float = RATE) -> tuple[Calibration, float]:
+def fit_usable(logits: Logits, rate: float = RATE, copies: Logits | None = None) -> tuple[Calibration, float]:
     """As `fit`, at the highest rate up to `rate` that leaves DECIDED of the pictures with a verdict; and that rate.
 
     Where even 0.9 leaves fewer, the calibration is that for `rate`. Raises as `fit` does.
     """
-    strict = fit(logits, rate)
+    strict = fit(logits, rate, copies)
     for lower in np.arange(rate, 0.9, -_STEP):
-        calibration = fit(logits, float(lower))
+        calibration = fit(logits, float(lower), copies)
         decided = [_decided(calibration, values) for values, targets in logits.values() if _both(targets > 0.5)]
         if decided and np.mean(decided) >= DECIDED:
             return calibration, round(float(lower), 4)
@@ -98,8 +101,10 @@ def fit_temperature(logits: Logits) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
 
 
-def _fake_side_holds(scores: Mapping[str, tuple[np.ndarray, np.ndarray]], threshold: float, rate: float) -> bool:
-    if any((p[~fake] >= threshold).mean() > FALSE_ACCUSATIONS for p, fake in scores.values() if (~fake).any()):
+def _fake_side_holds(
+    scores: Mapping[str, tuple[np.ndarray, np.ndarray]], real: list[np.ndarray], threshold: float, rate: float
+) -> bool:
+    if any((p >= threshold).mean() > FALSE_ACCUSATIONS for p in real if len(p)):
         return False
     return _right_enough([fake[p >= threshold] for p, fake in scores.values() if _both(fake)], rate)
 
