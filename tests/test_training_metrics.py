@@ -140,3 +140,10 @@ def test_the_roc_curve_runs_from_corner_to_corner_over_the_area_that_auc_states(
     assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
     assert (np.diff(x) >= 0).all() and (np.diff(y) >= 0).all()
     assert np.trapezoid(y, x) == pytest.approx(roc_auc_score(answers.targets, answers.p_face), abs=0.01)
+
+
+def test_the_luck_of_a_small_set_weighs_little() -> None:
+    counts = {"large": 2500, "small": 25, "unused": 9}
+    assert metrics.mean_by_precision({"large": 0.9, "small": 0.9}, counts) == pytest.approx(0.9)
+    assert metrics.mean_by_precision({"large": 0.9, "small": 0.79}, counts) == pytest.approx(0.89)
+    assert metrics.mean_by_precision({"small": 0.7}, counts) == pytest.approx(0.7)

@@ -23,6 +23,7 @@ from tensorboardX import SummaryWriter  # TensorBoard's files without TensorFlow
 from training import architectures, data
 from training.errors import Interrupted, TrainingError
 from training.files import settle, write
+from training.metrics import mean_by_precision
 from training.options import FitOptions
 
 log = logging.getLogger(__name__)
@@ -157,14 +158,17 @@ def _draws(model: keras.Model) -> list[Any]:
 
 def _validate(model: Any, crops: list, options: FitOptions, state: _State, out: Path, board: SummaryWriter) -> None:
     row: dict[str, Any] = {"step": state.step, "auc": {}, "accuracy": {}}
+    faces = {}
     for split, pictures, targets in crops:
         if not len(targets):
             continue
         logits = predict(model, pictures, options.batch_size)
+        faces[split.name] = len(targets)
         row["accuracy"][split.name] = float(((logits > 0) == (targets > 0.5)).mean())
         if 0 < targets.sum() < len(targets):
             row["auc"][split.name] = float(roc_auc_score(targets, logits))
-    mean = float(np.mean(list(row["auc"].values()))) if row["auc"] else float(np.mean(list(row["accuracy"].values())))
+    figures = row["auc"] or row["accuracy"]
+    mean = mean_by_precision(figures, faces)
     row["mean_auc"] = mean
     state.history.append(row)
     for kind in ("auc", "accuracy"):
