@@ -37,14 +37,15 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument(
         "source",
         metavar="INPUT",
-        help="a folder of pictures or parquet files, a file, an address (s3://…, hf://datasets/…), or owner/name[@revision] "
-        "of a data set on the Hub",
+        help="a folder of pictures or parquet files, a file, an address (s3://…, hf://datasets/…), or "
+        "owner/name[@revision] of a data set on the Hub",
     )
     judge.add_argument("output", metavar="OUTPUT", help="a folder or address for the parquet files")
     judge.add_argument(
         "--model",
         metavar="FOLDER|owner/name[@revision]",
-        help="a model folder, or a model on the Hub (default: $DETECTOR_MODEL at $DETECTOR_REVISION, else the bundled one)",
+        help="a model folder, or a model on the Hub (default: $DETECTOR_MODEL at $DETECTOR_REVISION, else the bundled "
+        "one)",
     )
     judge.add_argument("--refresh", action="store_true", help="download the model from the Hub anew")
     judge.add_argument("--column", help="that of the pictures in parquet files (default: the only one, or image)")

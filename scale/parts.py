@@ -129,7 +129,7 @@ def row(file: str, sha256: str | None, answer: dict[str, Any] | str) -> dict[str
 
 
 def _files(output: Place, tidy: bool = False) -> list[str]:
-    """Paths of the parts. With `tidy`, what a killed run left behind, under names that readers pass over, is removed."""
+    """Paths of the parts. With `tidy`, what a killed run left, under names that readers pass over, is removed."""
     output.fs.invalidate_cache()
     if not output.fs.exists(output.root):
         return []
