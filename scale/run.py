@@ -4,7 +4,7 @@ import logging
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -60,31 +60,33 @@ class Progress:
 
 def judge(options: Options) -> Iterator[Progress]:
     """Judge everything, telling how far it is. Raises ScaleError and ModelError."""
-    client = (options.address or "").startswith("ray://")
-    with _cluster(options):
+    if (options.address or "").startswith("ray://"):
         # A client is no part of the cluster and need not see the pictures: there the run is an actor of its own.
-        yield from _far(options) if client else _here(options)
+        with _cluster(options):
+            yield from _far(options)
+    else:
+        yield from _run(options, _cluster(options))
 
 
-def _here(options: Options) -> Iterator[Progress]:
+def _run(options: Options, cluster: AbstractContextManager[None]) -> Iterator[Progress]:
     model = _model(options)
     source, output = Place.input(options.source), Place.output(options.output)
     if within(output, source) or within(source, output):
         raise ScaleError("INPUT and OUTPUT lie in one another: choose an OUTPUT elsewhere.")
-    workers = options.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
     run = uuid.uuid4().hex[:12]
     known = parts.begin(output, run, model)
-    todo = plan.make(source, output, f"_plan-{run}.arrow", workers, options.column)
-    progress = Progress(todo.pictures, parts.revision(model), model.info.note, failed_before=known.failed)
-    yield progress
-    try:
-        if todo.units:
-            job = Job(run, source, output, todo)
-            for counts in _counts(job, ray.put(model), ray.put(known), workers):
-                progress = replace(progress, **{name: getattr(progress, name) + n for name, n in counts.items()})
-                yield progress
-    finally:
-        output.fs.rm_file(todo.path)
+    with cluster:
+        workers = options.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        todo = plan.make(source, output, f"_plan-{run}.arrow", workers, options.column)
+        progress = Progress(todo.pictures, parts.revision(model), model.info.note, failed_before=known.failed)
+        yield progress
+        try:
+            if todo.units:
+                for counts in _counts(Job(run, source, output, todo), ray.put(model), ray.put(known), workers):
+                    progress = replace(progress, **{name: getattr(progress, name) + n for name, n in counts.items()})
+                    yield progress
+        finally:
+            output.fs.rm_file(todo.path)
 
 
 class _Actor:
@@ -141,6 +143,7 @@ def _model(options: Options) -> model_store.ModelFolder:
 @contextmanager
 def _cluster(options: Options) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # what is judged here is told to nobody
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # the sentences are ours
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if options.address is None:
@@ -161,11 +164,11 @@ def _cluster(options: Options) -> Iterator[None]:
         ray.shutdown()
 
 
-class _Run:
+class _Steps:
     """A run inside the cluster, asked step by step by a client outside of it."""
 
     def __init__(self, options: Options) -> None:
-        self._steps = _here(options)
+        self._steps = _run(options, nullcontext())
 
     def next(self) -> Progress | Exception | None:
         try:
@@ -175,7 +178,7 @@ class _Run:
 
 
 def _far(options: Options) -> Iterator[Progress]:
-    run = ray.remote(num_cpus=0)(_Run).remote(options)
+    run = ray.remote(num_cpus=0)(_Steps).remote(options)
     while (step := ray.get(run.next.remote())) is not None:
         if isinstance(step, Exception):
             raise step
