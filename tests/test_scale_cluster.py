@@ -1,5 +1,6 @@
 """python -m scale judge on Ray: two nodes on this machine, one of them killed, and the client of a cluster."""
 
+import importlib.util
 import io
 import json
 import os
@@ -23,7 +24,7 @@ PICTURES = 64
 PATIENCE = 400  # seconds, on a machine that is busy with others
 
 needs_ray = pytest.mark.skipif(
-    subprocess.run([sys.executable, "-c", "import ray.data"], capture_output=True).returncode != 0,
+    importlib.util.find_spec("ray") is None,
     reason="Ray is not installed: pip install -r requirements-scale.txt",
 )
 pytestmark = pytest.mark.timeout(2 * PATIENCE)
