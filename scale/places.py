@@ -9,7 +9,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from detector import files, hub
-from detector.errors import ImageError
+from detector.errors import ImageError, ModelError
 from detector.picture import MAX_BYTES, read_file
 from scale.errors import ScaleError
 
@@ -106,17 +106,19 @@ def _on_the_hub(text: str) -> Place:
     """A data set, or a folder or file in it, at one commit: every worker reads the same, and so does a rerun of it."""
     from huggingface_hub import HfApi, HfFileSystem
 
+    if not text.startswith("hf://datasets/"):
+        raise ScaleError(f"{text} is no data set: write hf://datasets/owner/name, or owner/name.")
     fs = HfFileSystem()
+    repo, _, revision = text.removeprefix("hf://datasets/").partition("@")
+    repo = "/".join(repo.split("/")[:2])
     try:
         at = fs.resolve_path(text)
-        if at.repo_type != "dataset":
-            raise ScaleError(f"{text} is no data set: write hf://datasets/owner/name, or owner/name.")
         commit = HfApi().dataset_info(at.repo_id, revision=at.revision).sha
-    except ScaleError:
-        raise
     except Exception as error:
-        told = hub.explain(error, text)
-        raise ScaleError(f"{text} could not be had from the Hub, because {told}.".replace("..", ".")) from None
+        told = hub.explain(error.__cause__ or error, repo, revision or None)
+        if isinstance(told, ModelError):
+            raise ScaleError(str(told)) from None
+        raise ScaleError(f"{repo} could not be had from the Hub, because {told}: try again later.") from None
     inside = f"/{at.path_in_repo}" if at.path_in_repo else ""
     return Place(fs, f"datasets/{at.repo_id}@{commit}{inside}", commit)
 

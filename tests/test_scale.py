@@ -252,7 +252,7 @@ def test_an_object_store_is_read_and_written(tmp_path, model):
         memory.pipe_file(f"/bucket/photos/deep/{name}.png", picture(name))
     memory.pipe_file("/bucket/photos/notes.txt", b"no picture's name")
     assert Run("memory://bucket/photos", "memory://bucket/out", model, "one").judge()["judged"] == 2
-    table = pq.read_table("bucket/out", filesystem=memory)
+    table = pq.read_table("/bucket/out", filesystem=memory)
     assert sorted(table["file"].to_pylist()) == [f"memory:///bucket/photos/deep/{name}.png" for name in "ab"]
     again = Run("memory://bucket/photos", "memory://bucket/out", model, "two")
     assert again.judge() == {"judged": 0, "failed": 0, "known": 2}
