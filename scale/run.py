@@ -2,11 +2,13 @@
 
 import logging
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import ray
@@ -23,6 +25,8 @@ from scale.worker import Job, Worker
 # Of a core, as Ray counts it: so the workers of a machine that died find room on those that are left, where they would
 # otherwise wait for ever for a free core.
 _SHARE = 0.5
+# A cluster's door for clients now and then dies at their first word, https://github.com/ray-project/ray/issues/63202.
+_ATTEMPTS = 4
 _STORE = 200_000_000  # bytes of Ray's object store: the model and the keys of what is known lie there
 
 
@@ -119,17 +123,11 @@ def _counts(job: Job, model: ray.ObjectRef, known: ray.ObjectRef, workers: int) 
     try:
         for row in done.iter_rows():
             yield {name: int(row[name]) for name in ("judged", "failed", "known")}
-    except ray.exceptions.RayError as error:
-        if found := _ours(error):
-            raise found from None
-        last = str(error).strip().splitlines()[-1][:300]
+    except Exception as error:  # Ray's own, or one of a worker in one of Ray's several wrappings
+        if ours := re.search(rf"{ScaleError.__name__}: (.+)", f"{type(error).__name__}: {error}"):
+            raise ScaleError(ours[1]) from None
+        last = (str(error).strip() or type(error).__name__).splitlines()[-1][:300]
         raise ScaleError(f"Ray has ended the run ({last}): the same command goes on where it was.") from error
-
-
-def _ours(error: BaseException | None) -> ScaleError | None:
-    while error is not None and not isinstance(error, ScaleError):
-        error = getattr(error, "cause", None) or error.__cause__
-    return ScaleError(str(error.args[0])) if error is not None else None
 
 
 def _model(options: Options) -> model_store.ModelFolder:
@@ -144,24 +142,34 @@ def _model(options: Options) -> model_store.ModelFolder:
 def _cluster(options: Options) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # what is judged here is told to nobody
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # the sentences are ours
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    try:
-        if options.address is None:
-            cores = options.workers or os.cpu_count() or 1
-            ray.init(address="local", num_cpus=cores, include_dashboard=False, object_store_memory=_STORE, **quiet)
-        else:
-            # The code goes with the run: every worker has the same.
-            folders = [str(Path(module.__file__).parent) for module in (detector, scale)]
-            environment = {"py_modules": folders, "excludes": ["*.keras", "__pycache__"]}
-            ray.init(address=options.address, runtime_env=environment, **quiet)
-    except Exception as error:  # Ray raises this very class where a machine is too busy to start it
-        why = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-        raise ScaleError(f"Ray could not be reached or started: {why}") from error
+    told = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if options.address is None:
+        cores = options.workers or os.cpu_count() or 1
+        told |= {"address": "local", "num_cpus": cores, "include_dashboard": False, "object_store_memory": _STORE}
+    else:
+        # The code goes with the run: every worker has the same.
+        folders = [str(Path(module.__file__).parent) for module in (detector, scale)]
+        environment = {"py_modules": folders, "excludes": ["*.keras", "__pycache__"]}
+        told |= {"address": options.address, "runtime_env": environment}
+    _connect(told)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _connect(told: dict[str, Any]) -> None:
+    for attempt in range(_ATTEMPTS):
+        try:
+            ray.init(**told)
+            return
+        except Exception as error:  # Ray raises this very class where a machine is too busy to start it
+            ray.shutdown()
+            if attempt + 1 < _ATTEMPTS and isinstance(error, (ConnectionAbortedError, RuntimeError)):
+                continue
+            why = " ".join(str(error).split())[:300] or type(error).__name__
+            raise ScaleError(f"Ray could not be reached or started: {why}") from error
 
 
 class _Steps:

@@ -3,7 +3,6 @@
 import importlib.util
 import io
 import json
-import os
 import subprocess
 import sys
 import time
@@ -65,11 +64,19 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    # Nodes inherit it; a cluster has the project's code from the run itself.
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    made = Cluster()
-    yield made
-    made.shutdown()
+    """Its processes have no path to the project: the code comes with the run."""
+    settings = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "GRPC_ENABLE_FORK_SUPPORT": "0",  # https://github.com/ray-project/ray/issues/63202
+        "RAY_agent_register_timeout_ms": "120000",  # on a machine that is busy with others
+        "PYTHONPATH": "",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        made = Cluster()
+        yield made
+        made.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +135,15 @@ def test_a_killed_worker_and_a_killed_node_cost_nothing(cluster, photos, output,
         assert row["error"] == expected["error"]
         assert (row["verdict"], row["p_fake"]) == (expected.get("verdict"), expected.get("p_fake"))
     assert {path.name for path in output.iterdir() if path.suffix != ".parquet"} == {"_run.json"}
+
+
+@needs_ray
+def test_a_run_that_is_taken_over_ends_with_a_sentence(cluster, photos, tmp_path):
+    process = start(photos, tmp_path / "out", "--address", cluster.address)
+    wait_for(lambda: cluster.workers(cluster.head), process)
+    (tmp_path / "out" / "_run.json").write_text('{"run": "another"}')
+    code, told = ended(process)
+    assert (code, told) == (2, "Another run has taken over OUTPUT: this one has stopped, and nothing is lost.\n")
 
 
 @needs_ray
