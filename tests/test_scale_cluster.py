@@ -35,15 +35,10 @@ class Cluster:
         from ray._common.network_utils import find_free_port
         from ray.cluster_utils import Cluster as Nodes
 
-        def node() -> dict[str, int]:
-            # A node that finds its ports itself waits for its agents, and gives up on a machine that is busy.
-            agents = ("metrics_agent", "metrics_export", "dashboard_agent_listen", "runtime_env_agent")
-            return {"num_cpus": 1, **{f"{agent}_port": find_free_port() for agent in agents}}
-
         port = find_free_port()
-        head = {**node(), "include_dashboard": False, "ray_client_server_port": port}
+        head = {"num_cpus": 1, "include_dashboard": False, "ray_client_server_port": port}
         self._nodes = Nodes(initialize_head=True, head_node_args=head)
-        self.second = self._nodes.add_node(**node())
+        self.second = self._nodes.add_node(num_cpus=1)
         self.address, self.client = self._nodes.address, f"ray://127.0.0.1:{port}"
 
     def workers(self, node: object) -> list[psutil.Process]:
