@@ -78,7 +78,7 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
     if isinstance(source, Image.Image):
         return _from_image(source, source.format, None, max_pixels, min_side)
     if isinstance(source, (str, os.PathLike)):
-        source = _read_file(Path(os.fsdecode(source)), max_bytes)
+        source = read_file(Path(os.fsdecode(source)), max_bytes)
     if not isinstance(source, (bytes, bytearray, memoryview)):
         raise ImageError(f"A picture can be a path, bytes, a PIL image or an array, not {type(source).__name__}.")
     data = bytes(source)
@@ -107,7 +107,8 @@ def oversize(max_bytes: int) -> ImageError:
     return ImageError(f"The file is larger than the limit of {max_bytes / 1e6:.0f} MB: save it smaller and try again.")
 
 
-def _read_file(path: Path, max_bytes: int) -> bytes:
+def read_file(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
+    """The bytes of a file, of a larger one only the first `max_bytes` + 1. Raises ImageError."""
     try:
         with open(path, "rb") as file:
             return file.read(max_bytes + 1)

@@ -9,7 +9,20 @@ import pytest
 import detector
 
 FOLDER = Path(detector.__file__).parent
-ABOVE = {"tensorflow", "keras", "torch", "gradio", "training", "ui", "app", "benchmarks", "tests", "datasets"}
+ABOVE = {
+    "tensorflow",
+    "keras",
+    "torch",
+    "gradio",
+    "training",
+    "ui",
+    "app",
+    "benchmarks",
+    "tests",
+    "datasets",
+    "scale",
+    "ray",
+}
 FORBIDDEN = {*ABOVE, "skimage", "matplotlib", "pytest", "sklearn", "scipy", "cv2"}
 
 START = f"""

@@ -1,0 +1,8 @@
+"""Judge pictures in bulk: many photographs in, parquet out, on one machine or on a Ray cluster.
+
+    python -m scale judge INPUT OUTPUT [--address ray://HOST:10001]
+
+Rooms: `places` (folders and addresses), `plan` (what is to be judged), `child` and `isolation` (the process that holds
+the Detector, and how its death costs one row), `parts` (the parquet files and what they already hold), `worker` (the
+actor that takes a unit of the plan to a part), `run` (Ray Data: units over workers), `errors`.
+"""

@@ -1,0 +1,5 @@
+"""What can go wrong with a whole run that a person can put right."""
+
+
+class ScaleError(RuntimeError):
+    """`str(error)` is a sentence: what was wrong and what to do. The command line prints it without a traceback."""

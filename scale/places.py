@@ -1,0 +1,136 @@
+"""Folders and addresses: where pictures are read from and parts are written to, by fsspec."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from detector import files, hub
+from detector.errors import ImageError, ModelError
+from detector.picture import MAX_BYTES, read_file
+from scale.errors import ScaleError
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder or a file: `root` is its path in the filesystem `fs`. `commit` is that of a data set on the Hub."""
+
+    fs: fsspec.AbstractFileSystem
+    root: str
+    commit: str | None = None
+
+    @classmethod
+    def input(cls, text: str) -> "Place":
+        """The place that a person named: a path, an address (`s3://…`, `hf://datasets/…`), or `owner/name[@revision]`
+        of a data set on the Hub, unless a folder is called so. Raises ScaleError where nothing is there."""
+        if "://" not in text and not os.path.exists(text) and hub.parse(text):
+            text = f"hf://datasets/{text}"
+        place = _on_the_hub(text) if text.startswith("hf://") else cls.output(text)
+        if not place.exists():
+            raise ScaleError(f"There is nothing at {text}: look at the name.")
+        return place
+
+    @classmethod
+    def output(cls, text: str) -> "Place":
+        """The place that a person named, a path or an address; nothing need be there yet. Raises ScaleError."""
+        if "://" not in text:
+            return cls(LocalFileSystem(), os.path.abspath(text))
+        try:
+            fs, root = fsspec.core.url_to_fs(text)
+        except ImportError as error:
+            raise ScaleError(f"The address {text} needs one more package: {error}.") from None
+        except ValueError as error:
+            raise ScaleError(f"{text} is no address that can be read: {error}.") from None
+        return cls(fs, root.rstrip("/"))
+
+    @property
+    def is_local(self) -> bool:
+        return isinstance(self.fs, LocalFileSystem)
+
+    def exists(self) -> bool:
+        """Whether anything is there. Raises ScaleError where the store cannot be asked."""
+        try:
+            return self.fs.exists(self.root)
+        except Exception as error:  # each store has its own
+            raise ScaleError(f"{self.name(self.root)} could not be looked at: {_short(error)}") from None
+
+    def name(self, path: str) -> str:
+        """What a file is called in the output, always text. A data set's files keep their names from commit to commit,
+        so that only what changed is judged again."""
+        if not self.is_local:
+            path = self.fs.unstrip_protocol(path)
+            if self.commit:
+                path = path.replace(f"@{self.commit}", "", 1)
+        return path.encode("utf-8", "backslashreplace").decode("utf-8")
+
+    def walk(self) -> Iterator[str]:
+        """Paths of all files, folder by folder; of a file, itself. Links to folders are not followed."""
+        if not self.is_local:
+            if self.fs.isfile(self.root):
+                yield self.root
+                return
+            for folder, _, names in self.fs.walk(self.root):
+                yield from (f"{folder}/{name}" for name in sorted(names) if name)
+        elif os.path.isfile(self.root):
+            yield self.root
+        else:
+            for folder, folders, names in os.walk(self.root):
+                folders.sort()
+                yield from (path for name in sorted(names) if os.path.isfile(path := os.path.join(folder, name)))
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a picture's file, of one beyond the detector's limit only so many that this shows. Raises
+        ImageError, with the words of the detector."""
+        if self.is_local:
+            return read_file(Path(path))
+        try:
+            with self.fs.open(path, "rb", cache_type="none") as file:
+                return file.read(MAX_BYTES + 1)
+        except FileNotFoundError:
+            raise ImageError(f"There is no file called {Path(path).name}.") from None
+        except Exception:  # each store has its own
+            raise ImageError(f"{Path(path).name} could not be read: check that you may open it.") from None
+
+    def write(self, name: str, content: bytes) -> None:
+        """A file in this folder that is never half there: beside, fsync, rename, or one upload to a store."""
+        if self.is_local:
+            files.write(Path(self.root, name), content)
+        else:
+            self.fs.pipe_file(f"{self.root}/{name}", content)
+
+
+def _on_the_hub(text: str) -> Place:
+    """A data set, or a folder or file in it, at one commit: every worker reads the same, and so does a rerun of it."""
+    from huggingface_hub import HfApi, HfFileSystem
+
+    if not text.startswith("hf://datasets/"):
+        raise ScaleError(f"{text} is no data set: write hf://datasets/owner/name, or owner/name.")
+    fs = HfFileSystem()
+    repo, _, revision = text.removeprefix("hf://datasets/").partition("@")
+    repo = "/".join(repo.split("/")[:2])
+    try:
+        at = fs.resolve_path(text)
+        commit = HfApi().dataset_info(at.repo_id, revision=at.revision).sha
+    except Exception as error:
+        told = hub.explain(error.__cause__ or error, repo, revision or None)
+        if isinstance(told, ModelError):
+            raise ScaleError(str(told)) from None
+        raise ScaleError(f"{repo} could not be had from the Hub, because {told}: try again later.") from None
+    inside = f"/{at.path_in_repo}" if at.path_in_repo else ""
+    return Place(fs, f"datasets/{at.repo_id}@{commit}{inside}", commit)
+
+
+def within(inner: Place, outer: Place) -> bool:
+    """Whether `inner` is `outer` or lies in it."""
+    if type(inner.fs) is not type(outer.fs):
+        return False
+    one, other = (os.path.realpath(p.root) if p.is_local else p.root for p in (inner, outer))
+    return one == other or one.startswith(other.rstrip("/") + "/")
+
+
+def _short(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
