@@ -65,6 +65,8 @@ def _add_fit_options(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(
                 name, nargs=many, choices=choices, metavar=field.name.upper(), default=argparse.SUPPRESS, help=text
             )
+        elif isinstance(field.default, bool):
+            parser.add_argument(name, action="store_true", default=argparse.SUPPRESS, help=text)
         else:
             text += f" (default: {'all' if field.default is None else field.default})"
             kind = int if field.default is None else type(field.default)
@@ -126,6 +128,9 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--data", nargs="+", required=True, help="Hub ids or folders; the first is used for robustness")
     parser.add_argument("--splits", nargs="+", default=["validation", "test"], help="(default: validation test)")
+    parser.add_argument(
+        "--streaming", action="store_true", help="read the splits from the Hub without a download of the others"
+    )
     parser.add_argument("--limit", type=int, help="pictures of each class and split (default: all)")
     parser.add_argument(
         "--robustness",
@@ -140,7 +145,12 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         from training.evaluate import EvaluateOptions, evaluate
 
         options = EvaluateOptions(
-            tuple(arguments.data), tuple(arguments.splits), arguments.limit, arguments.robustness, arguments.workers
+            tuple(arguments.data),
+            tuple(arguments.splits),
+            arguments.limit,
+            arguments.robustness,
+            arguments.workers,
+            arguments.streaming,
         )
         evaluate(arguments.folder, options, cache=arguments.cache)
         return 0

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from detector import Detector, ImageError, model_store, picture
-from training import card, corruptions, data, metrics, plots
+from training import card, corruptions, data, metrics, plots, stream
 from training.export import git_commit, versions
 from training.files import write
 from training.metrics import Answers
@@ -36,6 +36,7 @@ class EvaluateOptions:
     limit: int | None = None  # pictures of each class and split
     robustness: int = 100  # pictures of each class for every corruption and severity; 0 leaves it out
     workers: int | None = None  # threads; None is one a core
+    streaming: bool = False  # read the splits from the Hub without a download of the others
 
 
 def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = None) -> dict[str, Any]:
@@ -50,11 +51,11 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
     curves: dict[str, Any] = {}
     for text in options.data:
         source = Source.parse(text)
-        own = data.splits_of(source)
+        own = (stream if options.streaming else data).splits_of(source)
         for name in options.splits:
             if name == "test" and "test" not in own:
                 continue
-            split = data.load(source, name, cache=cache, limit=options.limit)
+            split = _load(source, name, options, options.limit, cache)
             label = f"{source.name} {name if name in own else 'held-out part of train'}"
             log.info("%s: %d pictures", label, len(split.rows))
             clean = answers(detector, split, None, options.workers)
@@ -95,6 +96,10 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
     return result
 
 
+def _load(source: Source, split: str, options: EvaluateOptions, limit: int | None, cache: Path | None) -> data.Split:
+    return (stream if options.streaming else data).load(source, split, cache=cache, limit=limit)
+
+
 def answers(detector: Detector, split: data.Split, alter: Alter | None, workers: int | None = None) -> Answers:
     """What the detector says of every picture of a split, each first altered by `alter(pixels, row number)`."""
 
@@ -128,7 +133,7 @@ def _as_given(detector: Detector, split: data.Split) -> Answers:
 
 def _robustness(detector: Detector, options: EvaluateOptions, cache: Path | None) -> dict[str, Any]:
     source = Source.parse(options.data[0])
-    split = data.load(source, "validation", cache=cache, limit=options.robustness)
+    split = _load(source, "validation", options, options.robustness, cache)
     table: dict[str, Any] = {
         "set": f"{source.name} validation",
         "pictures": len(split.rows),
@@ -159,5 +164,6 @@ def _command(options: EvaluateOptions) -> str:
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if field.name not in ("data", "workers") and value != field.default:
-            words.append(f"--{field.name} {' '.join(value) if isinstance(value, tuple) else value}")
+            text = " ".join(value) if isinstance(value, tuple) else "" if value is True else value
+            words.append(f"--{field.name} {text}".rstrip())
     return " ".join(words)
