@@ -39,6 +39,14 @@ def publish(
     if tag and pull_request:
         raise TrainingError("A pull request has nothing to tag yet: leave --tag or --pr out.")
     files = _checked(folder)
+    with push.time_for(files):
+        return _publish(files, repo, private, tag, pull_request, allow_worse)
+
+
+def _publish(
+    files: dict[str, bytes], repo: str, private: bool, tag: str | None, pull_request: bool, allow_worse: bool
+) -> str:
+    _check_card(files[model_store.CARD].decode())
     target = push.find_or_create(repo, push.MODEL, private=private)
     tags = _tags(repo) if tag else {}
     worse = _worse(_published_metrics(target), json.loads(files[model_store.METRICS]))
@@ -65,14 +73,16 @@ def _checked(folder: Path) -> dict[str, bytes]:
             raise TrainingError(f"The model folder has no {name}: export it again, or run python -m training evaluate.")
     if model.metrics.get("model_sha256") != model.info.sha256:
         raise TrainingError("metrics.json was measured on another model: run python -m training evaluate again.")
-    text = (folder / model_store.CARD).read_text("utf-8")
+    plots = sorted((folder / _PLOTS).glob("*.png"))
+    return push.read(folder, [*(folder / name for name in _FILES), *plots])
+
+
+def _check_card(text: str) -> None:
     push.validate_card(text, push.MODEL)
     card = ModelCard(text)
     missing = [name for name in _METADATA if not card.data.get(name)]
     if missing:
         raise TrainingError(f"README.md does not say its {' and '.join(missing)}: run python -m training evaluate.")
-    plots = sorted((folder / _PLOTS).glob("*.png"))
-    return push.read(folder, [*(folder / name for name in _FILES), *plots])
 
 
 def _published_metrics(target: push.Target) -> dict[str, Any]:
