@@ -116,6 +116,11 @@ def load(source: Source, split: str, *, cache: Path | None = None, limit: int | 
 def split_in(available: dict[str, AnyRows], split: str, source: Source) -> AnyRows:
     """The rows that `split` is taken from. Raises TrainingError where there are none: no part of another split is
     called a test."""
+    if split == "test" and source.merged_from:
+        raise TrainingError(
+            f"{source.name} has lost the official splits of {source.merged_from}, so that no part of it is a test: "
+            "take the original."
+        )
     held_out = split == "validation" and "validation" not in available
     wanted = "train" if held_out else split
     if wanted not in available:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from detector import Detector, ImageError, model_store, picture
 from training import card, corruptions, data, metrics, plots, stream
+from training.errors import TrainingError
 from training.export import git_commit, versions
 from training.files import write
 from training.metrics import Answers
@@ -49,11 +50,13 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
     calibration = detector.model.calibration
     sets: dict[str, Any] = {}
     curves: dict[str, Any] = {}
+    _refuse_seen(detector.model.config, options)
     for text in options.data:
         source = Source.parse(text)
         own = (stream if options.streaming else data).splits_of(source)
         for name in options.splits:
-            if name == "test" and "test" not in own:
+            if name == "test" and ("test" not in own or source.merged_from):
+                log.warning("%s has no official test split: no part of it is called a test", source.name)
                 continue
             split = _load(source, name, options, options.limit, cache)
             label = f"{source.name} {name if name in own else 'held-out part of train'}"
@@ -75,6 +78,8 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
                     "roc": metrics.roc(clean.targets[found], clean.p_face[found]),
                     "reliability": metrics.reliability(clean.targets[found], clean.p_face[found]),
                 }
+    if not sets:
+        raise TrainingError("No source has any of the splits to measure: look at --splits.")
     result = {
         "command": _command(options),
         "date": datetime.date.today().isoformat(),
@@ -94,6 +99,18 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
     plots.draw(result, folder / "plots")
     write(folder / model_store.CARD, card.render(detector.model.config, result).encode())
     return result
+
+
+def _refuse_seen(config: dict[str, Any], options: EvaluateOptions) -> None:
+    """Raises TrainingError where a test would be of pictures that the model was trained on."""
+    trained = [Source.parse(name) for name in config.get("data", {})]
+    for source in map(Source.parse, options.data if "test" in options.splits else ()):
+        for copy in trained:
+            if copy.merged_from == source.name.partition("@")[0]:
+                raise TrainingError(
+                    f"The model was trained on {copy.name}, which holds the test pictures of {source.name}: leave test "
+                    "out of --splits, or train on the original."
+                )
 
 
 def _load(source: Source, split: str, options: EvaluateOptions, limit: int | None, cache: Path | None) -> data.Split:

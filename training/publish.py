@@ -12,6 +12,7 @@ from detector import model_store
 from detector.errors import ModelError
 from training import push
 from training.errors import TrainingError
+from training.source import Source
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,12 @@ def _checked(folder: Path) -> dict[str, bytes]:
             raise TrainingError(f"The model folder has no {name}: export it again, or run python -m training evaluate.")
     if model.metrics.get("model_sha256") != model.info.sha256:
         raise TrainingError("metrics.json was measured on another model: run python -m training evaluate again.")
+    for name in model.metrics.get("sets", {}):
+        source, _, split = name.rpartition(" ")
+        if split == "test" and Source.parse(source).merged_from:
+            raise TrainingError(
+                f"metrics.json calls a part of {source} a test, which has none: measure the model again."
+            )
     plots = sorted((folder / _PLOTS).glob("*.png"))
     return push.read(folder, [*(folder / name for name in _FILES), *plots])
 

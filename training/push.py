@@ -60,7 +60,7 @@ def asked(call: Callable[[], T], repo: str, *, again: bool = True) -> T:
         pass
     except hub.HubTrouble as trouble:
         raise TrainingError(f"The Hub did not finish with {repo}, because {trouble}: run the command again.") from None
-    raise TrainingError(f"The Hub did not finish with {repo} in time: look at the connection, and run the command again.")
+    raise TrainingError(f"The Hub did not finish with {repo} in time: look at the connection, and try again.")
 
 
 @contextmanager
