@@ -78,7 +78,7 @@ def test_the_card_is_what_the_hub_reads(hub: Hub, folder: Path):
     publish(folder, REPO)
     data = ModelCard(hub[REPO].find("main").files["README.md"].content.decode()).data
     assert (data.library_name, data.pipeline_tag) == ("keras", "image-classification")
-    assert data.license and data.datasets and data.eval_results
+    assert data.license and data.eval_results
 
 
 def test_an_unchanged_folder_makes_no_commit_and_may_still_be_tagged(hub: Hub, folder: Path):

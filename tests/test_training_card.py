@@ -98,6 +98,20 @@ def test_the_terms_of_a_source_go_by_its_name(name: str) -> None:
     assert Source(name).terms == Source(f"{name}@1f2e3d").terms == TERMS[name]
 
 
+@pytest.mark.parametrize(
+    ("sources", "listed"),
+    [
+        (["owner/faces@1f2e3d", "mine"], ["owner/faces"]),
+        (["openforensics", "dfdc"], ["JamieWithofs/Deepfake-and-real-images"]),
+        (["mine"], None),
+    ],
+)
+def test_the_sets_of_the_hub_are_linked(config: dict, metrics: dict, sources: list[str], listed: list[str]) -> None:
+    [splits] = config["data"].values()
+    text = card.render({**config, "data": dict.fromkeys(sources, splits)}, metrics)
+    assert ModelCard(text).data.datasets == listed
+
+
 def test_the_terms_of_a_folder_go_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "dfdc").mkdir()
     assert Source(str(tmp_path / "dfdc")).terms == TERMS["dfdc"]

@@ -10,6 +10,7 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from detector import model_store
 from detector.errors import ModelError
+from training import card as card_of
 from training import push
 from training.errors import TrainingError
 from training.source import Source
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 _FILES = (model_store.CONFIG, model_store.MODEL, model_store.KERAS, model_store.METRICS, model_store.CARD)
 _PLOTS = "plots/"
 _FIGURES = ("auc", "accuracy")  # what two models are compared by: the first that both have
-_METADATA = ("license", "library_name", "pipeline_tag", "datasets")  # what the card must tell the Hub
+_METADATA = ("license", "library_name", "pipeline_tag")  # what the card must tell the Hub
 
 
 def publish(
@@ -47,7 +48,7 @@ def publish(
 def _publish(
     files: dict[str, bytes], repo: str, private: bool, tag: str | None, pull_request: bool, allow_worse: bool
 ) -> str:
-    _check_card(files[model_store.CARD].decode())
+    _check_card(files[model_store.CARD].decode(), json.loads(files[model_store.CONFIG]))
     target = push.find_or_create(repo, push.MODEL, private=private)
     tags = _tags(repo) if tag else {}
     worse = _worse(_published_metrics(target), json.loads(files[model_store.METRICS]))
@@ -84,10 +85,11 @@ def _checked(folder: Path) -> dict[str, bytes]:
     return push.read(folder, [*(folder / name for name in _FILES), *plots])
 
 
-def _check_card(text: str) -> None:
+def _check_card(text: str, config: dict[str, Any]) -> None:
     push.validate_card(text, push.MODEL)
     card = ModelCard(text)
-    missing = [name for name in _METADATA if not card.data.get(name)]
+    wanted = (*_METADATA, *(("datasets",) if card_of.datasets(config) else ()))
+    missing = [name for name in wanted if not card.data.get(name)]
     if missing:
         raise TrainingError(f"README.md does not say its {' and '.join(missing)}: run python -m training evaluate.")
 
