@@ -43,7 +43,7 @@ def render(config: dict[str, Any], metrics: dict[str, Any]) -> str:
 
 def datasets(config: dict[str, Any]) -> list[str]:
     """Those of the sources that the Hub has, by their names there."""
-    return sorted({found for name in config["data"] if (found := Source(name).hub_id)})
+    return sorted({found for name in config.get("data", {}) if (found := Source(name).hub_id)})
 
 
 def _eval_results(metrics: dict[str, Any]) -> Any:

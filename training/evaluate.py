@@ -106,7 +106,7 @@ def _refuse_seen(config: dict[str, Any], options: EvaluateOptions) -> None:
     trained = [Source.parse(name) for name in config.get("data", {})]
     for source in map(Source.parse, options.data if "test" in options.splits else ()):
         for copy in trained:
-            if copy.merged_from == source.name.partition("@")[0]:
+            if copy.merged_from and copy.merged_from == source.hub_id:
                 raise TrainingError(
                     f"The model was trained on {copy.name}, which holds the test pictures of {source.name}: leave test "
                     "out of --splits, or train on the original."
