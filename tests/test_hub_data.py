@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hub_fixtures import environment
 from hub_server import Fault, Hub
-from training_fixtures import rows, write_parquet, write_pictures, write_shards
+from training_fixtures import command, rows, write_parquet, write_pictures, write_shards
 
 pytest_plugins = ["hub_fixtures"]
 
@@ -129,3 +129,26 @@ def test_pictures_are_streamed_one_by_one(hub: Hub, tmp_path: Path):
     seen = look(hub, tmp_path, FACES, "300", script=STREAM)
     assert seen["train"] == {"fake": 9, "real": 9} and seen["after"] == seen["again"]
     assert (seen["validation"]["fake"], seen["validation"]["real"]) == (1, 1), "the last of each class"
+
+
+@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+def test_a_streamed_run_and_its_model_name_the_commit_of_the_data(hub: Hub, tmp_path: Path):
+    folder = write_shards(tmp_path / "data", "train", rows(8, 8), 2, 4)
+    commit = put(hub, write_shards(folder, "validation", rows(4, 4, 100), 1, 4))
+    tiny = "--architecture sequential-baseline --weights none --input-size 48 --batch-size 8 --epochs 1 --corruptions"
+    words = (
+        ["fit", "--streaming", "--data", FACES, *tiny.split(), "--out", "run"],
+        ["export", "run", "--out", "model"],
+    )
+    for line in words:
+        more = {**environment(hub, tmp_path / "hf"), "KERAS_HOME": str(tmp_path / "keras")}
+        done = command(*line, home=tmp_path, cwd=tmp_path, **more)
+        assert done.returncode == 0, done.stderr
+        put(hub, write_shards(tmp_path / "later", "train", rows(1, 1), 1, 4))  # main is another commit then
+    options = json.loads((tmp_path / "run" / "options.json").read_text())
+    assert (options["data"], options["streaming"]) == ([f"{FACES}@{commit}"], True)
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert config["options"]["data"] == [f"{FACES}@{commit}:1"] and config["options"]["streaming"]
+    [counts] = config["data"].values()
+    assert counts["train"] == {"fake": 8, "real": 8} and counts["validation"]["fake"] == 4
+    assert f"--data {FACES}@{commit} --streaming" in config["commands"][0]

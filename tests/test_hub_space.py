@@ -142,10 +142,12 @@ def test_the_space_starts_when_the_hub_is_away(hub: Hub, tmp_path: Path, hopper:
     started = time.monotonic()
     with serve(DETECTOR_MODEL=MODEL_ON_HUB, **variables) as app:
         assert time.monotonic() - started < room.WITHIN + 60
-        model = Client(app.url, verbose=False).predict(handle_file(str(hopper)), api_name="/detect")["model"]
+        client = Client(app.url, verbose=False)
+        model = client.predict(handle_file(str(hopper)), api_name="/detect")["model"]
         assert model["source"] == "bundled"
         assert model["note"].endswith("because the Hub could not be reached: the bundled model is used.")
         assert model["note"] in app.log
+        assert client.predict(api_name="/model")["note"] == model["note"]
 
 
 # --- The workflow ----------------------------------------------------------------------------------------------------
