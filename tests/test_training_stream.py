@@ -180,13 +180,13 @@ def test_a_damaged_file_is_told_in_a_sentence(tmp_path: Path) -> None:
 def options(folder: Path) -> FitOptions:
     return FitOptions(
         data=(str(folder),), streaming=True, streaming_block=24, architecture="sequential-baseline", weights="none",
-        input_size=48, batch_size=8, corruptions=("jpeg",), epochs=2.0, threads=2,
+        input_size=48, batch_size=8, corruptions=("jpeg",), epochs=1.0, threads=2,
     )  # fmt: skip
 
 
 def test_a_run_that_lost_its_stream_continues_to_the_very_same_weights(folder: Path, tmp_path: Path, monkeypatch):
     fit(options(folder), tmp_path / "straight")
-    read, left = stream._Lane.read, 30
+    read, left = stream._Lane.read, 20
 
     def failing(*arguments: object) -> list:
         nonlocal left
@@ -197,10 +197,10 @@ def test_a_run_that_lost_its_stream_continues_to_the_very_same_weights(folder: P
 
     with monkeypatch.context() as patch:
         patch.setattr(stream._Lane, "read", failing)
-        with pytest.raises(TrainingError, match=r"run the command again\. Stopped at step \d+ of 12: --resume goes on"):
+        with pytest.raises(TrainingError, match=r"run the command again\. Stopped at step \d+ of 6: --resume goes on"):
             fit(options(folder), tmp_path / "stopped")
     at = json.loads((tmp_path / "stopped" / STATE).read_text())
-    assert 0 < at["step"] < 12 and not at["done"]
+    assert 0 < at["step"] < 6 and not at["done"]
     fit(FitOptions(), tmp_path / "stopped", resume=True)
     for mine, yours in zip(*(weights(tmp_path / name / BEST) for name in ("stopped", "straight")), strict=True):
         np.testing.assert_allclose(mine, yours, rtol=1e-6, atol=1e-7)
