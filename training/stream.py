@@ -10,13 +10,14 @@ all that a checkpoint needs.
 import hashlib
 import io
 import logging
+import os
 import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from datasets.arrow_writer import ArrowWriter
 from huggingface_hub import HfApi
 
 from detector import faces, picture
-from detector.errors import ImageError
+from detector.errors import ImageError, ModelError
 from detector.files import write
 from training import data, push
 from training.errors import TrainingError
@@ -47,6 +48,16 @@ _IN_VAIN = 2000  # pictures without a face, one after the other, until something
 _AHEAD = 4  # batches that are being decoded and cut
 
 Row = tuple[float, bytes]  # target and picture file
+
+
+class _Pulse:
+    """When a row came last."""
+
+    def __init__(self) -> None:
+        self.last = time.monotonic()
+
+    def beat(self) -> None:
+        self.last = time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,7 @@ class Stream:
     pieces: list[list[_Piece]]
     labels: list[np.ndarray]  # of each shard, float32, 1 is fake
     targets: np.ndarray
+    pulse: _Pulse = field(default_factory=_Pulse)
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -87,6 +99,7 @@ class Stream:
         for row in wanted:
             image = next(islice(following, int(row) - at, None))["image"]
             at = int(row) + 1
+            self.pulse.beat()
             yield float(self.labels[piece.shard][row]), _content(image)
 
 
@@ -119,12 +132,12 @@ def splits_of(source: Source) -> set[str]:
 
 def _keep(stream: Stream, file: Path) -> None:
     pieces = [_Piece(n, rows) for n, rows in enumerate(_by_shard(stream.pieces, stream.shards)) if len(rows)]
-    beside = file.with_suffix(".part")
+    beside = file.with_suffix(f".{os.getpid()}.part")
     features = datasets.Features({"image": datasets.Image(decode=False), "label": datasets.Value("int8")})
     with ArrowWriter(path=str(beside), features=features) as writer:
         for first in range(0, len(pieces), _LABEL_READERS):
             lanes = [_Lane(stream, [piece]) for piece in pieces[first : first + _LABEL_READERS]]
-            for rows in _side_by_side([lambda lane=lane: lane.read(0, len(lane)) for lane in lanes], WITHIN):
+            for rows in _side_by_side([lambda lane=lane: lane.read(0, len(lane)) for lane in lanes], stream.pulse):
                 for target, content in rows:
                     writer.write({"image": {"bytes": content, "path": None}, "label": int(target)})
         writer.finalize()
@@ -143,12 +156,11 @@ def _by_shard(pieces: list[list[_Piece]], shards: int) -> list[np.ndarray]:
 
 def _open(source: Source, split: str, cache: Path | None, limit: int | None) -> Stream:
     spec = _at_its_commit(source.spec)
-    available = data.read(spec, streaming=True)
-    rows = data.split_in(available, split, source).reshard()  # row groups where it is parquet
+    rows, held_out = _rows(spec, split, source)
     shards = max(1, min(rows.num_shards, _SHARDS))
     labels = _labels(Source(spec), source, split, rows, shards, cache)
     targets = np.concatenate([*labels, np.empty(0, np.float32)])
-    keep = data.rows_of(split, targets, held_out="validation" not in available, limit=limit)
+    keep = data.rows_of(split, targets, held_out=held_out, limit=limit)
     pieces: list[list[_Piece]] = [[], [], []]
     first = 0
     for shard, of_shard in enumerate(labels):
@@ -157,6 +169,18 @@ def _open(source: Source, split: str, cache: Path | None, limit: int | None) -> 
             pieces[group].append(_Piece(shard, part))
         first += len(of_shard)
     return Stream(source.name, spec, rows, shards, [group for group in pieces if group], labels, targets[keep])
+
+
+def _rows(
+    spec: str, split: str, source: Source, columns: list[str] | None = None
+) -> tuple[datasets.IterableDataset, bool]:
+    """What a split is taken from, in row groups where it is parquet, and whether validation is held out of train."""
+
+    def call() -> tuple[datasets.IterableDataset, bool]:
+        available = data.read(spec, streaming=True, columns=columns)
+        return data.split_in(available, split, source).reshard(), "validation" not in available
+
+    return _side_by_side([lambda: _asked(call, spec)])[0]
 
 
 def _cut(rows: np.ndarray, labels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -174,7 +198,9 @@ def _at_its_commit(spec: str) -> str:
     if Path(spec).exists():
         return spec
     name, _, revision = spec.partition("@")
-    return f"{name}@{push.asked(lambda: HfApi().dataset_info(name, revision=revision or None, timeout=10), name).sha}"
+    with push.time_for({}):
+        info = push.asked(lambda: HfApi().dataset_info(name, revision=revision or None, timeout=10), name)
+    return f"{name}@{info.sha}"
 
 
 def _labels(
@@ -186,8 +212,7 @@ def _labels(
         kept = np.load(file)
         return [part[part >= 0].astype(np.float32) for part in kept]
     if rows.info.builder_name == "parquet":
-        available = data.read(at.spec, streaming=True, columns=["label"])
-        only = data.split_in(available, split, source).reshard()
+        only, _ = _rows(at.spec, split, source, ["label"])
     else:  # of a folder of pictures the label is in the path
         only = rows.select_columns(["label"])
 
@@ -198,8 +223,8 @@ def _labels(
     found = []
     for first in range(0, shards, _LABEL_READERS):
         numbers = range(first, min(first + _LABEL_READERS, shards))
-        calls = [lambda number=number: _asked(lambda: of_shard(number), source.spec) for number in numbers]
-        found += _side_by_side(calls, WITHIN)
+        calls = [lambda number=number: _asked(lambda: of_shard(number), at.spec) for number in numbers]
+        found += _side_by_side(calls)
     if not Path(at.spec).exists():
         table = np.full((len(found), max(map(len, found), default=0)), -1, np.int8)
         for line, part in zip(table, found, strict=True):
@@ -235,29 +260,36 @@ def _asked(call: Callable[[], Any], spec: str) -> Any:
     return push.asked(call, spec.partition("@")[0])
 
 
-def _side_by_side(calls: list[Callable[[], Any]], within: float) -> list[Any]:
+def _side_by_side(calls: list[Callable[[], Any]], pulse: _Pulse | None = None) -> list[Any]:
     """What they return. In threads that can be left behind: a server may drip bytes for ever. Raises what the first
-    that failed raised."""
+    that failed raised, and TrainingError after WITHIN without an answer or a beat of `pulse`."""
+    pulse = pulse or _Pulse()
+    pulse.beat()
     results: list[Any] = [None] * len(calls)
     errors: list[BaseException] = []
 
     def work(number: int) -> None:
         try:
             results[number] = calls[number]()
+            pulse.beat()
         except BaseException as error:
             errors.append(error)
 
     threads = [threading.Thread(target=work, args=[n], daemon=True, name="stream") for n in range(len(calls))]
-    end = time.monotonic() + within
     for thread in threads:
         thread.start()
+    words = 0
     for thread in threads:
         while thread.is_alive() and not errors:
-            thread.join(min(_WORD_EVERY, max(0.0, end - time.monotonic())))
-            if time.monotonic() >= end:
-                raise TrainingError(f"Nothing came from the Hub for {within:.0f} seconds: look at the connection.")
-            if thread.is_alive():
-                log.info("waiting for the Hub")
+            thread.join(1.0)
+            still = time.monotonic() - pulse.last
+            if still >= WITHIN:
+                raise TrainingError(f"Nothing came from the Hub for {WITHIN:.0f} seconds: look at the connection.")
+            if still < words * _WORD_EVERY:
+                words = 0
+            if still >= (words + 1) * _WORD_EVERY:
+                words += 1
+                log.info("waiting for the Hub, for %.0f seconds now", still)
     if errors:
         raise errors[0]
     return results
@@ -365,7 +397,7 @@ class _Blocks:
                 for place, lane in enumerate(lanes):
                     start, stop = (_share(len(lane), place, len(lanes), n, blocks) for n in (number, number + 1))
                     calls.append(lambda lane=lane, start=start, stop=stop: lane.read(start, stop))
-                rows = [row for part in _side_by_side(calls, WITHIN) for row in part]
+                rows = [row for part in _side_by_side(calls, self._stream.pulse) for row in part]
                 order = np.random.default_rng([self._seed, epoch, number]).permutation(len(rows))
                 yield epoch, number, [rows[n] for n in order]
             epoch, block = epoch + 1, 0
@@ -460,12 +492,12 @@ class Batches(Iterator[tuple[np.ndarray, np.ndarray]]):
         block: int,
     ) -> None:
         """`block` pictures are shuffled together; two such are in memory."""
+        self._crops: list[_Crops] | None = None
         self._streams, self._options, self._batch_size = streams, options, batch_size
         self._seed, self._block = seed, block
         self._pool = ThreadPoolExecutor(threads, "crops")
         sizes = np.array([len(stream) * weight for stream, weight in streams], float)
         self._shares = sizes / sizes.sum()
-        self._crops: list[_Crops] | None = None
         self.set_state({"taken": [0] * len(streams), "places": [[0, 0, 0]] * len(streams)})
 
     def get_state(self) -> dict[str, Any]:
@@ -483,7 +515,17 @@ class Batches(Iterator[tuple[np.ndarray, np.ndarray]]):
             crops.close()
         self._crops = None
 
+    def __del__(self) -> None:
+        self.close()
+
     def __next__(self) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            return self._next()
+        except (TrainingError, ModelError):
+            self.set_state(self._state)  # the next call tries again
+            raise
+
+    def _next(self) -> tuple[np.ndarray, np.ndarray]:
         if self._crops is None:
             self._crops = [
                 _Crops(stream, self._options, self._block, self._seed + number, self._pool, _Place(*place))
