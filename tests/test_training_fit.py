@@ -272,7 +272,8 @@ def test_help_lists_every_option_of_fit_with_its_default_and_its_reason(
         ("", ["fit", "export", "evaluate"]),
         ("export", ["RUN", "--out", "--rate", "(default: 0.99)", "--cache", "(default: beside the data)"]),
         ("evaluate", ["MODEL_FOLDER", "--data", "--splits", "(default: validation test)", "--limit", "(default: all)",
-                      "--streaming", "--robustness", "(default: 100)", "--workers", "(default: one a core)", "--cache"]),
+                      "--streaming", "--robustness", "(default: 100)", "--workers", "(default: one a core)",
+                      "--cache"]),
     ],
 )  # fmt: skip
 def test_help_lists_the_options_of_the_other_commands(
