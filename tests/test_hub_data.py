@@ -29,7 +29,7 @@ print(json.dumps(answer))
 
 
 STREAM = """
-import datasets, hashlib, itertools, json, sys
+import datasets, hashlib, itertools, json, os, sys
 from detector import hub
 from training import data, stream
 from training.errors import TrainingError
@@ -55,7 +55,8 @@ try:
     answer["splits"] = sorted(stream.splits_of(source))
 except TrainingError as error:
     answer = {"error": str(error)}
-print(json.dumps(answer))
+print(json.dumps(answer), flush=True)
+os._exit(0)  # as training.__main__ ends
 """
 
 

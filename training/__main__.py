@@ -3,7 +3,9 @@
 import argparse
 import dataclasses
 import logging
+import os
 import sys
+import threading
 from pathlib import Path
 
 from detector.errors import ModelError
@@ -242,5 +244,17 @@ def _add_publish_space(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run)
 
 
+def _leave(status: int) -> None:
+    """End the process. A thread that still waits for the Hub in native code would abort an ordinary end."""
+    if any(thread.daemon and thread.name in _LEFT_BEHIND for thread in threading.enumerate()):
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
+_LEFT_BEHIND = ("hub", "stream", "blocks")  # names of threads of detector.hub and training.stream
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())
