@@ -157,6 +157,12 @@ def _by_shard(pieces: list[list[_Piece]], shards: int) -> list[np.ndarray]:
 def _open(source: Source, split: str, cache: Path | None, limit: int | None) -> Stream:
     spec = _at_its_commit(source.spec)
     rows, held_out = _rows(spec, split, source)
+    if not Path(spec).exists() and rows.info.builder_name != "parquet":
+        name = source.spec.partition("@")[0]
+        raise TrainingError(
+            f"{name} is not kept as parquet, which a stream from the Hub needs: name {name}@refs/convert/parquet, the "
+            "copy that the Hub makes, or leave --streaming out."
+        )
     shards = max(1, min(rows.num_shards, _SHARDS))
     labels = _labels(Source(spec), source, split, rows, shards, cache)
     targets = np.concatenate([*labels, np.empty(0, np.float32)])
@@ -243,7 +249,7 @@ def _key(*parts: object) -> str:
 def _content(image: dict[str, Any]) -> bytes:
     if image["bytes"] is not None:
         return image["bytes"]
-    with fsspec.open(image["path"], "rb") as file:  # on the Hub, or in an archive there
+    with fsspec.open(image["path"], "rb") as file:
         return file.read()
 
 
