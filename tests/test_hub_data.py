@@ -128,8 +128,8 @@ def test_a_set_sorted_by_class_is_streamed_mixed_and_continued(hub: Hub, tmp_pat
 def test_of_single_pictures_the_copy_in_parquet_is_to_be_named(hub: Hub, tmp_path: Path):
     put(hub, write_pictures(tmp_path / "data", {"train": rows(2, 2)}))
     assert look(hub, tmp_path, FACES, "300", script=STREAM) == {
-        "error": f"{FACES} is not kept as parquet, which a stream from the Hub needs: name {FACES}@refs/convert/parquet, "
-        "the copy that the Hub makes, or leave --streaming out."
+        "error": f"{FACES} is not kept as parquet, which a stream from the Hub needs: name "
+        f"{FACES}@refs/convert/parquet, the copy that the Hub makes, or leave --streaming out."
     }
 
 
