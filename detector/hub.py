@@ -84,21 +84,35 @@ def pull(
     with _lock:
         if repo in _late and _late[repo].is_alive():
             raise HubTrouble("an earlier download of it is still going on", None)
-    return _within(WITHIN, repo, attempt)
+    try:
+        return within(WITHIN, lambda stop: retried(attempt, stop))
+    except Late as late:
+        with _lock:
+            _late[repo] = late.thread
+        raise HubTrouble(f"the Hub did not send it within {WITHIN:.0f} seconds", None) from None
 
 
 _lock = threading.Lock()
 _late: dict[str, threading.Thread] = {}
 
 
-def _within(seconds: float, repo: str, attempt: Callable[[], T]) -> T:
-    """The answer of `attempt`, in a thread that can be left behind: a server may drip bytes for ever."""
+class Late(Exception):
+    """No answer within the time; `thread` is still at it."""
+
+    def __init__(self, thread: threading.Thread) -> None:
+        super().__init__()
+        self.thread = thread
+
+
+def within(seconds: float, attempt: Callable[[threading.Event], T]) -> T:
+    """The answer of `attempt`, in a thread that can be left behind: a server may drip bytes for ever. The event that it
+    is given is set then. Raises Late, or what `attempt` raises."""
     answers: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
     stop = threading.Event()
 
     def work() -> None:
         try:
-            answers.put((True, retried(attempt, stop)))
+            answers.put((True, attempt(stop)))
         except BaseException as error:  # the native part of the client raises such
             answers.put((False, error))
 
@@ -108,9 +122,7 @@ def _within(seconds: float, repo: str, attempt: Callable[[], T]) -> T:
         done, value = answers.get(timeout=seconds)
     except queue.Empty:
         stop.set()
-        with _lock:
-            _late[repo] = thread
-        raise HubTrouble(f"the Hub did not send it within {seconds:.0f} seconds", None) from None
+        raise Late(thread) from None
     if not done:
         raise value
     return value

@@ -493,11 +493,11 @@ def _check_card(wanted: dict[str, Any], plain: bool) -> Response:
 
 def _file(request: Request, content: bytes, etag: str, headers: dict[str, str] | None = None) -> Response:
     headers = {"ETag": f'"{etag}"', "Accept-Ranges": "bytes", **(headers or {})}
-    found = re.fullmatch(r"bytes=(\d+)-", request.headers.get("range", ""))
+    found = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
     if found:
-        start = int(found[1])
-        headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        return Response(content[start:], 206, headers, "application/octet-stream")
+        start, end = int(found[1]), min(int(found[2] or len(content)), len(content) - 1)
+        headers["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
+        return Response(content[start : end + 1], 206, headers, "application/octet-stream")
     return Response(content, 200, headers, "application/octet-stream")
 
 

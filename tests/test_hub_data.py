@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from hub_fixtures import environment
-from hub_server import Hub
-from training_fixtures import rows, write_parquet, write_pictures
+from hub_server import Fault, Hub
+from training_fixtures import command, rows, write_parquet, write_pictures, write_shards
 
 pytest_plugins = ["hub_fixtures"]
 
@@ -28,9 +28,42 @@ print(json.dumps(answer))
 """
 
 
-def look(hub: Hub, home: Path, spec: str, **more: str) -> dict:
+STREAM = """
+import datasets, hashlib, itertools, json, os, sys
+from detector import hub
+from training import data, stream
+from training.errors import TrainingError
+
+hub.WAITS, stream.WITHIN = (0.1, 0.1), float(sys.argv[2])
+datasets.config.STREAMING_READ_RETRY_INTERVAL = datasets.config.STREAMING_READ_SERVER_UNAVAILABLE_RETRY_INTERVAL = 0.1
+source = data.Source.parse(data.pinned(sys.argv[1]))
+
+def batches():
+    return stream.Batches([(opened, 1.0)], data.CropOptions(32, 1.2), 8, 1, 2, block=16)
+
+def digests(iterator):
+    return [hashlib.sha256(crops.tobytes()).hexdigest()[:8] for crops, _ in itertools.islice(iterator, 2)]
+
+try:
+    opened = stream.open_train(source)
+    first = batches()
+    answer = {"train": opened.count(), "fakes": [int(next(first)[1].sum()) for _ in range(2)]}
+    state, answer["after"], again = json.loads(json.dumps(first.get_state())), digests(first), batches()
+    again.set_state(state)
+    answer["again"] = digests(again)
+    answer["validation"] = stream.load(source, "validation").count()
+    answer["splits"] = sorted(stream.splits_of(source))
+except TrainingError as error:
+    answer = {"error": str(error)}
+print(json.dumps(answer), flush=True)
+os._exit(0)  # as training.__main__ ends
+"""
+
+
+def look(hub: Hub, home: Path, spec: str, *words: str, script: str = LOOK, **more: str) -> dict:
     variables = {"PATH": "/usr/bin:/bin", **environment(hub, home / "hf"), "XDG_CACHE_HOME": str(home), **more}
-    ran = subprocess.run([sys.executable, "-c", LOOK, spec], env=variables, capture_output=True, text=True, cwd=home)
+    command = [sys.executable, "-c", script, spec, *words]
+    ran = subprocess.run(command, env=variables, capture_output=True, text=True, cwd=home)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout.splitlines()[-1])
 
@@ -60,3 +93,64 @@ def test_no_part_of_a_set_that_lost_its_splits_is_called_test(hub: Hub, tmp_path
     put(hub, write_parquet(tmp_path / "data", {"train": rows(2, 2)}))
     seen = look(hub, tmp_path, FACES)
     assert seen["test"].startswith(f"{seen['pinned']} has no test split: it has train.")
+
+
+# --- Streams ---------------------------------------------------------------------------------------------------------
+
+BODY = "GET /lfs/"
+
+
+@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+def test_a_set_sorted_by_class_is_streamed_mixed_and_continued(hub: Hub, tmp_path: Path):
+    folder = write_shards(tmp_path / "data", "train", rows(16, 16), 2, 4)
+    put(hub, write_shards(write_shards(folder, "validation", rows(2, 2, 100), 1, 4), "test", rows(1, 1, 200), 1, 4))
+    seen = look(hub, tmp_path, FACES, "300", script=STREAM)
+    assert seen["train"] == {"fake": 16, "real": 16}
+    assert sum(seen["fakes"]) == 8 and min(seen["fakes"]) >= 2
+    assert seen["after"] == seen["again"]
+    assert (seen["validation"]["fake"], seen["validation"]["real"]) == (2, 2)
+    assert seen["splits"] == ["test", "train", "validation"]
+    assert not [path for path in (tmp_path / "hf").rglob("*") if path.suffix in (".parquet", ".arrow")], "no download"
+    assert not any("test-00000" in line for line in hub.requests if line.startswith("GET"))
+
+    for kind, times in ((503, 2), ("cut", 1), (429, 1)):
+        hub.faults.append(Fault(kind, BODY, times))
+    assert look(hub, tmp_path, FACES, "300", script=STREAM) == seen, "what passes changes nothing"
+    assert all(fault.times == 0 for fault in hub.faults)
+
+    hub.faults = [Fault(503, BODY)]
+    assert look(hub, tmp_path, FACES, "4", script=STREAM) == {
+        "error": "Nothing came from the Hub for 4 seconds: look at the connection."
+    }
+
+
+@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+def test_of_single_pictures_the_copy_in_parquet_is_to_be_named(hub: Hub, tmp_path: Path):
+    put(hub, write_pictures(tmp_path / "data", {"train": rows(2, 2)}))
+    assert look(hub, tmp_path, FACES, "300", script=STREAM) == {
+        "error": f"{FACES} is not kept as parquet, which a stream from the Hub needs: name "
+        f"{FACES}@refs/convert/parquet, the copy that the Hub makes, or leave --streaming out."
+    }
+
+
+@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+def test_a_streamed_run_and_its_model_name_the_commit_of_the_data(hub: Hub, tmp_path: Path):
+    folder = write_shards(tmp_path / "data", "train", rows(8, 8), 2, 4)
+    commit = put(hub, write_shards(folder, "validation", rows(4, 4, 100), 1, 4))
+    tiny = "--architecture sequential-baseline --weights none --input-size 48 --batch-size 8 --epochs 1 --corruptions"
+    words = (
+        ["fit", "--streaming", "--data", FACES, *tiny.split(), "--out", "run"],
+        ["export", "run", "--out", "model"],
+    )
+    for line in words:
+        more = {**environment(hub, tmp_path / "hf"), "KERAS_HOME": str(tmp_path / "keras")}
+        done = command(*line, home=tmp_path, cwd=tmp_path, **more)
+        assert done.returncode == 0, done.stderr
+        put(hub, write_shards(tmp_path / "later", "train", rows(1, 1), 1, 4))  # main is another commit then
+    options = json.loads((tmp_path / "run" / "options.json").read_text())
+    assert (options["data"], options["streaming"]) == ([f"{FACES}@{commit}"], True)
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert config["options"]["data"] == [f"{FACES}@{commit}:1"] and config["options"]["streaming"]
+    [counts] = config["data"].values()
+    assert counts["train"] == {"fake": 8, "real": 8} and counts["validation"]["fake"] == 4
+    assert f"--data {FACES}@{commit} --streaming" in config["commands"][0]

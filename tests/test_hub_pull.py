@@ -17,6 +17,7 @@ from detector import Detector, ModelError
 from detector import hub as room
 from detector.__main__ import main
 from detector.model_store import BUNDLED, CONFIG, KERAS, METRICS, MODEL, load
+from ui import about, answer
 
 pytest_plugins = ["hub_fixtures"]
 
@@ -229,6 +230,15 @@ def test_what_was_damaged_in_the_cache_is_fetched_anew(hub: Hub):
 def test_the_most_that_a_start_can_take():
     """All attempts, and a second to load what stands in."""
     assert room.WITHIN <= 29
+
+
+def test_the_page_says_which_model_is_used_and_why(hub: Hub, quick, monkeypatch, hopper):
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    detector = Detector.load(REPO)
+    why = "owner/model could not be had from the Hub, because the Hub could not be reached: the bundled model is used."
+    assert detector.model.info.note == about.describe(detector.model)["note"] == why
+    for page in (about.record_html(detector.model), answer.record_html(detector.detect(hopper))):
+        assert f"<dt>Why this model</dt><dd>{why}</dd>" in page
 
 
 # --- The command line and the app ------------------------------------------------------------------------------------

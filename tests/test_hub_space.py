@@ -13,7 +13,7 @@ import pytest
 import yaml
 from gradio_client import Client, handle_file
 from hub_fixtures import environment
-from hub_server import Hub
+from hub_server import OWNER, Hub
 from running_app import serve
 
 from detector import hub as room
@@ -113,9 +113,10 @@ def test_the_space_runs_and_takes_a_new_model_without_a_restart(hub: Hub, tmp_pa
     space.publish_space(SPACE, model=MODEL_ON_HUB)
     root, python = download(hub, tmp_path / "space"), sys.executable
     if os.environ.get("DETECTOR_TEST_INSTALL"):
-        venv.create(tmp_path / "venv", with_pip=True)
+        venv.create(tmp_path / "venv")
         python = str(tmp_path / "venv" / "bin" / "python")
-        subprocess.run([python, "-m", "pip", "install", "-q", "-r", root / "requirements.txt"], check=True)
+        pip = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-compile"]
+        subprocess.run([*pip, "-r", root / "requirements.txt"], check=True)
     variables = {
         **environment(hub, tmp_path / "space-hf"),
         **hub[f"spaces/{SPACE}"].variables,
@@ -141,7 +142,49 @@ def test_the_space_starts_when_the_hub_is_away(hub: Hub, tmp_path: Path, hopper:
     started = time.monotonic()
     with serve(DETECTOR_MODEL=MODEL_ON_HUB, **variables) as app:
         assert time.monotonic() - started < room.WITHIN + 60
-        model = Client(app.url, verbose=False).predict(handle_file(str(hopper)), api_name="/detect")["model"]
+        client = Client(app.url, verbose=False)
+        model = client.predict(handle_file(str(hopper)), api_name="/detect")["model"]
         assert model["source"] == "bundled"
         assert model["note"].endswith("because the Hub could not be reached: the bundled model is used.")
         assert model["note"] in app.log
+        assert client.predict(api_name="/model")["note"] == model["note"]
+
+
+# --- The workflow ----------------------------------------------------------------------------------------------------
+
+WORKFLOW = space.ROOT / ".github" / "workflows" / "publish-space.yml"
+
+
+def test_the_workflow_runs_on_a_release_with_no_more_rights_than_it_needs():
+    workflow = yaml.load(WORKFLOW.read_text(), yaml.BaseLoader)  # "on" is no truth value
+    assert workflow["on"]["release"] == {"types": ["published"]}
+    assert workflow["permissions"] == {"contents": "read"}
+    [job] = workflow["jobs"].values()
+    used = [step["uses"] for step in job["steps"] if "uses" in step]
+    assert [re.sub("@[0-9a-f]{40}$", "", action) for action in used] == ["actions/checkout", "actions/setup-python"]
+    version = job["steps"][1]["with"]["python-version"]
+    assert version == re.search(r'python_version: "(.*)"', (space.ROOT / "README.md").read_text())[1]
+    [install] = [step["run"] for step in job["steps"] if step.get("run", "").startswith("pip")]
+    assert (space.ROOT / install.split()[-1]).is_file()
+
+
+@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+@pytest.mark.parametrize("named", [{}, {"MODEL": MODEL_ON_HUB}, {"MODEL": MODEL_ON_HUB, "REVISION": "v1"}], ids=len)
+def test_the_workflow_publishes(hub: Hub, tmp_path: Path, named: dict[str, str]):
+    """Its own command, with the secret and the variables that a repository has set, in the shell of such a machine."""
+    hub.put(MODEL_ON_HUB, ALL)
+    hub[MODEL_ON_HUB].tags["v1"] = hub[MODEL_ON_HUB].find("main")
+    known = {"secrets.HF_TOKEN": OWNER, "vars.SPACE": SPACE, **{f"vars.{name}": named[name] for name in named}}
+    steps = yaml.safe_load(WORKFLOW.read_text())["jobs"]["publish"]["steps"]
+    [step] = [step for step in steps if "env" in step]
+    given = {key: known.get(re.fullmatch(r"\$\{\{ (.*) \}\}", value)[1], "") for key, value in step["env"].items()}
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    variables = {**environment(hub, tmp_path / "hf"), "PATH": path, **given}
+    shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+    done = subprocess.run(shell, cwd=space.ROOT, env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    here = hub[f"spaces/{SPACE}"]
+    assert done.stdout == f"{SPACE}@{here.find('main').oid}\n"
+    assert here.variables == (
+        {"DETECTOR_MODEL": MODEL_ON_HUB, "DETECTOR_REVISION": named.get("REVISION", "main")} if named else {}
+    )

@@ -93,9 +93,31 @@ def test_a_folder_without_terms_still_has_a_card(config: dict, metrics: dict) ->
     assert "Terms: see the source." in card.render({**config, "data": data}, metrics)
 
 
+def test_the_network_that_the_weights_start_from_is_named(config: dict, metrics: dict) -> None:
+    command = "python -m training fit --out RUNS/one"
+    started = {**config, "architecture": "efficientnet-lite0", "commands": [command]}
+    assert ModelCard(card.render(started, metrics)).data.base_model == "timm/tf_efficientnet_lite0.in1k"
+    alone = {**started, "commands": [f"{command} --weights none"]}
+    assert ModelCard(card.render(alone, metrics)).data.base_model is None
+
+
 @pytest.mark.parametrize("name", TERMS)
 def test_the_terms_of_a_source_go_by_its_name(name: str) -> None:
     assert Source(name).terms == Source(f"{name}@1f2e3d").terms == TERMS[name]
+
+
+@pytest.mark.parametrize(
+    ("sources", "listed"),
+    [
+        (["owner/faces@1f2e3d", "mine"], ["owner/faces"]),
+        (["openforensics", "dfdc"], ["JamieWithofs/Deepfake-and-real-images"]),
+        (["mine"], None),
+    ],
+)
+def test_the_sets_of_the_hub_are_linked(config: dict, metrics: dict, sources: list[str], listed: list[str]) -> None:
+    [splits] = config["data"].values()
+    text = card.render({**config, "data": dict.fromkeys(sources, splits)}, metrics)
+    assert ModelCard(text).data.datasets == listed
 
 
 def test_the_terms_of_a_folder_go_by_its_name(tmp_path: Path) -> None:

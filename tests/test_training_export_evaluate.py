@@ -23,7 +23,7 @@ from training.errors import TrainingError
 from training.evaluate import EvaluateOptions, evaluate
 from training.fit import OPTIONS
 from training.options import FitOptions
-from training.source import Source
+from training.source import DEFAULT_DATA, Source
 
 pytest_plugins = ["training_fixtures"]
 
@@ -263,6 +263,29 @@ def test_what_cannot_be_measured_is_told_in_a_sentence(
     words = [word.format(model=model_folder, data=small_set, empty=tmp_path) for word in words]
     assert command_line.main(["evaluate", *words]) == 2
     assert sentence in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_no_part_of_a_set_that_lost_its_splits_is_called_test(
+    model_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    source = write_parquet(tmp_path / "whole", {"train": rows(2, 2)})
+    with pytest.raises(TrainingError, match="No source has any of the splits to measure: look at --splits"):
+        evaluate(folder, EvaluateOptions((str(source),), ("test",), robustness=0))
+    assert "whole has no official test split: no part of it is called a test" in caplog.text
+    assert not (folder / "metrics.json").exists()
+
+
+@pytest.mark.parametrize("name", ["Hemg/deepfake-and-real-images", "hemg/Deepfake-and-Real-Images@1f2e3d"])
+def test_a_copy_that_is_known_to_have_lost_its_splits_has_no_test(model_folder: Path, tmp_path: Path, name: str):
+    """Though it may call a part of it so; and it holds the test pictures of the original."""
+    with pytest.raises(TrainingError, match=f"{name} has lost the official splits of {DEFAULT_DATA}"):
+        data.split_in({"train": [], "test": []}, "test", Source(name))
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "data": {name: {}}}))
+    with pytest.raises(TrainingError, match=f"trained on {name}, which holds the test pictures of {DEFAULT_DATA}@main"):
+        evaluate(folder, EvaluateOptions((f"{DEFAULT_DATA}@main:2",)))
 
 
 # ---- the card ----------------------------------------------------------------------------------------------------

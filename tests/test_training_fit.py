@@ -222,6 +222,7 @@ def test_the_command_of_a_run_names_no_folder_of_this_machine(tmp_path: Path) ->
     )
     assert FitOptions().command("one") == "python -m training fit --out RUNS/one"
     assert FitOptions(corruptions=()).command("one") == "python -m training fit --corruptions --out RUNS/one"
+    assert FitOptions(streaming=True).command("one") == "python -m training fit --streaming --out RUNS/one"
 
 
 HELP = """
@@ -257,6 +258,8 @@ def test_help_lists_every_option_of_fit_with_its_default_and_its_reason(
         name, default = option.name.replace("_", "-"), option.default
         shown = " ".join(default) if isinstance(default, tuple) else "all" if default is None else default
         words = rf" --{name} [A-Z_ .\[\]]+ {re.escape(option.metadata['help'])} \(default: {re.escape(str(shown))}\)"
+        if default is False:  # a switch
+            words = rf" --{name} {re.escape(option.metadata['help'])}"
         assert re.search(words, page), name
     for name in ("--out OUT", "--resume", "--cache CACHE", "--preset"):
         assert f" {name}" in page
@@ -269,7 +272,8 @@ def test_help_lists_every_option_of_fit_with_its_default_and_its_reason(
         ("", ["fit", "export", "evaluate"]),
         ("export", ["RUN", "--out", "--rate", "(default: 0.99)", "--cache", "(default: beside the data)"]),
         ("evaluate", ["MODEL_FOLDER", "--data", "--splits", "(default: validation test)", "--limit", "(default: all)",
-                      "--robustness", "(default: 100)", "--workers", "(default: one a core)", "--cache"]),
+                      "--streaming", "--robustness", "(default: 100)", "--workers", "(default: one a core)",
+                      "--cache"]),
     ],
 )  # fmt: skip
 def test_help_lists_the_options_of_the_other_commands(

@@ -124,6 +124,21 @@ def _number(label: str, names: Sequence[str]) -> int:
     return list(names).index(label) if label in names else -1
 
 
+def write_shards(folder: Path, split: str, pictures: Sequence[tuple[str, str, bytes]], files: int, group: int) -> Path:
+    """A folder with the pictures in their order in so many parquet files, in row groups of `group`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["Fake", "Real"])})
+    for number, part in enumerate(np.array_split(np.arange(len(pictures)), files)):
+        rows_here = [pictures[n] for n in part]
+        table = {
+            "image": [{"bytes": content, "path": name} for _, name, content in rows_here],
+            "label": [_number(label, ["Fake", "Real"]) for label, _, _ in rows_here],
+        }
+        name = f"{split}-{number:05d}-of-{files:05d}.parquet"
+        datasets.Dataset.from_dict(table, features=features).to_parquet(folder / name, batch_size=group)
+    return folder
+
+
 def write_pictures(folder: Path, splits: dict[str, Sequence[tuple[str, str, bytes]]]) -> Path:
     """A folder of pictures: split/label/name."""
     for split, pictures in splits.items():

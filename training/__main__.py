@@ -3,7 +3,9 @@
 import argparse
 import dataclasses
 import logging
+import os
 import sys
+import threading
 from pathlib import Path
 
 from detector.errors import ModelError
@@ -65,6 +67,8 @@ def _add_fit_options(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(
                 name, nargs=many, choices=choices, metavar=field.name.upper(), default=argparse.SUPPRESS, help=text
             )
+        elif isinstance(field.default, bool):
+            parser.add_argument(name, action="store_true", default=argparse.SUPPRESS, help=text)
         else:
             text += f" (default: {'all' if field.default is None else field.default})"
             kind = int if field.default is None else type(field.default)
@@ -126,6 +130,9 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--data", nargs="+", required=True, help="Hub ids or folders; the first is used for robustness")
     parser.add_argument("--splits", nargs="+", default=["validation", "test"], help="(default: validation test)")
+    parser.add_argument(
+        "--streaming", action="store_true", help="read the splits from the Hub without a download of the others"
+    )
     parser.add_argument("--limit", type=int, help="pictures of each class and split (default: all)")
     parser.add_argument(
         "--robustness",
@@ -140,7 +147,12 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         from training.evaluate import EvaluateOptions, evaluate
 
         options = EvaluateOptions(
-            tuple(arguments.data), tuple(arguments.splits), arguments.limit, arguments.robustness, arguments.workers
+            tuple(arguments.data),
+            tuple(arguments.splits),
+            arguments.limit,
+            arguments.robustness,
+            arguments.workers,
+            arguments.streaming,
         )
         evaluate(arguments.folder, options, cache=arguments.cache)
         return 0
@@ -232,5 +244,17 @@ def _add_publish_space(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run)
 
 
+def _leave(status: int) -> None:
+    """End the process. A thread that still waits for the Hub in native code would abort an ordinary end."""
+    if any(thread.daemon and thread.name in _LEFT_BEHIND for thread in threading.enumerate()):
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
+_LEFT_BEHIND = ("hub", "stream", "blocks")  # names of threads of detector.hub and training.stream
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

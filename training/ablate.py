@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from detector import model_store
-from training import card, corruptions, data
+from training import card, corruptions, data, stream
 from training.errors import TrainingError
 from training.files import write
 from training.fit import BEST, STATE, fit, predict
@@ -43,7 +43,8 @@ def ablate(base: FitOptions, out: Path, folder: Path, *, cache: Path | None = No
     if not measured.exists():
         raise TrainingError(f"{folder.name} has no figures yet: run python -m training evaluate on it first.")
     sources = [data.Source.parse(text) for text in base.data]
-    validation = [data.load(source, "validation", cache=cache, limit=base.limit) for source in sources]
+    load = stream.load if base.streaming else data.load
+    validation = [load(source, "validation", cache=cache, limit=base.limit) for source in sources]
     rows = []
     for name, options in variants(base).items():
         run = out / name.replace(" ", "-")

@@ -4,6 +4,8 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from training.source import Source
+
 # The Hub's copies of the ImageNet weights that the networks start from.
 _BASE_MODELS = {
     "efficientnet-lite0": "timm/tf_efficientnet_lite0.in1k",
@@ -32,11 +34,16 @@ def render(config: dict[str, Any], metrics: dict[str, Any]) -> str:
         pipeline_tag="image-classification",
         tags=["deepfake-detection", "image-forensics", "litert", "tflite", config["architecture"]],
         base_model=_BASE_MODELS.get(config["architecture"]) if _is_pretrained(config) else None,
-        datasets=["JamieWithofs/Deepfake-and-real-images"],
+        datasets=datasets(config) or None,
         model_name="Deepfake Image Detector",
         eval_results=list(_eval_results(metrics)) or None,
     )
     return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_text(config, metrics)}", ignore_metadata_errors=False))
+
+
+def datasets(config: dict[str, Any]) -> list[str]:
+    """Those of the sources that the Hub has, by their names there."""
+    return sorted({found for name in config.get("data", {}) if (found := Source(name).hub_id)})
 
 
 def _eval_results(metrics: dict[str, Any]) -> Any:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import datasets
 import grain
@@ -29,6 +29,7 @@ from training import corruptions, forge
 from training.errors import TrainingError
 from training.source import Source
 
+AnyRows = datasets.Dataset | datasets.IterableDataset
 AnyFace = TypeVar("AnyFace", faces.FoundFace, JudgedFace)
 log = logging.getLogger(__name__)
 
@@ -105,16 +106,33 @@ def load(source: Source, split: str, *, cache: Path | None = None, limit: int | 
     of each class, evenly spread. `cache` is where faces are kept: beside the data by default, else in the user's cache.
     Raises TrainingError where the split or the labels are not as they should be.
     """
-    available = _read(source.spec)
-    held_out = "validation" not in available
-    wanted = "train" if split == "validation" and held_out else split
+    available = read(source.spec)
+    rows = split_in(available, split, source)
+    targets = targets_of(rows, source)
+    keep = rows_of(split, targets, held_out="validation" not in available, limit=limit)
+    return with_faces(source, rows.select(keep), targets[keep], split, cache)
+
+
+def split_in(available: dict[str, AnyRows], split: str, source: Source) -> AnyRows:
+    """The rows that `split` is taken from. Raises TrainingError where there are none: no part of another split is
+    called a test."""
+    if split == "test" and source.merged_from:
+        raise TrainingError(
+            f"{source.name} has lost the official splits of {source.merged_from}, so that no part of it is a test: "
+            "take the original."
+        )
+    held_out = split == "validation" and "validation" not in available
+    wanted = "train" if held_out else split
     if wanted not in available:
         raise TrainingError(f"{source.name} has no {split} split: it has {', '.join(sorted(available))}.")
-    rows = available[wanted]
-    targets = _targets(rows, source)
-    keep = np.arange(len(rows))
+    return available[wanted]
+
+
+def rows_of(split: str, targets: np.ndarray, *, held_out: bool, limit: int | None) -> np.ndarray:
+    """Which of the rows with these targets belong to `split`, ascending: see `load`."""
+    keep = np.arange(len(targets))
     if held_out and split in ("train", "validation"):
-        tail = np.zeros(len(rows), bool)
+        tail = np.zeros(len(targets), bool)
         for value in (0.0, 1.0):
             of_class = np.flatnonzero(targets == value)
             tail[of_class[len(of_class) - round(len(of_class) * HELD_OUT) :]] = True
@@ -123,7 +141,7 @@ def load(source: Source, split: str, *, cache: Path | None = None, limit: int | 
         parts = [keep[targets[keep] == value] for value in (0.0, 1.0)]
         spread = [part[np.unique(np.linspace(0, len(part) - 1, min(limit, len(part))).astype(int))] for part in parts]
         keep = np.sort(np.concatenate(spread))
-    return _with_faces(source, rows.select(keep), targets[keep], split, cache)
+    return keep
 
 
 def pinned(text: str) -> str:
@@ -142,20 +160,23 @@ def pinned(text: str) -> str:
 
 def splits_of(source: Source) -> set[str]:
     """Names of the splits that the source itself has."""
-    return set(_read(source.spec))
+    return set(read(source.spec))
 
 
-def _read(spec: str) -> dict[str, datasets.Dataset]:
+def read(spec: str, *, streaming: bool = False, columns: Sequence[str] | None = None) -> dict[str, AnyRows]:
+    """All splits that a source has, their pictures undecoded: datasets.Dataset, or datasets.IterableDataset with
+    `streaming`. `columns` leaves the others of a parquet file unread. Raises TrainingError."""
+    how = {"streaming": streaming, **({"columns": list(columns)} if columns else {})}
     path = Path(spec).resolve()  # the same folder, the same fingerprint
     try:
         if path.is_dir():
-            loaded = _read_folder(path)
+            loaded = _read_folder(path, how)
         elif path.exists():
             raise TrainingError(f"{path.name} is a file: give the folder that it is in.")
         else:
             name, _, revision = spec.partition("@")
-            loaded = datasets.load_dataset(name, revision=revision or None)
-            if hub.is_commit(revision) and not _is_at(loaded, revision):
+            loaded = datasets.load_dataset(name, revision=revision or None, **how)
+            if not streaming and hub.is_commit(revision) and not _is_at(loaded, revision):
                 raise TrainingError(f"{name} is kept here at another revision only: connect, or name no revision.")
     except (FileNotFoundError, ConnectionError) as error:
         what = "holds no pictures" if path.is_dir() else "is no folder here, and the Hub did not give it"
@@ -164,10 +185,11 @@ def _read(spec: str) -> dict[str, datasets.Dataset]:
         raise TrainingError(f"{spec} could not be read ({error.__cause__ or error}): get another copy.") from error
     result = {}
     for split, rows in loaded.items():
-        missing = {"image", "label"} - set(rows.column_names)
+        missing = set(columns or ("image", "label")) - set(rows.column_names or ())
         if missing:
             raise TrainingError(f"{spec} lacks the column {' and '.join(sorted(missing))}.")
-        result[str(split)] = rows.cast_column("image", datasets.Image(decode=False))
+        undecoded = "image" in rows.column_names
+        result[str(split)] = rows.cast_column("image", datasets.Image(decode=False)) if undecoded else rows
     return result
 
 
@@ -177,14 +199,14 @@ def _is_at(loaded: dict[str, datasets.Dataset], commit: str) -> bool:
     return all(commit in Path(file["filename"]).parts for rows in loaded.values() for file in rows.cache_files)
 
 
-def _read_folder(path: Path) -> dict[str, datasets.Dataset]:
+def _read_folder(path: Path, how: dict[str, Any]) -> dict[str, AnyRows]:
     files = [file for file in sorted(path.rglob("*.parquet")) if not _hidden(file.relative_to(path))]
     if not files:
-        return datasets.load_dataset("imagefolder", data_dir=str(path), drop_labels=False)
+        return datasets.load_dataset("imagefolder", data_dir=str(path), drop_labels=False, **how)
     by_split: dict[str, list[str]] = {}
     for file in files:
         by_split.setdefault(_split_of(file.stem), []).append(str(file))
-    return datasets.load_dataset("parquet", data_files=by_split)
+    return datasets.load_dataset("parquet", data_files=by_split, **how)
 
 
 def _hidden(path: Path) -> bool:
@@ -199,7 +221,8 @@ def _split_of(stem: str) -> str:
     return {"valid": "validation", "val": "validation"}.get(stem.split("-")[0], stem.split("-")[0])
 
 
-def _targets(rows: datasets.Dataset, source: Source) -> np.ndarray:
+def targets_of(rows: AnyRows, source: Source) -> np.ndarray:
+    """float32 (rows,), 1 is fake. Raises TrainingError for labels that are not Fake and Real."""
     feature = rows.features["label"]
     labels = list(rows["label"])
     if any(label is None or label == -1 for label in labels):  # -1 is what `datasets` writes for an unknown label
@@ -216,11 +239,12 @@ def _bytes(value: dict) -> bytes:
     return value["bytes"] if value["bytes"] is not None else Path(value["path"]).read_bytes()
 
 
-def _with_faces(source: Source, rows: datasets.Dataset, targets: np.ndarray, split: str, cache: Path | None) -> Split:
+def with_faces(source: Source, rows: datasets.Dataset, targets: np.ndarray, split: str, cache: Path | None) -> Split:
+    """The split that these rows are, its faces found or taken from the cache."""
     if not len(rows):  # `datasets` gives such a split no columns
         return Split(source.name, rows, targets, [], [], [])
     key = hashlib.sha256(f"{rows._fingerprint} {faces.FINDER_VERSION}".encode()).hexdigest()[:16]
-    folder = cache or _cache_beside(source.spec)
+    folder = cache or cache_beside(source.spec)
     file = folder / f"faces-{faces.FINDER_VERSION}-{split}-{key}.parquet"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -296,7 +320,8 @@ def _row_name(rows: datasets.Dataset, index: int) -> str:
     return f"row {index}" + (f" ({Path(path).name})" if path else "")
 
 
-def _cache_beside(spec: str) -> Path:
+def cache_beside(spec: str) -> Path:
+    """Where faces are kept unless another folder is named."""
     path = Path(spec)
     if path.is_dir() and os.access(path, os.W_OK):
         return path / ".faces"
@@ -340,7 +365,14 @@ def serving_crops(
 
 def training_crop(split: Split, face: Face, options: CropOptions, rng: np.random.Generator) -> tuple[np.ndarray, float]:
     """One crop uint8 (size, size, 3) and its target, varied by `rng`."""
-    pixels, target = split.pixels(face), face.target
+    return varied_crop(split.pixels(face), face, options, rng)
+
+
+def varied_crop(
+    pixels: np.ndarray, face: Face, options: CropOptions, rng: np.random.Generator
+) -> tuple[np.ndarray, float]:
+    """The same of a picture uint8 (H, W, 3) that is at hand."""
+    target = face.target
     if target == 0.0 and options.self_blend and rng.random() < options.self_blend:
         pixels, target = forge.self_blend(pixels, face.keypoints, rng), 1.0
     before = pixels.shape[1]
@@ -387,7 +419,7 @@ def training_batches(
     sizes = np.array([len(split) * weight for split, weight in splits], float)
     mixed = grain.MapDataset.mix(parts, weights=list(sizes / sizes.sum())) if len(parts) > 1 else parts[0]
     reading = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4 * batch_size)
-    batches = mixed.to_iter_dataset(reading).batch(batch_size, drop_remainder=True, batch_fn=_stack)
+    batches = mixed.to_iter_dataset(reading).batch(batch_size, drop_remainder=True, batch_fn=stack)
     return iter(batches)
 
 
@@ -400,7 +432,7 @@ class _Crop(grain.transforms.RandomMap):
         return training_crop(self.split, self.split.faces[element], self.options, rng)
 
 
-def _stack(items: list[tuple[np.ndarray, float]]) -> tuple[np.ndarray, np.ndarray]:
+def stack(items: list[tuple[np.ndarray, float]]) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([crop for crop, _ in items]), np.array([[target] for _, target in items], np.float32)
 
 

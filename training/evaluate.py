@@ -18,7 +18,8 @@ import numpy as np
 from PIL import Image
 
 from detector import Detector, ImageError, model_store, picture
-from training import card, corruptions, data, metrics, plots
+from training import card, corruptions, data, metrics, plots, stream
+from training.errors import TrainingError
 from training.export import git_commit, versions
 from training.files import write
 from training.metrics import Answers
@@ -36,6 +37,7 @@ class EvaluateOptions:
     limit: int | None = None  # pictures of each class and split
     robustness: int = 100  # pictures of each class for every corruption and severity; 0 leaves it out
     workers: int | None = None  # threads; None is one a core
+    streaming: bool = False  # read the splits from the Hub without a download of the others
 
 
 def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = None) -> dict[str, Any]:
@@ -48,13 +50,15 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
     calibration = detector.model.calibration
     sets: dict[str, Any] = {}
     curves: dict[str, Any] = {}
+    _refuse_seen(detector.model.config, options)
     for text in options.data:
         source = Source.parse(text)
-        own = data.splits_of(source)
+        own = (stream if options.streaming else data).splits_of(source)
         for name in options.splits:
-            if name == "test" and "test" not in own:
+            if name == "test" and ("test" not in own or source.merged_from):
+                log.warning("%s has no official test split: no part of it is called a test", source.name)
                 continue
-            split = data.load(source, name, cache=cache, limit=options.limit)
+            split = _load(source, name, options, options.limit, cache)
             label = f"{source.name} {name if name in own else 'held-out part of train'}"
             log.info("%s: %d pictures", label, len(split.rows))
             clean = answers(detector, split, None, options.workers)
@@ -74,6 +78,8 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
                     "roc": metrics.roc(clean.targets[found], clean.p_face[found]),
                     "reliability": metrics.reliability(clean.targets[found], clean.p_face[found]),
                 }
+    if not sets:
+        raise TrainingError("No source has any of the splits to measure: look at --splits.")
     result = {
         "command": _command(options),
         "date": datetime.date.today().isoformat(),
@@ -93,6 +99,22 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
     plots.draw(result, folder / "plots")
     write(folder / model_store.CARD, card.render(detector.model.config, result).encode())
     return result
+
+
+def _refuse_seen(config: dict[str, Any], options: EvaluateOptions) -> None:
+    """Raises TrainingError where a test would be of pictures that the model was trained on."""
+    trained = [Source.parse(name) for name in config.get("data", {})]
+    for source in map(Source.parse, options.data if "test" in options.splits else ()):
+        for copy in trained:
+            if copy.merged_from and copy.merged_from == source.hub_id:
+                raise TrainingError(
+                    f"The model was trained on {copy.name}, which holds the test pictures of {source.name}: leave test "
+                    "out of --splits, or train on the original."
+                )
+
+
+def _load(source: Source, split: str, options: EvaluateOptions, limit: int | None, cache: Path | None) -> data.Split:
+    return (stream if options.streaming else data).load(source, split, cache=cache, limit=limit)
 
 
 def answers(detector: Detector, split: data.Split, alter: Alter | None, workers: int | None = None) -> Answers:
@@ -128,7 +150,7 @@ def _as_given(detector: Detector, split: data.Split) -> Answers:
 
 def _robustness(detector: Detector, options: EvaluateOptions, cache: Path | None) -> dict[str, Any]:
     source = Source.parse(options.data[0])
-    split = data.load(source, "validation", cache=cache, limit=options.robustness)
+    split = _load(source, "validation", options, options.robustness, cache)
     table: dict[str, Any] = {
         "set": f"{source.name} validation",
         "pictures": len(split.rows),
@@ -159,5 +181,6 @@ def _command(options: EvaluateOptions) -> str:
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if field.name not in ("data", "workers") and value != field.default:
-            words.append(f"--{field.name} {' '.join(value) if isinstance(value, tuple) else value}")
+            text = " ".join(value) if isinstance(value, tuple) else "" if value is True else value
+            words.append(f"--{field.name} {text}".rstrip())
     return " ".join(words)

@@ -1,6 +1,7 @@
 """A run of `fit` -> a model folder: converted, checked against Keras on real crops, calibrated, described."""
 
 import datetime
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -16,7 +17,7 @@ import numpy as np
 
 from detector import faces, model_store
 from detector.classifier import Classifier
-from training import architectures, calibrate, corruptions, data
+from training import architectures, calibrate, corruptions, data, stream
 from training.errors import TrainingError
 from training.files import write
 from training.fit import BEST, OPTIONS, FitOptions, read_options
@@ -44,7 +45,8 @@ def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | 
     options = read_options(run)
     model = keras.saving.load_model(run / BEST, compile=False, safe_mode=True)
     sources = [data.Source.parse(text) for text in options.data]
-    validation = [data.load(source, "validation", cache=cache, limit=options.limit) for source in sources]
+    load = stream.load if options.streaming else data.load
+    validation = [load(source, "validation", cache=cache, limit=options.limit) for source in sources]
     pictures = {
         source.name: [
             data.serving_crops(split, options.size, options.margin, alter) for alter in (None, corruptions.web_measured)
@@ -65,7 +67,8 @@ def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | 
     calibration, reached = calibrate.fit_usable(clean_logits, rate, web_logits)
     log.info("offset %.3f, %s at rate %.3f", offset, calibration, reached)
 
-    train = [data.load(source, "train", cache=cache, limit=options.limit) for source in sources]
+    opened = stream.open_train if options.streaming else functools.partial(data.load, split="train")
+    train = [opened(source, cache=cache, limit=options.limit) for source in sources]
     out.mkdir(parents=True, exist_ok=True)
     write(out / model_store.MODEL, tflite)
     model.save(out / model_store.KERAS)

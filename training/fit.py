@@ -5,6 +5,7 @@ FitOptions; the options travel in the run's folder.
 """
 
 import dataclasses
+import functools
 import json
 import logging
 import signal
@@ -20,7 +21,8 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 from tensorboardX import SummaryWriter  # TensorBoard's files without TensorFlow, for every backend
 
-from training import architectures, data
+from detector.errors import ModelError
+from training import architectures, data, stream
 from training.errors import Interrupted, TrainingError
 from training.files import settle, write
 from training.metrics import mean_by_precision
@@ -65,8 +67,10 @@ def fit(options: FitOptions, out: Path, *, resume: bool = False, cache: Path | N
     sources = [data.Source.parse(text) for text in options.data]
     if len({source.name for source in sources}) < len(sources):
         raise TrainingError("Two sources have the same name: rename a folder, since figures go by the name.")
-    train = [(data.load(s, "train", cache=cache, limit=options.limit), s.weight) for s in sources]
-    validation = [data.load(s, "validation", cache=cache, limit=options.limit) for s in sources]
+    load = stream.load if options.streaming else data.load
+    opened = stream.open_train if options.streaming else functools.partial(data.load, split="train")
+    train = [(opened(s, cache=cache, limit=options.limit), s.weight) for s in sources]
+    validation = [load(s, "validation", cache=cache, limit=options.limit) for s in sources]
     empty = [split.name for split, _ in train if not len(split)]
     if empty or not sum(map(len, validation)):
         raise TrainingError(
@@ -79,7 +83,12 @@ def fit(options: FitOptions, out: Path, *, resume: bool = False, cache: Path | N
     crop_options = data.CropOptions(
         options.size, options.margin, options.jitter, options.corruptions, options.self_blend
     )
-    batches = data.training_batches(train, crop_options, options.batch_size, options.seed, options.threads)
+    batching = (train, crop_options, options.batch_size, options.seed, options.threads)
+    batches = (
+        stream.Batches(*batching, block=options.streaming_block)
+        if options.streaming
+        else data.training_batches(*batching)
+    )
 
     out.mkdir(parents=True, exist_ok=True)
     state = _State()
@@ -103,7 +112,11 @@ def fit(options: FitOptions, out: Path, *, resume: bool = False, cache: Path | N
     with _stop_requests() as stop, SummaryWriter(str(out / "tensorboard")) as board:
         progress = _Progress(state.step, total, per_epoch, options.batch_size)
         while state.step < total and not state.done:
-            crop_batch, targets = next(batches)
+            try:
+                crop_batch, targets = next(batches)
+            except (TrainingError, ModelError) as error:  # the Hub is away, and a stream ends
+                _save(model, batches, state, out)
+                raise TrainingError(f"{error} Stopped at step {state.step} of {total}: --resume goes on.") from error
             loss = float(model.train_on_batch(crop_batch, targets, return_dict=True)["loss"])
             model.reset_metrics()
             state.step += 1

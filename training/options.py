@@ -29,6 +29,11 @@ class FitOptions:
     data: tuple[str, ...] = _option(
         (DEFAULT_DATA,), "SPEC or SPEC:WEIGHT each: a Hub id, a folder of pictures or parquet"
     )
+    streaming: bool = _option(
+        False,
+        "read the pictures from the Hub while training, for sets too large to download; their faces are found anew",
+    )
+    streaming_block: int = _option(2048, "pictures that are shuffled together while streaming; two such are in memory")
     architecture: str = _option("efficientnet-lite0", f"one of {', '.join(ARCHITECTURES)}")
     weights: str = _option("imagenet", '"imagenet", "none", or a .keras file to go on from')
     frozen_until: str = _option(
@@ -67,7 +72,7 @@ class FitOptions:
                 value = [s.place + (f":{s.weight:g}" if s.weight != 1 else "") for s in sources]
             elif option.name == "weights" and value.endswith(".keras"):
                 value = "RUNS/" + "/".join(Path(value).parts[-2:])
-            text = " ".join(value) if isinstance(value, (list, tuple)) else value
+            text = " ".join(value) if isinstance(value, (list, tuple)) else "" if value is True else value
             words.append(f"--{option.name.replace('_', '-')} {text}".rstrip())
         return " ".join([*words, f"--out RUNS/{run}"])
 

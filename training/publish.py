@@ -10,15 +10,17 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from detector import model_store
 from detector.errors import ModelError
+from training import card as card_of
 from training import push
 from training.errors import TrainingError
+from training.source import Source
 
 log = logging.getLogger(__name__)
 
 _FILES = (model_store.CONFIG, model_store.MODEL, model_store.KERAS, model_store.METRICS, model_store.CARD)
 _PLOTS = "plots/"
 _FIGURES = ("auc", "accuracy")  # what two models are compared by: the first that both have
-_METADATA = ("license", "library_name", "pipeline_tag", "datasets")  # what the card must tell the Hub
+_METADATA = ("license", "library_name", "pipeline_tag")  # what the card must tell the Hub
 
 
 def publish(
@@ -39,6 +41,14 @@ def publish(
     if tag and pull_request:
         raise TrainingError("A pull request has nothing to tag yet: leave --tag or --pr out.")
     files = _checked(folder)
+    with push.time_for(files):
+        return _publish(files, repo, private, tag, pull_request, allow_worse)
+
+
+def _publish(
+    files: dict[str, bytes], repo: str, private: bool, tag: str | None, pull_request: bool, allow_worse: bool
+) -> str:
+    _check_card(files[model_store.CARD].decode(), json.loads(files[model_store.CONFIG]))
     target = push.find_or_create(repo, push.MODEL, private=private)
     tags = _tags(repo) if tag else {}
     worse = _worse(_published_metrics(target), json.loads(files[model_store.METRICS]))
@@ -65,14 +75,23 @@ def _checked(folder: Path) -> dict[str, bytes]:
             raise TrainingError(f"The model folder has no {name}: export it again, or run python -m training evaluate.")
     if model.metrics.get("model_sha256") != model.info.sha256:
         raise TrainingError("metrics.json was measured on another model: run python -m training evaluate again.")
-    text = (folder / model_store.CARD).read_text("utf-8")
-    push.validate_card(text, push.MODEL)
-    card = ModelCard(text)
-    missing = [name for name in _METADATA if not card.data.get(name)]
-    if missing:
-        raise TrainingError(f"README.md does not say its {' and '.join(missing)}: run python -m training evaluate.")
+    for name in model.metrics.get("sets", {}):
+        source, _, split = name.rpartition(" ")
+        if split == "test" and Source.parse(source).merged_from:
+            raise TrainingError(
+                f"metrics.json calls a part of {source} a test, which has none: measure the model again."
+            )
     plots = sorted((folder / _PLOTS).glob("*.png"))
     return push.read(folder, [*(folder / name for name in _FILES), *plots])
+
+
+def _check_card(text: str, config: dict[str, Any]) -> None:
+    push.validate_card(text, push.MODEL)
+    card = ModelCard(text)
+    wanted = (*_METADATA, *(("datasets",) if card_of.datasets(config) else ()))
+    missing = [name for name in wanted if not card.data.get(name)]
+    if missing:
+        raise TrainingError(f"README.md does not say its {' and '.join(missing)}: run python -m training evaluate.")
 
 
 def _published_metrics(target: push.Target) -> dict[str, Any]:

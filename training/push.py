@@ -1,6 +1,10 @@
 """Files -> a repository on the Hub: in one commit or not at all, with the attempts that the client does not make."""
 
-from collections.abc import Callable, Mapping
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +19,10 @@ from training.errors import TrainingError
 T = TypeVar("T")
 
 MODEL, SPACE = "model", "space"
+
+WITHIN = 30.0  # seconds for a push, and what its bytes take on
+SLOWEST = 250_000  # bytes a second
+_end: ContextVar[float] = ContextVar("end", default=math.inf)
 
 
 @dataclass(frozen=True)
@@ -42,10 +50,27 @@ def asked(call: Callable[[], T], repo: str, *, again: bool = True) -> T:
             inner = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
             raise hub.explain(inner, repo) from error
 
+    left = _end.get() - time.monotonic()
     try:
-        return hub.retried(attempt) if again else attempt()
+        if left == math.inf:
+            return hub.retried(attempt) if again else attempt()
+        if left > 0:
+            return hub.within(left, lambda stop: hub.retried(attempt, stop) if again else attempt())
+    except hub.Late:
+        pass
     except hub.HubTrouble as trouble:
         raise TrainingError(f"The Hub did not finish with {repo}, because {trouble}: run the command again.") from None
+    raise TrainingError(f"The Hub did not finish with {repo} in time: look at the connection, and try again.")
+
+
+@contextmanager
+def time_for(files: Mapping[str, bytes]) -> Iterator[None]:
+    """All that is asked of the Hub inside has, together, the time that a slow line takes for the files."""
+    before = _end.set(time.monotonic() + WITHIN + sum(map(len, files.values())) / SLOWEST)
+    try:
+        yield
+    finally:
+        _end.reset(before)
 
 
 def find_or_create(repo: str, kind: str, *, private: bool) -> Target:
@@ -96,9 +121,17 @@ def commit(
     if not changed and not gone:
         return None
 
+    added = [CommitOperationAdd(path, content) for path, content in changed.items()]
+    operations = [*added, *(CommitOperationDelete(path) for path in gone)]
+    # By itself: an upload that comes too late is followed by no commit.
+    asked(
+        lambda: HfApi().preupload_lfs_files(
+            target.repo, added, repo_type=target.kind, create_pr=pull_request, free_memory=False
+        ),
+        target.repo,
+    )
+
     def call() -> tuple[str, str | None]:
-        operations = [CommitOperationAdd(path, content) for path, content in changed.items()]
-        operations += [CommitOperationDelete(path) for path in gone]
         try:
             made = HfApi().create_commit(
                 target.repo,

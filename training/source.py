@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from detector import hub
 from training.errors import TrainingError
 
 DEFAULT_DATA = "JamieWithofs/Deepfake-and-real-images"
@@ -19,6 +20,11 @@ TERMS = {
     "stylegan": "StyleGAN faces and FFHQ photographs ('140k real and fake faces'); FFHQ: CC BY-NC-SA 4.0",
     "portraits": "All-Age-Faces and UTKFace, real faces only; UTKFace: non-commercial research",
 }
+# Copies on the Hub that put the official splits of another set together into one, by their name in small letters.
+MERGED = {"hemg/deepfake-and-real-images": DEFAULT_DATA}
+
+
+_ON_THE_HUB = {"openforensics": DEFAULT_DATA}  # folders that are a copy of a set there
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,18 @@ class Source:
     def place(self) -> str:
         """What the source is called in a command that someone else can run: a folder is below DATA."""
         return f"DATA/{self.name}" if Path(self.spec).is_dir() else self.spec
+
+    @property
+    def hub_id(self) -> str | None:
+        """`owner/name` of the set on the Hub, None where there is none."""
+        name = self.name.partition("@")[0]
+        named = hub.parse(name)
+        return named[0] if named else _ON_THE_HUB.get(name)
+
+    @property
+    def merged_from(self) -> str | None:
+        """The set whose official splits this copy has lost: no part of it is a test."""
+        return MERGED.get(self.name.partition("@")[0].lower())
 
     @property
     def terms(self) -> str | None:

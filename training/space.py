@@ -42,6 +42,11 @@ def publish_space(
         name = hub.parse(model)
         variables = {"DETECTOR_MODEL": info.repo, "DETECTOR_REVISION": revision or name[1] or "main"}
         files[_CARD] = _with_model(files[_CARD].decode(), info.repo)
+    with push.time_for(files):
+        return _publish(files, repo, variables, private)
+
+
+def _publish(files: dict[str, bytes], repo: str, variables: dict[str, str], private: bool) -> str:
     push.validate_card(files[_CARD].decode(), push.SPACE)
     target = push.find_or_create(repo, push.SPACE, private=private)
     api = HfApi()
