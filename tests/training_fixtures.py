@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
+from tensorboardX.proto import event_pb2
 
 from detector import faces
 from training import __main__ as command_line
@@ -144,6 +145,8 @@ def environment(home: Path, **more: str) -> dict[str, str]:
         "KERAS_HOME": str(home / "keras"),
         "PYTHONPATH": str(ROOT),
         "TF_CPP_MIN_LOG_LEVEL": "3",
+        "JAX_COMPILATION_CACHE_DIR": str(home / "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         **more,
     }
 
@@ -192,6 +195,45 @@ def run(small_set: Path, caches: Path, tmp_path_factory: pytest.TempPathFactory)
                    home=caches, cwd=folder)  # fmt: skip
     assert done.returncode == 0, done.stderr
     return folder / "straight"
+
+
+JAX_EPOCHS = 2
+
+# The start of a program that runs on a machine without TensorFlow.
+REFUSE_TENSORFLOW = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "tensorflow":
+            raise ImportError("there is no tensorflow on this machine")
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+@pytest.fixture(scope="session")
+def jax_run(small_set: Path, caches: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run on JAX, JAX_EPOCHS long."""
+    pytest.importorskip("jax", reason="training on JAX needs requirements-training-jax.txt")
+    folder = tmp_path_factory.mktemp("jax")
+    words = ("--data", small_set, *FIT, "--epochs", JAX_EPOCHS, "--out", "straight")
+    done = command("fit", *words, home=caches, cwd=folder, KERAS_BACKEND="jax")
+    assert done.returncode == 0, done.stderr
+    return folder / "straight"
+
+
+def losses(run: Path) -> dict[int, float]:
+    """The loss of each step, from what TensorBoard reads."""
+    found = {}
+    for file in sorted((run / "tensorboard").iterdir()):
+        rest = file.read_bytes()
+        while rest:  # TFRecord: length, its checksum, the event, its checksum
+            length = int.from_bytes(rest[:8], "little")
+            event = event_pb2.Event.FromString(rest[12 : 12 + length])
+            found.update({event.step: value.simple_value for value in event.summary.value if value.tag == "train/loss"})
+            rest = rest[16 + length :]
+    return found
 
 
 @pytest.fixture(scope="session")

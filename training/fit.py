@@ -8,9 +8,10 @@ import dataclasses
 import json
 import logging
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -190,8 +191,7 @@ def _validate(
     log.info("step %d validation %s", state.step, json.dumps(row, default=str))
     if mean > state.best:
         state.best, state.best_step, state.stale = mean, state.step, 0
-        if workers.lead:
-            _write_model(model, out / BEST)
+        _write_model(model, out / BEST, workers)
     else:
         state.stale += 1
         state.done = state.stale >= options.patience
@@ -203,23 +203,25 @@ def predict(model: Any, crops: np.ndarray, batch_size: int = 32) -> np.ndarray:
 
 
 def _save(model: Any, batches: Any, state: _State, out: Path, workers: Workers) -> None:
-    workers.at(state.step, state.step)
-    if not workers.lead:
-        return
     state.pipeline = batches.get_state()
     state.draws = [np.asarray(variable).tolist() for variable in _draws(model)]
     state.weights = f"checkpoint-{state.step}.keras"
-    _write_model(model, out / state.weights)
-    write(out / STATE, json.dumps(dataclasses.asdict(state)).encode())
-    for file in out.glob("checkpoint-*.keras"):
-        if file.name != state.weights:
-            file.unlink()
+    _write_model(model, out / state.weights, workers)
+    if workers.lead:
+        write(out / STATE, json.dumps(dataclasses.asdict(state)).encode())
+        for file in out.glob("checkpoint-*.keras"):
+            if file.name != state.weights:
+                file.unlink()
+    workers.at(state.step, state.step)
 
 
-def _write_model(model: Any, path: Path) -> None:
-    beside = path.with_name(f".{path.stem}.part.keras")
-    model.save(beside)
-    settle(beside, path)
+def _write_model(model: Any, path: Path, workers: Workers) -> None:
+    """Keras reckons while it saves, on all devices, so all workers save; the lead's file is kept."""
+    with tempfile.TemporaryDirectory() if not workers.lead else nullcontext(path.parent) as folder:
+        beside = Path(folder) / f".{path.stem}.part.keras"
+        model.save(beside)
+        if workers.lead:
+            settle(beside, path)
 
 
 @contextmanager
