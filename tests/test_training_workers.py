@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_fixtures import FIT, JAX_EPOCHS, environment, losses
+from training_fixtures import FIT, JAX_EPOCHS, environment
 
+from benchmarks.workers import losses
 from training import data, workers
 from training.errors import TrainingError
 from training.fit import BEST, STATE
@@ -32,7 +33,8 @@ pytest_plugins = ["training_fixtures"]
     [
         ((None, None, None), {}, Place()),
         (("a:1", 4, 2), {"WORLD_SIZE": "9", "RANK": "8"}, Place("a:1", 4, 2)),
-        ((None, None, None), {"MASTER_ADDR": "b", "MASTER_PORT": "2", "WORLD_SIZE": "3", "RANK": "1"}, Place("b:2", 3, 1)),
+        ((None, None, None), {"MASTER_ADDR": "b", "MASTER_PORT": "2", "WORLD_SIZE": "3", "RANK": "1"},
+         Place("b:2", 3, 1)),
         (("c:3", None, None), {"SLURM_NTASKS": "2", "SLURM_PROCID": "0"}, Place("c:3", 2, 0)),
         (("d:4", None, None), {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1"}, Place("d:4", 2, 1)),
         (

@@ -21,7 +21,6 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
-from tensorboardX.proto import event_pb2
 
 from detector import faces
 from training import __main__ as command_line
@@ -221,19 +220,6 @@ def jax_run(small_set: Path, caches: Path, tmp_path_factory: pytest.TempPathFact
     done = command("fit", *words, home=caches, cwd=folder, KERAS_BACKEND="jax")
     assert done.returncode == 0, done.stderr
     return folder / "straight"
-
-
-def losses(run: Path) -> dict[int, float]:
-    """The loss of each step, from what TensorBoard reads."""
-    found = {}
-    for file in sorted((run / "tensorboard").iterdir()):
-        rest = file.read_bytes()
-        while rest:  # TFRecord: length, its checksum, the event, its checksum
-            length = int.from_bytes(rest[:8], "little")
-            event = event_pb2.Event.FromString(rest[12 : 12 + length])
-            found.update({event.step: value.simple_value for value in event.summary.value if value.tag == "train/loss"})
-            rest = rest[16 + length :]
-    return found
 
 
 @pytest.fixture(scope="session")

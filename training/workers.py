@@ -91,6 +91,7 @@ class Workers:
         self.index, self.count = index, count
         self._distribution, self._watch = distribution, watch
         self._forward: Any = None
+        self._saved = 0
 
     @property
     def lead(self) -> bool:
@@ -147,9 +148,12 @@ class Workers:
 
     def at(self, step: int, saved: int | None = None) -> None:
         """How far the training is, and what the newest checkpoint is, for who reads of a lost worker."""
-        if self._watch:
-            self._watch.step = step
-            self._watch.saved = saved if saved is not None else self._watch.saved
+        if self._watch is None:
+            return
+        self._watch.step = step
+        if saved is None or self.lead:  # once the lead takes another step, it has written what the others have not
+            self._watch.saved = self._saved if saved is None else saved
+        self._saved = self._saved if saved is None else saved
 
     def predict(self, model: Any, crops: np.ndarray, total: int, batch_size: int) -> np.ndarray:
         """Logits float32 (total,), in every worker the same, of pictures of which this one has the crops
