@@ -206,6 +206,8 @@ def joined(strategy: str, place: Place) -> Iterator[Workers]:
         return
     _require_jax()
     watch, address = _Watch.meet(place)
+    if place.process:
+        logging.getLogger("training").setLevel(logging.WARNING)  # the lead tells the same
     import jax
 
     # Its handler of SIGTERM would swallow what asks the run to stop.
