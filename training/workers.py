@@ -253,13 +253,12 @@ def _data_parallel() -> Any:
 
 class _Watch:
     """The lines between the lead and each of the others. A worker says `.` every second; `go` lets the others follow,
-    `bye` is a proper end, `quit` is an error of its own,
-    `lost N` tells who is gone."""
+    `bye` is a proper end, `quit` an error of its own, and `lost N` tells who is gone."""
 
-    def __init__(self, index: int, lines: dict[int, socket.socket]) -> None:
+    def __init__(self, lines: dict[int, socket.socket]) -> None:
         self.step, self.saved = 0, 0
         self.gone_ahead = threading.Event()
-        self._index, self._lines = index, lines
+        self._lines = lines
         self._done: set[int] = set()
         self._ending = threading.Lock()
         self._sending = threading.Lock()
@@ -274,14 +273,14 @@ class _Watch:
         host = host.strip("[]")
         if place.process == 0:
             lines = _receive(int(port), place.processes)
-            with socket.create_server(("", 0)) as free:
+            with _server(0) as free:
                 address = f"{place.coordinator.rpartition(':')[0]}:{free.getsockname()[1]}"
             for line in lines.values():
                 line.sendall(f"{address}\n".encode())
         else:
             line, address = _call(host, int(port), place)
             lines = {0: line}
-        return cls(place.process, lines), address
+        return cls(lines), address
 
     def tell(self, word: str) -> None:
         for line in self._lines.values():
@@ -345,12 +344,19 @@ class _Watch:
             os._exit(status)
 
 
+def _server(port: int) -> socket.socket:
+    both = socket.has_dualstack_ipv6()
+    return socket.create_server(
+        ("", port), family=socket.AF_INET6 if both else socket.AF_INET, backlog=128, dualstack_ipv6=both
+    )
+
+
 def _receive(port: int, processes: int) -> dict[int, socket.socket]:
     """The lead's lines to all others, who call and say who they are."""
     lines: dict[int, socket.socket] = {}
     until = time.monotonic() + JOIN
     try:
-        server = socket.create_server(("", port), backlog=processes)
+        server = _server(port)
     except OSError as error:
         raise TrainingError(f"Port {port} cannot be used here ({error.strerror}): give another one to all.") from None
     with server:
