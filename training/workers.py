@@ -332,6 +332,7 @@ class _Watch:
         """Worker `who` is gone: unless it had done its part, this process ends."""
         if who in self._done:
             return
+        self._done.add(who)  # said once
         self.tell(f"lost {who}")
         kept = f"the checkpoint of step {self.saved} stays" if self.saved else "there is no checkpoint yet"
         how = "with --resume" if self.saved else "again"
