@@ -272,7 +272,13 @@ class _Watch:
         host, _, port = place.coordinator.rpartition(":")
         host = host.strip("[]")
         if place.process == 0:
-            lines = _receive(int(port), place.processes)
+            lines: dict[int, socket.socket] = {}
+            try:
+                _receive(int(port), place.processes, lines)
+            except TrainingError:
+                for line in lines.values():  # who came need not wait
+                    line.close()
+                raise
             with _server(0) as free:
                 address = f"{place.coordinator.rpartition(':')[0]}:{free.getsockname()[1]}"
             for line in lines.values():
@@ -352,9 +358,8 @@ def _server(port: int) -> socket.socket:
     )
 
 
-def _receive(port: int, processes: int) -> dict[int, socket.socket]:
-    """The lead's lines to all others, who call and say who they are."""
-    lines: dict[int, socket.socket] = {}
+def _receive(port: int, processes: int, lines: dict[int, socket.socket]) -> None:
+    """Fill in the lead's lines to all others, who call and say who they are. Raises TrainingError."""
     until = time.monotonic() + JOIN
     try:
         server = _server(port)
@@ -379,12 +384,12 @@ def _receive(port: int, processes: int) -> dict[int, socket.socket]:
             except (OSError, ValueError):  # a stranger
                 continue
             if count != processes or index in lines or not 0 < index < processes:
+                line.close()
                 raise TrainingError(
                     f"A worker came as {index} of {count}, where {processes} are to come: "
                     "give all the same --processes, and each a --process of its own."
                 )
             lines[index] = line
-    return lines
 
 
 def _call(host: str, port: int, place: Place) -> tuple[socket.socket, str]:
