@@ -159,6 +159,8 @@ def environment(home: Path, **more: str) -> dict[str, str]:
         "KERAS_HOME": str(home / "keras"),
         "PYTHONPATH": str(ROOT),
         "TF_CPP_MIN_LOG_LEVEL": "3",
+        "JAX_COMPILATION_CACHE_DIR": str(home / "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         **more,
     }
 
@@ -205,6 +207,32 @@ def run(small_set: Path, caches: Path, tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("runs")
     done = command("fit", "--preset", "laptop", "--data", small_set, *FIT, "--epochs", EPOCHS, "--out", "straight",
                    home=caches, cwd=folder)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder / "straight"
+
+
+JAX_EPOCHS = 2
+
+# The start of a program that runs on a machine without TensorFlow.
+REFUSE_TENSORFLOW = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "tensorflow":
+            raise ImportError("there is no tensorflow on this machine")
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+@pytest.fixture(scope="session")
+def jax_run(small_set: Path, caches: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run on JAX, JAX_EPOCHS long."""
+    pytest.importorskip("jax", reason="training on JAX needs requirements-training-jax.txt")
+    folder = tmp_path_factory.mktemp("jax")
+    words = ("--data", small_set, *FIT, "--epochs", JAX_EPOCHS, "--out", "straight")
+    done = command("fit", *words, home=caches, cwd=folder, KERAS_BACKEND="jax")
     assert done.returncode == 0, done.stderr
     return folder / "straight"
 

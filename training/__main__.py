@@ -11,10 +11,12 @@ from pathlib import Path
 from detector.errors import ModelError
 from training.errors import Interrupted, TrainingError
 from training.options import ARCHITECTURES, PRESETS, FitOptions
+from training.workers import STRATEGIES, Place, joined
 
 
 def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("jax").setLevel(logging.WARNING)  # else it tells of every kind of device that is not here
     parser = argparse.ArgumentParser(prog="python -m training", description="A data set in, a model folder out.")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_fit(commands)
@@ -40,12 +42,33 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run: checkpoints, log, TensorBoard")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, with its own options")
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
+    together = parser.add_argument_group("several devices", "docs/distributed-training.md tells how")
+    together.add_argument(
+        "--strategy",
+        choices=STRATEGIES,
+        default=STRATEGIES[0],
+        help="none: one device; data-parallel: every batch shared by all devices of all processes, on JAX "
+        "(default: %(default)s)",
+    )
+    together.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0 (default: from the environment)")
+    together.add_argument("--processes", type=int, help="how many (default: from the environment, else 1)")
+    together.add_argument("--process", type=int, help="which this is, from 0 (default: from the environment, else 0)")
     _add_fit_options(parser)
 
     def run(arguments: argparse.Namespace) -> int:
-        from training.fit import fit
+        place = Place()
+        if arguments.strategy != "none" or arguments.processes or arguments.process or arguments.coordinator:
+            place = Place.find(arguments.coordinator, arguments.processes, arguments.process, os.environ)
+        with joined(arguments.strategy, place) as workers:
+            from training.fit import fit
 
-        fit(_fit_options(arguments), arguments.out, resume=arguments.resume, cache=arguments.cache)
+            fit(
+                _fit_options(arguments),
+                arguments.out,
+                resume=arguments.resume,
+                cache=arguments.cache,
+                workers=workers,
+            )
         return 0
 
     parser.set_defaults(run=run)

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,6 +71,10 @@ class Split:
     def pixels(self, face: Face) -> np.ndarray:
         """The whole picture that `face` is in, uint8 RGB (H, W, 3)."""
         return picture.read(self.file(face.index)).pixels
+
+    def part(self, index: int, count: int) -> "Split":
+        """Every `count`th face, from `index` on."""
+        return replace(self, faces=self.faces[index::count])
 
     @property
     def targets(self) -> np.ndarray:
@@ -404,20 +408,32 @@ _RESAMPLING = [Image.Resampling.BILINEAR] * 3 + [
 
 
 def training_batches(
-    splits: list[tuple[Split, float]], options: CropOptions, batch_size: int, seed: int, threads: int = 4
-) -> grain.DatasetIterator:
+    splits: list[tuple[Split, float]],
+    options: CropOptions,
+    batch_size: int,
+    seed: int,
+    threads: int = 4,
+    part: tuple[int, int] = (0, 1),
+) -> "grain.DatasetIterator | _Part":
     """An endless iterator of (crops uint8 (B, S, S, 3), targets float32 (B, 1)).
 
     Every source is drawn in proportion to its size times its weight, each of its pictures once before any a second
     time, real and fake mixed by a global shuffle. `get_state()` and `set_state()` of the iterator resume it exactly.
+    With `part` (index, count) only that part of each batch is read and cut; together the parts are the batches that
+    are read otherwise, and the state is that of the whole, from which any number of parts goes on.
     """
-    parts = []
+    sources = []
     for number, (split, _) in enumerate(splits):
         crop = _Crop(split, options)
-        part = grain.MapDataset.source(range(len(split))).seed(seed + number).shuffle().repeat().random_map(crop)
-        parts.append(part)
+        source = grain.MapDataset.source(range(len(split))).seed(seed + number).shuffle().repeat().random_map(crop)
+        sources.append(source)
     sizes = np.array([len(split) * weight for split, weight in splits], float)
-    mixed = grain.MapDataset.mix(parts, weights=list(sizes / sizes.sum())) if len(parts) > 1 else parts[0]
+    mixed = grain.MapDataset.mix(sources, weights=list(sizes / sizes.sum())) if len(sources) > 1 else sources[0]
+    index, count = part
+    if count > 1:
+        own = mixed.batch(batch_size // count, drop_remainder=True, batch_fn=stack)[index::count]
+        reading = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4)
+        return _Part(iter(own.to_iter_dataset(reading)), batch_size)
     reading = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4 * batch_size)
     batches = mixed.to_iter_dataset(reading).batch(batch_size, drop_remainder=True, batch_fn=stack)
     return iter(batches)
@@ -430,6 +446,23 @@ class _Crop(grain.transforms.RandomMap):
 
     def random_map(self, element: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
         return training_crop(self.split, self.split.faces[element], self.options, rng)
+
+
+@dataclass
+class _Part:
+    """One part of each batch, its state told in crops of the whole."""
+
+    parts: grain.DatasetIterator
+    batch_size: int
+
+    def __next__(self) -> tuple[np.ndarray, np.ndarray]:
+        return next(self.parts)
+
+    def get_state(self) -> dict[str, int]:
+        return {"next_index": self.parts.get_state()["next_index"] * self.batch_size}
+
+    def set_state(self, state: dict[str, int]) -> None:
+        self.parts.set_state({"next_index": state["next_index"] // self.batch_size})
 
 
 def stack(items: list[tuple[np.ndarray, float]]) -> tuple[np.ndarray, np.ndarray]:

@@ -9,9 +9,10 @@ import functools
 import json
 import logging
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from training.errors import Interrupted, TrainingError
 from training.files import settle, write
 from training.metrics import mean_by_precision
 from training.options import FitOptions
+from training.workers import ALONE, Workers
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +53,10 @@ class _State:
     done: bool = False
 
 
-def fit(options: FitOptions, out: Path, *, resume: bool = False, cache: Path | None = None) -> Path:
-    """Train, and return the path of the best checkpoint (out/best.keras).
+def fit(
+    options: FitOptions, out: Path, *, resume: bool = False, cache: Path | None = None, workers: Workers = ALONE
+) -> Path:
+    """Train, and return the path of the best checkpoint (out/best.keras). All `workers` call it with the same.
 
     Raises TrainingError for data that cannot be used or a folder that already holds a run, Interrupted after Ctrl-C or
     SIGTERM, once the checkpoint is on disk.
@@ -67,16 +71,21 @@ def fit(options: FitOptions, out: Path, *, resume: bool = False, cache: Path | N
     sources = [data.Source.parse(text) for text in options.data]
     if len({source.name for source in sources}) < len(sources):
         raise TrainingError("Two sources have the same name: rename a folder, since figures go by the name.")
+    workers.check(options.batch_size)
+    if options.streaming and workers.count > 1:
+        raise TrainingError("One process streams: leave out --streaming, or train in one process.")
     load = stream.load if options.streaming else data.load
     opened = stream.open_train if options.streaming else functools.partial(data.load, split="train")
-    train = [(opened(s, cache=cache, limit=options.limit), s.weight) for s in sources]
-    validation = [load(s, "validation", cache=cache, limit=options.limit) for s in sources]
+    with workers.in_turn():  # the others find the faces in the lead's cache
+        train = [(opened(s, cache=cache, limit=options.limit), s.weight) for s in sources]
+        validation = [load(s, "validation", cache=cache, limit=options.limit) for s in sources]
     empty = [split.name for split, _ in train if not len(split)]
     if empty or not sum(map(len, validation)):
         raise TrainingError(
             f"No face to {'train on in ' + empty[0] if empty else 'validate on'}: look at the pictures."
         )
-    crops = [(split, *data.serving_crops(split, options.size, options.margin)) for split in validation]
+    own = (workers.index, workers.count)
+    crops = [(split, data.serving_crops(split.part(*own), options.size, options.margin)[0]) for split in validation]
 
     per_epoch = data.steps_per_epoch(train, options.batch_size)
     total = max(1, round(per_epoch * options.epochs))
@@ -87,19 +96,25 @@ def fit(options: FitOptions, out: Path, *, resume: bool = False, cache: Path | N
     batches = (
         stream.Batches(*batching, block=options.streaming_block)
         if options.streaming
-        else data.training_batches(*batching)
+        else data.training_batches(*batching, own)
     )
 
-    out.mkdir(parents=True, exist_ok=True)
     state = _State()
-    if resume and (out / STATE).exists():
+    going_on = resume and (out / STATE).exists()
+    if going_on:
         state = _State(**json.loads((out / STATE).read_text()))
+    faces = [[len(split), split.count()] for split in (*(split for split, _ in train), *validation)]
+    workers.agree(json.dumps([dataclasses.asdict(options), faces, dataclasses.asdict(state)]))
+    if workers.lead:
+        out.mkdir(parents=True, exist_ok=True)
+    if going_on:
         model = keras.saving.load_model(out / state.weights, safe_mode=True)
         _restore(model, options, total, state.draws)
         batches.set_state(state.pipeline)
         log.info("continuing at step %d of %d", state.step, total)
     else:
-        write(out / OPTIONS, json.dumps(dataclasses.asdict(options), indent=1).encode())
+        if workers.lead:
+            write(out / OPTIONS, json.dumps(dataclasses.asdict(options), indent=1).encode())
         weights = None if options.weights == "none" else options.weights
         model = architectures.build(options.architecture, options.size, weights)
         if options.frozen_until:
@@ -109,28 +124,30 @@ def fit(options: FitOptions, out: Path, *, resume: bool = False, cache: Path | N
         log.info("train %s: %s", split.name, split.count())
 
     every = max(1, per_epoch // options.validations_per_epoch)
-    with _stop_requests() as stop, SummaryWriter(str(out / "tensorboard")) as board:
+    workers.at(state.step, state.step)
+    with _stop_requests() as stop, SummaryWriter(str(out / "tensorboard"), write_to_disk=workers.lead) as board:
         progress = _Progress(state.step, total, per_epoch, options.batch_size)
         while state.step < total and not state.done:
             try:
                 crop_batch, targets = next(batches)
             except (TrainingError, ModelError) as error:  # the Hub is away, and a stream ends
-                _save(model, batches, state, out)
+                _save(model, batches, state, out, workers)
                 raise TrainingError(f"{error} Stopped at step {state.step} of {total}: --resume goes on.") from error
             loss = float(model.train_on_batch(crop_batch, targets, return_dict=True)["loss"])
             model.reset_metrics()
             state.step += 1
+            workers.at(state.step)
             progress.show(state.step, loss)
             board.add_scalar("train/loss", loss, state.step)
             if state.step % every == 0 or state.step == total:
-                _validate(model, crops, options, state, out, board)
-                _save(model, batches, state, out)
-            if stop:
-                _save(model, batches, state, out)
+                _validate(model, crops, options, state, out, board, workers)
+                _save(model, batches, state, out, workers)
+            if workers.any(bool(stop)):
+                _save(model, batches, state, out, workers)
                 raise Interrupted(f"Stopped at step {state.step} of {total}: --resume continues from here.")
     if not state.done:  # all steps taken
         state.done = True
-        _save(model, batches, state, out)
+        _save(model, batches, state, out, workers)
     log.info("best mean validation AUC %.4f at step %d", state.best, state.best_step)
     return out / BEST
 
@@ -169,14 +186,17 @@ def _draws(model: keras.Model) -> list[Any]:
     return [variable for variable in model.non_trainable_variables if "seed_generator_state" in variable.path]
 
 
-def _validate(model: Any, crops: list, options: FitOptions, state: _State, out: Path, board: SummaryWriter) -> None:
+def _validate(
+    model: Any, crops: list, options: FitOptions, state: _State, out: Path, board: SummaryWriter, workers: Workers
+) -> None:
     row: dict[str, Any] = {"step": state.step, "auc": {}, "accuracy": {}}
     faces = {}
-    for split, pictures, targets in crops:
+    for split, pictures in crops:
+        targets = split.targets
         if not len(targets):
             continue
-        logits = predict(model, pictures, options.batch_size)
         faces[split.name] = len(targets)
+        logits = workers.predict(model, pictures, len(targets), options.batch_size)
         row["accuracy"][split.name] = float(((logits > 0) == (targets > 0.5)).mean())
         if 0 < targets.sum() < len(targets):
             row["auc"][split.name] = float(roc_auc_score(targets, logits))
@@ -190,7 +210,7 @@ def _validate(model: Any, crops: list, options: FitOptions, state: _State, out: 
     log.info("step %d validation %s", state.step, json.dumps(row, default=str))
     if mean > state.best:
         state.best, state.best_step, state.stale = mean, state.step, 0
-        _write_model(model, out / BEST)
+        _write_model(model, out / BEST, workers)
     else:
         state.stale += 1
         state.done = state.stale >= options.patience
@@ -198,24 +218,29 @@ def _validate(model: Any, crops: list, options: FitOptions, state: _State, out: 
 
 def predict(model: Any, crops: np.ndarray, batch_size: int = 32) -> np.ndarray:
     """Logits float32 (N,) of crops (N, S, S, 3)."""
-    return np.asarray(model.predict(crops, batch_size=batch_size, verbose=0), np.float32).reshape(-1)
+    return ALONE.predict(model, crops, len(crops), batch_size)
 
 
-def _save(model: Any, batches: Any, state: _State, out: Path) -> None:
+def _save(model: Any, batches: Any, state: _State, out: Path, workers: Workers) -> None:
     state.pipeline = batches.get_state()
     state.draws = [np.asarray(variable).tolist() for variable in _draws(model)]
     state.weights = f"checkpoint-{state.step}.keras"
-    _write_model(model, out / state.weights)
-    write(out / STATE, json.dumps(dataclasses.asdict(state)).encode())
-    for file in out.glob("checkpoint-*.keras"):
-        if file.name != state.weights:
-            file.unlink()
+    _write_model(model, out / state.weights, workers)
+    if workers.lead:
+        write(out / STATE, json.dumps(dataclasses.asdict(state)).encode())
+        for file in out.glob("checkpoint-*.keras"):
+            if file.name != state.weights:
+                file.unlink()
+    workers.at(state.step, state.step)
 
 
-def _write_model(model: Any, path: Path) -> None:
-    beside = path.with_name(f".{path.stem}.part.keras")
-    model.save(beside)
-    settle(beside, path)
+def _write_model(model: Any, path: Path, workers: Workers) -> None:
+    """Keras reckons while it saves, on all devices, so all workers save; the lead's file is kept."""
+    with tempfile.TemporaryDirectory() if not workers.lead else nullcontext(path.parent) as folder:
+        beside = Path(folder) / f".{path.stem}.part.keras"
+        model.save(beside)
+        if workers.lead:
+            settle(beside, path)
 
 
 @contextmanager
