@@ -35,6 +35,8 @@ _FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a camera, which films a moving pattern
+    "--use-fake-ui-for-media-stream",  # and a visitor who lets the page use it
 )
 
 

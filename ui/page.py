@@ -45,7 +45,7 @@ class Page(gr.Blocks):
         return self
 
     def _refuse(self, event: Event) -> None:
-        """Answer an event that never was in the queue, as one whose function has failed: clients know how to read it."""
+        """Answer an event that never was in the queue as one whose function failed: clients know how to read that."""
         waiting, events = self._queue.pending_messages_per_session, self._queue.pending_event_ids_session
         waiting.setdefault(event.session_hash, Messages())
         events.setdefault(event.session_hash, set()).add(event._id)
