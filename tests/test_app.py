@@ -207,6 +207,48 @@ def test_a_portrait_is_judged_in_the_open(look: Callable[..., "Page"], judged: R
     assert not page.locator("#cards").is_visible() and not page.locator("#evidence").is_visible()
 
 
+_FILE = """data => { const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0)), files = new DataTransfer();
+files.items.add(new File([bytes], 'moved.png', {type: 'image/png'})); return files }"""
+
+
+def test_a_picture_can_be_dropped(look: Callable[..., "Page"], judged: Result) -> None:
+    page = look()
+    files = page.evaluate_handle(_FILE, base64.b64encode(ASTRONAUT.read_bytes()).decode())
+    for event in ("dragenter", "dragover", "drop"):
+        page.get_by_label("Drop an image file").dispatch_event(event, {"dataTransfer": files})
+    assert answer(page) == judged.verdict
+
+
+def test_a_picture_can_be_pasted(look: Callable[..., "Page"]) -> None:
+    page = look()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    source = "data:image/png;base64," + base64.b64encode(ASTRONAUT.read_bytes()).decode()
+    page.evaluate(
+        """async source => navigator.clipboard.write([
+        new ClipboardItem({'image/png': await (await fetch(source)).blob()})])""",
+        source,
+    )
+    remove = page.locator("#upload").get_by_label("Remove Image")
+    for paste in (page.get_by_label("Paste from clipboard").click, lambda: page.locator("body").press("Control+v")):
+        paste()
+        assert answer(page) == Verdict.LIKELY_REAL
+        remove.click()
+        page.get_by_text("Your answer appears here").wait_for()
+    page.get_by_text("No face", exact=True).click()
+    page.locator("#verdict [data-verdict=no_face]").wait_for()
+    page.locator("body").press("Control+v")  # in the place of another
+    page.locator("#verdict [data-verdict=likely_real]").wait_for()
+
+
+def test_a_picture_can_be_taken_with_the_camera(look: Callable[..., "Page"]) -> None:
+    page = look(360)
+    page.get_by_label("Capture from camera").click()
+    page.locator("#upload").get_by_text("Click to Access Webcam").click()
+    page.get_by_label("capture photo").click()
+    assert answer(page) == Verdict.NO_FACE  # the camera films a pattern
+    assert "640 × 480" in page.locator("#record").text_content()
+
+
 def test_dark_and_narrow(look: Callable[..., "Page"], judged: Result) -> None:
     page = look(360, "dark")
     give(page, ASTRONAUT)

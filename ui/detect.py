@@ -185,7 +185,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
                 image_mode=None,
                 sources=["upload", "clipboard", "webcam"],
                 label="Your picture",
-                placeholder="# Drop a picture here\nor click to choose one",
+                placeholder="# Drop a picture here\nor click to choose one, or paste one",
                 alt_text="The picture that you added",
                 height=260,
                 buttons=[],
@@ -259,6 +259,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
     share.click(make_link, upload, link, preprocess=False, show_progress="hidden", api_visibility="private").success(
         None, link, link, js="link => location.origin + location.pathname + link"
     )
+    page.load(None, js=_PASTE)
     page.load(reopen, None, upload, show_progress="hidden", api_visibility="private")
     which.input(pick, [which, judged], compared, show_progress="hidden", api_visibility="private")
 
@@ -287,6 +288,17 @@ _PROGRESS = gr.Progress()
 # On a phone the answer comes below the picture: bring it into sight. Where it is in sight, nothing moves.
 _SHOW_VERDICT = """() => { document.querySelector('#verdict [data-verdict], #verdict [role=alert]')?.scrollIntoView({
 block: 'nearest', behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'}) }"""
+
+# gradio's own button for it asks the browser for leave first, and takes two clicks.
+_PASTE = """() => document.addEventListener('paste', event => {
+  const file = [...(event.clipboardData?.files ?? [])].find(file => file.type.startsWith('image/'));
+  const field = document.querySelector('#upload'), input = field?.querySelector('input[type=file]');
+  if (!file || !input || field.offsetParent === null) return;  // words, or another tab is open
+  const files = new DataTransfer();
+  files.items.add(file);
+  input.files = files.files;
+  input.dispatchEvent(new Event('change', {bubbles: true}));
+  event.preventDefault() })"""
 
 
 def _examples(upload: gr.Image) -> None:
