@@ -107,7 +107,7 @@ def test_a_batch_ends_when_its_caller_leaves(running_app: RunningApp, tmp_path: 
     assert listening.getresponse().status == 200
     time.sleep(1)
     assert batches(running_app) == before
-    listening.sock.close()
+    listening.close()
     until(lambda: batches(running_app) > before)
     assert "1 batch, 198 pictures" not in running_app.log
 
