@@ -117,6 +117,15 @@ def test_a_bad_file_gets_its_sentence(client: Client, tmp_path: Path) -> None:
     assert str(error.value) == sentence
 
 
+@pytest.mark.parametrize("nothing", [None, [], {}, "x", 5, [None], {"path": 5}, {"url": 5}], ids=repr)
+def test_what_is_no_file_gets_a_sentence(running_app: RunningApp, nothing: object) -> None:
+    for endpoint in ("detect", "heatmap"):
+        if endpoint == "heatmap" and nothing == "x":
+            continue  # post() gives one value, and the number of the face is left out
+        told = post(running_app, nothing, endpoint)
+        assert told.startswith("event: error") and intake.NO_PICTURE in told
+
+
 def test_a_data_url_is_judged_and_bounded(running_app: RunningApp, judged: Result) -> None:
     whole = base64.b64encode(ASTRONAUT.read_bytes()).decode()
     assert judged.picture.sha256 in post(running_app, {"url": f"data:image/png;base64,{whole}"})

@@ -337,7 +337,7 @@ def _model_html(played: Round) -> str:
             f'<div class="pair"><figure>{picture_html(answer.crop, "The face that the detector judged")}'
             f"<figcaption>The face</figcaption></figure><figure>"
             f"{picture_html(heat, 'The face with the traces of a forgery marked in colour')}"
-            "<figcaption>Where it saw traces</figcaption></figure></div>"
+            "<figcaption>Traces of a forgery, in colour</figcaption></figure></div>"
         )
     shape = icon(TONES[answer.verdict])
     return (

@@ -151,6 +151,7 @@ CSS = """
 @media (max-width: 640px) { .panel { padding: 15px 15px; } }
 
 .verdict { min-height: 260px; border-left: 6px solid var(--line); }
+@media (min-width: 641px) { .verdict { min-height: 300px; } }
 .verdict.fake { background: var(--fake-bg); border-color: var(--fake); }
 .verdict.real { background: var(--real-bg); border-color: var(--real); }
 .verdict.unsure { background: var(--unsure-bg); border-color: var(--unsure); }
