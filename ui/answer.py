@@ -116,7 +116,8 @@ def _card(number: int, face: Face) -> str:
         f'<span class="number">{number}</span><h3>{FACE_WORDS[face.verdict]}</h3>{icon(tone)}</div><div class="pair">'
         f"<figure>{picture_html(face.crop, f'Face {number}, cut out of the picture')}<figcaption>The face</figcaption>"
         f"</figure><figure>{picture_html(heat, f'Face {number} with its traces of a forgery marked in colour')}"
-        f'<figcaption>Traces of a forgery, in colour</figcaption></figure></div><div class="words"><p class="facts">Forged in '
+        "<figcaption>Traces of a forgery, in colour</figcaption></figure></div>"
+        f'<div class="words"><p class="facts">Forged in '
         f"{out_of_100(face.p_fake)} test faces with this score.</p>"
         f'<p class="soft">{right - left} × {bottom - top} pixels; face finder’s score {face.score:.2f} of 1.</p></div>'
         "</article>"
