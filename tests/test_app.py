@@ -237,16 +237,16 @@ def test_a_picture_can_be_pasted(look: Callable[..., "Page"]) -> None:
         new ClipboardItem({'image/png': await (await fetch(source)).blob()})])""",
         source,
     )
-    remove = page.locator("#upload").get_by_label("Remove Image")
-    for paste in (page.get_by_label("Paste from clipboard").click, lambda: page.locator("body").press("Control+v")):
-        paste()
-        assert answer(page) == Verdict.LIKELY_REAL
-        remove.click()
-        page.get_by_text("Your answer appears here").wait_for()
+    page.locator("body").press("Control+v")
+    assert answer(page) == Verdict.LIKELY_REAL
     page.get_by_text("No face", exact=True).click()
     page.locator("#verdict [data-verdict=no_face]").wait_for()
     page.locator("body").press("Control+v")  # in the place of another
     page.locator("#verdict [data-verdict=likely_real]").wait_for()
+    page.locator("#upload").get_by_label("Remove Image").click()
+    page.get_by_text("Your answer appears here").wait_for()
+    page.get_by_label("Paste from clipboard").click()
+    assert answer(page) == Verdict.LIKELY_REAL
 
 
 def test_a_picture_can_be_taken_with_the_camera(look: Callable[..., "Page"]) -> None:
