@@ -18,15 +18,18 @@ import gradio as gr
 from detector import Detector, ModelError, model_store
 from detector.hub import is_commit
 from ui import about, batch, detect, game, intake
+from ui.page import Page
 from ui.parts import masthead_html
 from ui.theme import CSS, HEAD, theme
 
 log = logging.getLogger("app")
 
-_WAITING = 32  # visitors in the queue; the next one is told to come back
+_WAITING = int(os.environ.get("DETECTOR_WAITING", 32))  # requests in the queue; the next one is told to come back
 _REFRESH_MINUTES = float(os.environ.get("DETECTOR_REFRESH_MINUTES", 10))  # between looks for a newer model; 0 is never
 _SESSIONS = 250  # whose state is kept: every call of the API is one and takes 150 kB; the least used is dropped
 _AT_ONCE = 2  # pictures judged at the same time: each uses the cores that it finds
+# Addresses that no visitor can have. A Space is reached through its host's proxies alone, and those have such ones.
+_INSIDE = "127.0.0.0/8,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,::1,fc00::/7"
 
 
 class _Lazy:
@@ -79,7 +82,7 @@ class _Lazy:
 
 def build(detector: Callable[[], Detector]) -> gr.Blocks:
     """The page with all its tabs, its queue bounded."""
-    with gr.Blocks(
+    with Page(
         title="Deepfake Image Detector",
         analytics_enabled=False,
         delete_cache=(600, intake.KEPT_SECONDS),
@@ -144,6 +147,10 @@ def main(arguments: list[str] | None = None) -> int:
         log.warning(info.note)
     if _REFRESH_MINUTES and (info.source == "hub" or info.note):
         threading.Thread(target=_detector.refresh_for_ever, args=[_REFRESH_MINUTES], daemon=True).start()
+    if os.environ.get("SPACE_ID"):
+        # Else all visitors of a Space were one to the limit of each. uvicorn takes the last address of X-Forwarded-For
+        # that is not one of these: a proxy wrote it, whatever the visitor sent. Elsewhere it trusts this machine only.
+        os.environ.setdefault("FORWARDED_ALLOW_IPS", _INSIDE)
     demo.launch(share=options.share, server_port=options.port, **launch_options())
     return 0
 

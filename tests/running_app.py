@@ -35,6 +35,8 @@ _FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a camera, which films a moving pattern
+    "--use-fake-ui-for-media-stream",  # and a visitor who lets the page use it
 )
 
 
@@ -53,6 +55,13 @@ class RunningApp:
         return self.log_file.read_text(errors="replace")
 
 
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @contextmanager
 def serve(
     *arguments: str,
@@ -60,13 +69,13 @@ def serve(
     per_minute: int = 0,
     python: str = sys.executable,
     root: Path = ROOT,
+    port: int | None = None,
     **variables: str,
 ) -> Iterator[RunningApp]:
-    """`python app.py` in the folder `root` on a free port of the loopback, with a cache of its own, stopped at the end.
-    `per_minute` limits the pictures of a visitor; 0 does not. `variables` are further ones of its environment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    """`python app.py` in the folder `root` on `port` of the loopback, by default a free one, with a cache of its own,
+    stopped at the end. `per_minute` limits the pictures of a visitor; 0 does not. `variables` are further ones of its
+    environment."""
+    port = port or free_port()
     with tempfile.TemporaryDirectory() as folder:
         cache, log = Path(folder, "cache"), Path(folder, "log")
         environment = os.environ | {

@@ -117,6 +117,15 @@ def test_a_bad_file_gets_its_sentence(client: Client, tmp_path: Path) -> None:
     assert str(error.value) == sentence
 
 
+@pytest.mark.parametrize("nothing", [None, [], {}, "x", 5, [None], {"path": 5}, {"url": 5}], ids=repr)
+def test_what_is_no_file_gets_a_sentence(running_app: RunningApp, nothing: object) -> None:
+    for endpoint in ("detect", "heatmap"):
+        if endpoint == "heatmap" and nothing == "x":
+            continue  # post() gives one value, and the number of the face is left out
+        told = post(running_app, nothing, endpoint)
+        assert told.startswith("event: error") and intake.NO_PICTURE in told
+
+
 def test_a_data_url_is_judged_and_bounded(running_app: RunningApp, judged: Result) -> None:
     whole = base64.b64encode(ASTRONAUT.read_bytes()).decode()
     assert judged.picture.sha256 in post(running_app, {"url": f"data:image/png;base64,{whole}"})
@@ -205,6 +214,48 @@ def test_a_portrait_is_judged_in_the_open(look: Callable[..., "Page"], judged: R
     page.locator("#upload").get_by_label("Remove Image").click()
     page.get_by_text("Your answer appears here").wait_for()
     assert not page.locator("#cards").is_visible() and not page.locator("#evidence").is_visible()
+
+
+_FILE = """data => { const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0)), files = new DataTransfer();
+files.items.add(new File([bytes], 'moved.png', {type: 'image/png'})); return files }"""
+
+
+def test_a_picture_can_be_dropped(look: Callable[..., "Page"], judged: Result) -> None:
+    page = look()
+    files = page.evaluate_handle(_FILE, base64.b64encode(ASTRONAUT.read_bytes()).decode())
+    for event in ("dragenter", "dragover", "drop"):
+        page.get_by_label("Drop an image file").dispatch_event(event, {"dataTransfer": files})
+    assert answer(page) == judged.verdict
+
+
+def test_a_picture_can_be_pasted(look: Callable[..., "Page"]) -> None:
+    page = look()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    source = "data:image/png;base64," + base64.b64encode(ASTRONAUT.read_bytes()).decode()
+    page.evaluate(
+        """async source => navigator.clipboard.write([
+        new ClipboardItem({'image/png': await (await fetch(source)).blob()})])""",
+        source,
+    )
+    page.locator("body").press("Control+v")
+    assert answer(page) == Verdict.LIKELY_REAL
+    page.get_by_text("No face", exact=True).click()
+    page.locator("#verdict [data-verdict=no_face]").wait_for()
+    page.locator("body").press("Control+v")  # in the place of another
+    page.locator("#verdict [data-verdict=likely_real]").wait_for()
+    page.locator("#upload").get_by_label("Remove Image").click()
+    page.get_by_text("Your answer appears here").wait_for()
+    page.get_by_label("Paste from clipboard").click()
+    assert answer(page) == Verdict.LIKELY_REAL
+
+
+def test_a_picture_can_be_taken_with_the_camera(look: Callable[..., "Page"]) -> None:
+    page = look(360)
+    page.get_by_label("Capture from camera").click()
+    page.locator("#upload").get_by_text("Click to Access Webcam").click()
+    page.get_by_label("capture photo").click()
+    assert answer(page) == Verdict.NO_FACE  # the camera films a pattern
+    assert "PicturePNG" in page.locator("#record").text_content()
 
 
 def test_dark_and_narrow(look: Callable[..., "Page"], judged: Result) -> None:

@@ -103,15 +103,31 @@ def test_a_data_url_is_judged_and_bounded(running_app: RunningApp, hopper: Path)
     assert answered.count("sha256") == 2 and "not a picture" in answered and "did not arrive whole" in answered
 
 
-@pytest.mark.parametrize("nothing", [None, [], "x", 5])
-def test_nothing_is_told(running_app: RunningApp, nothing: object) -> None:
+@pytest.mark.parametrize("nothing", [None, [], {}, "x", "data:image/png;base64,AAAA", 5, True], ids=repr)
+def test_nothing_is_told_in_a_sentence(running_app: RunningApp, client: Client, nothing: object) -> None:
     answered = post(running_app, nothing, "detect_batch")
-    assert "event: error" in answered and str(ROOT) not in answered and "Traceback" not in answered
-
-
-def test_nothing_is_told_in_a_sentence(client: Client) -> None:
+    assert answered.startswith("event: error") and "No pictures came with the request" in answered
     with pytest.raises(AppError, match="No pictures came with the request"):
-        client.predict(files=[], api_name="/detect_batch")
+        client.predict(files=nothing, api_name="/detect_batch")
+
+
+def test_one_file_is_a_list_of_one(client: Client) -> None:
+    [row] = client.predict(files=handle_file(ASTRONAUT), api_name="/detect_batch")
+    assert row["file"] == "astronaut.png" and row["error"] is None
+
+
+def test_an_entry_that_is_no_file_is_a_row(running_app: RunningApp, hopper: Path) -> None:
+    whole = {"url": f"data:;base64,{base64.b64encode(hopper.read_bytes()).decode()}"}
+    answered = post(running_app, [None, "x", whole, 5, [], {"path": 5}, {"url": 5}], "detect_batch")
+    [rows] = json.loads(answered.partition("data: ")[2])
+    assert [row["error"] for row in rows] == 2 * [intake.NO_PICTURE] + [None] + 4 * [intake.NO_PICTURE]
+
+
+def test_what_cannot_be_fetched_ends_in_a_sentence(running_app: RunningApp) -> None:
+    for path in ("/etc/hostname", "http://127.0.0.1:9/x.png"):
+        answered = post(running_app, [{"path": path, "meta": {"_type": "gradio.FileData"}}], "detect_batch")
+        assert answered.startswith("event: error") and intake.NO_PICTURE in answered
+    assert "Traceback" not in running_app.log
 
 
 def test_too_many_pictures_are_refused(running_app: RunningApp) -> None:

@@ -1,6 +1,7 @@
 """The whole path on real pictures, with the model that is shipped. What differs between two models is not asked."""
 
 import dataclasses
+import io
 import json
 import re
 import shutil
@@ -9,7 +10,8 @@ from datetime import date
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
+from skimage import data
 
 from detector import Detector, Face, ImageError, ModelError, Result, Verdict, model_store
 from detector.faces import least_face
@@ -192,6 +194,29 @@ def warned(result: Result) -> str:
 
 def test_good_photos_get_no_warning(detector, astronaut, hopper):
     assert not detector.detect(astronaut).warnings and not detector.detect(hopper).warnings
+
+
+def test_a_drawing_is_warned_of(detector):
+    drawing = Image.new("RGB", (1200, 1200), (214, 226, 240))
+    pen = ImageDraw.Draw(drawing)
+    pen.ellipse([250, 150, 950, 1100], fill=(236, 190, 160), outline="black", width=14)
+    for left in (400, 680):
+        pen.ellipse([left, 480, left + 120, 560], fill="white", outline="black", width=8)
+        pen.ellipse([left + 40, 490, left + 80, 550], fill=(40, 80, 150))
+    pen.chord([450, 750, 750, 950], 0, 180, fill=(190, 50, 60), outline="black", width=8)
+    for side in (1200, 512, 300):
+        shown = drawing.resize((side, side), Image.Resampling.LANCZOS)
+        assert "looks like a drawing, a graphic or a screenshot" in warned(detector.detect(shown))
+
+
+def test_photographs_are_not_taken_for_drawings(detector, astronaut, hopper, no_face):
+    """Neither as poor copies, nor grey, nor with the 256 colours of a GIF."""
+    photo, poor, moving = Image.fromarray(astronaut), io.BytesIO(), io.BytesIO()
+    photo.save(poor, "JPEG", quality=5)
+    photo.save(moving, "GIF")
+    sources = [hopper, no_face, poor.getvalue(), moving.getvalue(), photo.convert("L"), photo.resize((64, 64))]
+    for source in (*sources, data.moon(), data.brick(), data.hubble_deep_field()):
+        assert "drawing" not in warned(detector.detect(source))
 
 
 def test_a_tiny_face_is_warned_of(detector, portrait):

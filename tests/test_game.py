@@ -15,11 +15,11 @@ from gradio_client import Client
 from PIL import Image
 
 from detector import Verdict
-from tests.running_app import RunningApp, serve
+from tests.running_app import PATIENCE, RunningApp, free_port, serve
 from ui import game, pictures
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 GALLERY = pictures.read(pictures.BUNDLED)
 TELLTALES = {text for shown in GALLERY for text in (shown.made, shown.caption, shown.file.stem)}
@@ -173,6 +173,32 @@ def test_no_layout_jump_and_nothing_cut_off_on_a_dark_telephone(table: Callable[
     )
     page.locator("#told [data-model]").wait_for()
     assert page.locator("#told [data-model] svg, #told .top svg").count() == 2  # verdicts by shape, too
+
+
+def test_a_restart_of_the_server_begins_a_new_game_and_says_so(chromium: "Browser") -> None:
+    port = free_port()
+    page = chromium.new_page()
+    page.set_default_timeout(PATIENCE)
+    with serve(port=port) as first:
+        page.goto(first.url)
+        page.get_by_role("tab", name="Game").click()
+        play(page)
+        assert game.FORGOTTEN not in scores(page)
+        page.locator("#guess-real").click()
+        truth(page)
+    with serve(port=port) as second:
+        page.goto(second.url)
+        page.get_by_role("tab", name="Game").click()
+        play(page)
+        assert game.FORGOTTEN in scores(page) and number_of(page)[0] == 1
+        page.locator("#guess-fake").click()
+        truth(page)  # which counts
+        assert game.FORGOTTEN not in scores(page) and "Picture 1 of" in scores(page)
+        page.reload()
+        page.get_by_role("tab", name="Game").click()
+        play(page)
+        truth(page)
+    page.close()
 
 
 # --- The API ---------------------------------------------------------------------------------------------------------

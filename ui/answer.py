@@ -24,7 +24,8 @@ LIMITS = """<section class="page panel limits" aria-label="What this cannot tell
 <li>Whether the story is true. A real photograph with a false caption passes as real.</li>
 <li>Anything outside the faces. A changed background, a removed person or a made-up scene goes unseen.</li>
 <li>Every kind of forgery. It knows the kinds it was trained on; a new generator’s faces may pass as real.</li>
-<li>Anything about drawings, paintings and masks. Where one is taken for a face, its score means nothing.</li>
+<li>Anything about drawings, paintings and masks. It seldom notices that a picture is one, and where one is taken for a
+face, the score means nothing.</li>
 <li>Much about poor copies. Small, blurred, filtered or often-shared pictures lose their traces, and real ones are
 then called forged more often.</li>
 <li>The odds where you found it. A score is measured on a collection of test pictures; forgeries may be rarer, or more
@@ -58,7 +59,7 @@ def _sentence(result: Result) -> str:
             who = "The face carries none" if count == 1 else f"None of the {count} faces carries any"
             return f"{who} of the traces of a forgery that the detector knows."
     return (
-        "The detector judges faces only and saw none here, so it has nothing to say about this picture. "
+        "The detector judges photographed faces only and saw none here, so it has nothing to say about this picture. "
         "That does not mean that the picture is real."
     )
 
@@ -115,7 +116,8 @@ def _card(number: int, face: Face) -> str:
         f'<span class="number">{number}</span><h3>{FACE_WORDS[face.verdict]}</h3>{icon(tone)}</div><div class="pair">'
         f"<figure>{picture_html(face.crop, f'Face {number}, cut out of the picture')}<figcaption>The face</figcaption>"
         f"</figure><figure>{picture_html(heat, f'Face {number} with its traces of a forgery marked in colour')}"
-        f'<figcaption>Where the traces lie</figcaption></figure></div><div class="words"><p class="facts">Forged in '
+        "<figcaption>Traces of a forgery, in colour</figcaption></figure></div>"
+        f'<div class="words"><p class="facts">Forged in '
         f"{out_of_100(face.p_fake)} test faces with this score.</p>"
         f'<p class="soft">{right - left} × {bottom - top} pixels; face finder’s score {face.score:.2f} of 1.</p></div>'
         "</article>"

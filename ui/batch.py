@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from html import escape
+from itertools import takewhile
 from typing import Any
 
 import gradio as gr
@@ -19,10 +20,12 @@ import numpy as np
 from gradio.data_classes import GradioRootModel, ImageData
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
+from pydantic import ValidationError, model_validator
 
 from detector import Detector, ImageError, Verdict, picture
 from detector.rows import csv_cells, csv_writer, row_of
 from ui import archive, intake
+from ui.page import BUSY, has_left
 from ui.parts import VERDICT_WORDS, data_url, error_html, lead_html, out_of_100
 from ui.theme import TONES, icon
 
@@ -56,11 +59,27 @@ API_DESCRIPTION = (
 )
 
 
-# gradio's own list of files knows no data: URLs, and answers a bare "Error" where one comes.
+# gradio's own list of files knows no data: URLs, and one entry that is no file spoils it all.
 class _Files(GradioRootModel):
     """Pictures, and zips of pictures."""
 
     root: list[ImageData]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _each_by_itself(cls, value: Any) -> list[Any]:
+        """One file is a list of one; an entry that is no file becomes one of nothing, and then a row that says so."""
+        if not isinstance(value, list):
+            value = [value] if isinstance(value, dict) and value else []
+        return [entry if _is_file(entry) else {} for entry in value]
+
+
+def _is_file(entry: Any) -> bool:
+    try:
+        ImageData.model_validate(entry)
+    except ValidationError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -170,6 +189,11 @@ def build(detector: Callable[[], Detector]) -> None:
             save_json: gr.DownloadButton(value=keep(json_of(batch.rows), "pictures.json"), interactive=True),
         }
 
+    def refused(batch: Batch | None) -> dict[Any, Any]:
+        """Where no place in the queue was free, or the way there was lost: else it looks like a stop."""
+        batch = batch or Batch(refusal=BUSY)
+        return {**finish(batch), kept: batch}
+
     def keep(data: bytes, name: str) -> str:
         return intake.keep(upload, save_bytes_to_cache(data, name, upload.GRADIO_CACHE))
 
@@ -177,7 +201,7 @@ def build(detector: Callable[[], Detector]) -> None:
         try:
             intake.admit_batch(request)
             with ExitStack() as zips, closing(judge(detector(), gather(files, zips))) as rows:
-                return [row.report for row in rows]
+                return [row.report for row in takewhile(lambda row: not has_left(), rows)]
         except Exception as error:
             raise intake.as_answer(error) from None
 
@@ -212,8 +236,8 @@ def build(detector: Callable[[], Detector]) -> None:
     begun = start.click(begin, outputs=page, queue=False, **quiet)
     # preprocess=False: gradio would copy each file once more, and answer a bare "Error" where that fails.
     running = begun.then(run, upload, page, preprocess=False, concurrency_id="batch", concurrency_limit=1, **quiet)
-    for ended in (running.then, running.failure):  # the one does not follow where the queue is full
-        ended(finish, kept, page, queue=False, **quiet)
+    running.then(finish, kept, page, queue=False, **quiet)
+    running.failure(refused, kept, page, queue=False, **quiet)
     stop.click(None, cancels=[running], api_visibility="private")
 
     # An endpoint needs a component to hang on: gr.api() knows no files.
@@ -223,6 +247,7 @@ def build(detector: Callable[[], Detector]) -> None:
         gr.JSON(visible=False, label="results"),
         preprocess=False,
         concurrency_id="batch",
+        concurrency_limit=1,
         api_name="detect_batch",
         api_description=API_DESCRIPTION,
     )

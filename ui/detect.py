@@ -17,6 +17,7 @@ from detector.model_store import ModelFolder
 from ui import boxes, intake, report
 from ui.answer import LIMITS, SHOWN_FACES, cards_html, evidence_html, record_html, verdict_html
 from ui.links import KEPT_SECONDS, Links
+from ui.page import BUSY
 from ui.parts import FACE_WORDS, error_html, lead_html
 from ui.theme import icon
 
@@ -61,12 +62,10 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
     def answer(
         upload: dict[str, Any] | None, request: gr.Request, progress: gr.Progress = _PROGRESS
     ) -> Iterator[dict[Any, Any]]:
-        hidden = {faces: gr.Column(visible=False), evidence: gr.Column(visible=False), judged: []}
-        hidden[link] = gr.Textbox(None, visible=False)
         if not upload:
-            yield {verdict: WAITING, **hidden}
+            yield {verdict: WAITING, **hidden()}
             return
-        yield {verdict: LOOKING, **hidden}  # an old answer must not stand beside a new picture
+        yield {verdict: LOOKING, **hidden()}  # an old answer must not stand beside a new picture
         try:
             progress(0.2, desc="Looking for faces")
             intake.admit(request)
@@ -84,6 +83,18 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
             }
         except Exception as error:
             yield {verdict: error_html("This picture could not be judged", intake.sentence_of(error))}
+
+    def hidden() -> dict[Any, Any]:
+        return {
+            faces: gr.Column(visible=False),
+            evidence: gr.Column(visible=False),
+            judged: [],
+            link: gr.Textbox(None, visible=False),
+        }
+
+    def refused(upload: dict[str, Any] | None) -> dict[Any, Any]:
+        """Where no place in the queue was free: `answer` tells of all else itself."""
+        return {verdict: error_html("No answer this time", BUSY) if upload else WAITING, **hidden()}
 
     def show_faces(result: Result, photo: picture.Picture) -> dict[Any, Any]:
         shown = result.faces[:SHOWN_FACES]
@@ -174,7 +185,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
                 image_mode=None,
                 sources=["upload", "clipboard", "webcam"],
                 label="Your picture",
-                placeholder="# Drop a picture here\nor click to choose one",
+                placeholder="# Drop a picture here\nor click to choose one, or paste one",
                 alt_text="The picture that you added",
                 height=260,
                 buttons=[],
@@ -228,23 +239,27 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
 
     # preprocess=False: gradio would open the file with every decoder that Pillow has, and answer a bare "Error" where
     # that fails. intake.read() takes what it hands over instead.
-    upload.change(
+    whole = [verdict, faces, marked, which, compared, cards, evidence, findings, record]
+    whole += [page_report, json_report, link, judged]
+    judging = upload.change(
         answer,
         upload,
-        [
-            *(verdict, faces, marked, which, compared, cards, evidence, findings, record),
-            *(page_report, json_report, link, judged),
-        ],
+        whole,
         preprocess=False,
         show_progress="full",
         show_progress_on=verdict,
         trigger_mode="always_last",
         concurrency_id="judge",
         api_visibility="private",
+    )
+    judging.then(None, js=_SHOW_VERDICT)
+    judging.failure(
+        refused, upload, whole, preprocess=False, queue=False, show_progress="hidden", api_visibility="private"
     ).then(None, js=_SHOW_VERDICT)
     share.click(make_link, upload, link, preprocess=False, show_progress="hidden", api_visibility="private").success(
         None, link, link, js="link => location.origin + location.pathname + link"
     )
+    page.load(None, js=_PASTE)
     page.load(reopen, None, upload, show_progress="hidden", api_visibility="private")
     which.input(pick, [which, judged], compared, show_progress="hidden", api_visibility="private")
 
@@ -273,6 +288,17 @@ _PROGRESS = gr.Progress()
 # On a phone the answer comes below the picture: bring it into sight. Where it is in sight, nothing moves.
 _SHOW_VERDICT = """() => { document.querySelector('#verdict [data-verdict], #verdict [role=alert]')?.scrollIntoView({
 block: 'nearest', behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'}) }"""
+
+# gradio's own button for it asks the browser for leave first, and takes two clicks.
+_PASTE = """() => document.addEventListener('paste', event => {
+  const file = [...(event.clipboardData?.files ?? [])].find(file => file.type.startsWith('image/'));
+  const field = document.querySelector('#upload'), input = field?.querySelector('input[type=file]');
+  if (!file || !input || field.offsetParent === null) return;  // words, or another tab is open
+  const files = new DataTransfer();
+  files.items.add(file);
+  input.files = files.files;
+  input.dispatchEvent(new Event('change', {bubbles: true}));
+  event.preventDefault() })"""
 
 
 def _examples(upload: gr.Image) -> None:

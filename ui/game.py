@@ -44,6 +44,7 @@ a point for “{VERDICT_WORDS[Verdict.UNCERTAIN]}” or no face: what a coin wou
 <li>No picture comes twice in a game. Your game goes on after a reload; it is kept for a while under a random number
 and nothing else about you is.</li></ul></section>"""
 BROKEN = "Something went wrong on this side. Please try again in a moment."
+FORGOTTEN = "Your earlier game is no longer kept here, so a new one begins."
 
 
 @dataclass(frozen=True)
@@ -211,6 +212,7 @@ def build(detector: Callable[[], Detector]) -> None:
             shown = gallery()[game.order[number - 1]]
             seen = picture_of(shown, f"Picture {number} of {len(game.order)}")
             told = WAITING if game.waiting else answer_html(game.played[-1], shown)
+            note = FORGOTTEN if token and found != token else ""
         except Exception as error:
             log.error("A round of the game failed", exc_info=error)
             raise gr.Error(BROKEN, print_exception=False) from None
@@ -219,7 +221,7 @@ def build(detector: Callable[[], Detector]) -> None:
             start: gr.Column(visible=False),
             rounds: gr.Column(visible=True),
             end: gr.Column(visible=False),
-            status: status_html(game),
+            status: status_html(game, note),
             stage: seen,
             guess_real: gr.Button(interactive=game.waiting),
             guess_fake: gr.Button(interactive=game.waiting),
@@ -229,7 +231,8 @@ def build(detector: Callable[[], Detector]) -> None:
         }
 
     gr.HTML(_LEAD)
-    kept = gr.BrowserState(None, storage_key="game")
+    # The token says nothing by itself: with a secret of each process, that of another could not be told from none.
+    kept = gr.BrowserState(None, storage_key="game", secret="game")
     with gr.Column() as start:
         gr.HTML(RULES)
         begin = gr.Button("Play", variant="primary", size="lg", elem_id="play")
@@ -298,13 +301,14 @@ def points(value: float) -> str:
     return (f"{whole:.0f}" if whole or not half else "") + ("½" if half else "")
 
 
-def status_html(game: Game) -> str:
-    """Which picture it is, and how it stands."""
+def status_html(game: Game, note: str = "") -> str:
+    """Which picture it is, how it stands, and what else there is to say of the game."""
     number = len(game.played) + game.waiting
+    said = f'<p class="note">{note}</p>' if note else ""
     return (
         f'<div class="page status"><p><b>Picture {number} of {len(game.order)}</b></p>'
         f"<p>You <b>{game.score}</b></p><p>Detector <b>{points(game.model_score)}</b></p>"
-        f"<p>Streak <b>{game.streak}</b></p></div>"
+        f"<p>Streak <b>{game.streak}</b></p>{said}</div>"
     )
 
 
@@ -333,7 +337,7 @@ def _model_html(played: Round) -> str:
             f'<div class="pair"><figure>{picture_html(answer.crop, "The face that the detector judged")}'
             f"<figcaption>The face</figcaption></figure><figure>"
             f"{picture_html(heat, 'The face with the traces of a forgery marked in colour')}"
-            "<figcaption>Where it saw traces</figcaption></figure></div>"
+            "<figcaption>Traces of a forgery, in colour</figcaption></figure></div>"
         )
     shape = icon(TONES[answer.verdict])
     return (

@@ -151,6 +151,7 @@ CSS = """
 @media (max-width: 640px) { .panel { padding: 15px 15px; } }
 
 .verdict { min-height: 260px; border-left: 6px solid var(--line); }
+@media (min-width: 641px) { .verdict { min-height: 300px; } }
 .verdict.fake { background: var(--fake-bg); border-color: var(--fake); }
 .verdict.real { background: var(--real-bg); border-color: var(--real); }
 .verdict.unsure { background: var(--unsure-bg); border-color: var(--unsure); }
@@ -374,6 +375,7 @@ CSS = """
 .page kbd { font: inherit; font-size: 14px; padding: 0 6px; border: 1px solid var(--line); border-bottom-width: 2px;
   border-radius: 4px; background: var(--paper-2); color: var(--ink); }
 .page.status { display: flex; flex-wrap: wrap; gap: 4px 22px; font-variant-numeric: tabular-nums; }
+.status .note { flex-basis: 100%; color: var(--soft); }
 .stage { aspect-ratio: 1; max-height: min(560px, 62vh); width: 100%; background: var(--paper-2);
   border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
 .stage img { display: block; width: 100%; height: 100%; object-fit: contain; margin: 0; }

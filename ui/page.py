@@ -1,0 +1,77 @@
+"""gradio's page as this app needs it: who is refused is told so in a sentence, and work for who has left ends.
+
+Reaches into gradio's queue where gradio offers no other way; tests/test_page.py holds it to the pinned version.
+"""
+
+from asyncio import Queue as Messages
+from collections import deque
+from typing import Any
+
+import gradio as gr
+from fastapi import Request
+from gradio.context import LocalContext
+from gradio.data_classes import PredictBodyInternal
+from gradio.queueing import Event
+from gradio.route_utils import get_fn
+from gradio.server_messages import ProcessCompletedMessage
+from gradio.utils import error_payload
+
+from ui import intake
+
+BUSY = "Many people are using this page right now: please wait a minute and try again."
+_UNREAD = 200  # answers to who was turned away that nobody has fetched; gradio keeps 2,000 of all kinds
+
+
+class Page(gr.Blocks):
+    """gr.Blocks that answers a sentence where gradio has a bare "Error" or its own: when the queue is full, and when
+    what came is nothing that a component takes."""
+
+    def queue(self, *arguments: Any, **named: Any) -> "Page":
+        super().queue(*arguments, **named)
+        push, unread = self._queue.push, deque[Event]()
+
+        async def push_or_refuse(body: PredictBodyInternal, request: Request, username: str | None) -> tuple:
+            success, told, state = await push(body, request, username)
+            if state != "queue_full":
+                return success, told, state
+            event = Event(body.session_hash, get_fn(self, None, body), request, username)
+            unread.append(event)
+            self._refuse(event)
+            if len(unread) > _UNREAD:
+                self._forget(unread.popleft())
+            return True, event._id, "success"
+
+        self._queue.push = push_or_refuse
+        return self
+
+    def _refuse(self, event: Event) -> None:
+        """Answer an event that never was in the queue as one whose function failed: clients know how to read that."""
+        waiting, events = self._queue.pending_messages_per_session, self._queue.pending_event_ids_session
+        waiting.setdefault(event.session_hash, Messages())
+        events.setdefault(event.session_hash, set()).add(event._id)
+        error = error_payload(gr.Error(BUSY, title="Please wait"), show_error=False)
+        self._queue.send_message(event, ProcessCompletedMessage(output=error, title="Please wait", success=False))
+
+    def _forget(self, event: Event) -> None:
+        """Drop the answer where it still waits to be fetched and is all that its session waits for."""
+        waiting, events = self._queue.pending_messages_per_session, self._queue.pending_event_ids_session
+        if events.get(event.session_hash) == {event._id}:
+            del events[event.session_hash]
+            waiting.pop(event.session_hash, None)
+
+    async def preprocess_data(self, *arguments: Any, **named: Any) -> list[Any]:
+        try:
+            return await super().preprocess_data(*arguments, **named)
+        except gr.Error:
+            raise
+        except Exception:  # a wrong type, a path of the server, an address that cannot be fetched
+            raise gr.Error(intake.NO_PICTURE, print_exception=False) from None
+
+
+def has_left() -> bool:
+    """Whether whoever asked for the event that runs here has gone, or has called it off."""
+    blocks, event = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
+    if blocks is None or event is None:  # it did not come through the queue
+        return False
+    running = blocks._queue.event_ids_to_events.get(event)  # gradio drops one that was called off
+    return running is None or not running.alive
