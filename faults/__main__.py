@@ -25,6 +25,12 @@ def main(argv: list[str] | None = None) -> int:
     )
     fuzz.set_defaults(run=_fuzz)
 
+    kill = commands.add_parser("kill", help="kill -9 at random moments, and run again")
+    kill.add_argument("trial", choices=("fit", "export", "publish", "batch", "judge"))
+    kill.add_argument("--times", type=int, default=50, help="(default: %(default)s)")
+    kill.add_argument("--seed", type=int, default=1, help="of the moments (default: %(default)s)")
+    kill.set_defaults(run=_kill)
+
     arguments = parser.parse_args(argv)
     return arguments.run(arguments)
 
@@ -33,6 +39,13 @@ def _fuzz(arguments: argparse.Namespace) -> int:
     from faults.fuzz import fuzz
 
     return fuzz(arguments.target, arguments.runs, findings=arguments.findings, corpus=arguments.corpus)
+
+
+def _kill(arguments: argparse.Namespace) -> int:
+    from faults.kill import kill
+    from faults.trials import TRIALS
+
+    return kill(TRIALS[arguments.trial](), arguments.times, seed=arguments.seed)
 
 
 if __name__ == "__main__":

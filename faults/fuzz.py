@@ -24,7 +24,8 @@ ROOT = Path(__file__).parent.parent
 SEEDS = {"picture": seeds.pictures, "provenance": seeds.pictures, "zip": seeds.zips, "config": seeds.configs}
 
 _STUCK = 10.0  # seconds of processor time in one run: the child is ended
-_STILL = 120.0  # seconds on the clock without a run: it waits for something
+_STILL = 600.0  # seconds on the clock in one run, on a machine that may be busy: it waits for something
+_DEATHS = 20  # after so many findings the rest is no news
 
 
 def fuzz(name: str, runs: int, *, findings: Path, corpus: Path | None = None, chunk: int = 25_000) -> int:
@@ -44,7 +45,7 @@ def fuzz(name: str, runs: int, *, findings: Path, corpus: Path | None = None, ch
         for file, data in SEEDS[name]().items():
             (planted / file).write_bytes(data)
         number = 0
-        while done < runs:
+        while done < runs and len(set(findings.iterdir()) - before) < 2 * _DEATHS:
             number += 1
             board_file = Path(folder, f"board-{number}")
             board = Board(board_file)

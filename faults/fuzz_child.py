@@ -77,7 +77,9 @@ def _instrumented(name: str) -> "Target":
     for module in [module for module in sys.modules if module.partition(".")[0] in standard]:
         del sys.modules[module]
     with atheris.instrument_imports(include=list(watched)):
-        return importlib.import_module("faults.targets").TARGETS[name]
+        target = importlib.import_module("faults.targets").TARGETS[name]
+        target.run(b"")  # what it imports late
+    return target
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def read_provenance(data: bytes) -> None:
 
 def open_zip(data: bytes) -> None:
     """ui.archive: the entries of a zip, each its bytes or a sentence."""
-    from ui import archive, intake
+    from ui import archive, intake  # late, as below: gradio, which only these two need
 
     archive.is_zip(data, "")
     try:

@@ -27,6 +27,7 @@ from detector.errors import ImageError
 from detector.result import Face as JudgedFace
 from training import corruptions, forge
 from training.errors import TrainingError
+from training.files import whole
 from training.source import Source
 
 AnyFace = TypeVar("AnyFace", faces.FoundFace, JudgedFace)
@@ -235,9 +236,8 @@ def _with_faces(source: Source, rows: datasets.Dataset, targets: np.ndarray, spl
             load_from_cache_file=False,
             features=_FACE_FEATURES,
         )
-        beside = file.with_suffix(f".{os.getpid()}.part")
-        found.to_parquet(beside)
-        os.replace(beside, file)
+        with whole(file) as beside:
+            found.to_parquet(beside)
     table = pq.read_table(file).to_pydict()
     kept, broken, faceless = [], [], []
     for index, problem in enumerate(table["problem"]):

@@ -22,7 +22,7 @@ from tensorboardX import SummaryWriter  # TensorBoard's files without TensorFlow
 
 from training import architectures, data
 from training.errors import Interrupted, TrainingError
-from training.files import settle, write
+from training.files import write, write_model
 from training.options import FitOptions
 
 log = logging.getLogger(__name__)
@@ -173,7 +173,7 @@ def _validate(model: Any, crops: list, options: FitOptions, state: _State, out: 
     log.info("step %d validation %s", state.step, json.dumps(row, default=str))
     if mean > state.best:
         state.best, state.best_step, state.stale = mean, state.step, 0
-        _write_model(model, out / BEST)
+        write_model(model, out / BEST)
     else:
         state.stale += 1
         state.done = state.stale >= options.patience
@@ -188,17 +188,11 @@ def _save(model: Any, batches: Any, state: _State, out: Path) -> None:
     state.pipeline = batches.get_state()
     state.draws = [np.asarray(variable).tolist() for variable in _draws(model)]
     state.weights = f"checkpoint-{state.step}.keras"
-    _write_model(model, out / state.weights)
+    write_model(model, out / state.weights)
     write(out / STATE, json.dumps(dataclasses.asdict(state)).encode())
     for file in out.glob("checkpoint-*.keras"):
         if file.name != state.weights:
             file.unlink()
-
-
-def _write_model(model: Any, path: Path) -> None:
-    beside = path.with_name(f".{path.stem}.part.keras")
-    model.save(beside)
-    settle(beside, path)
 
 
 @contextmanager

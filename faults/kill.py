@@ -1,0 +1,205 @@
+"""`python -m faults kill fit|export|publish|batch|judge --times 50`: kill -9 at random moments, then run again.
+
+Half of the kills come at any moment between the first file that a run writes and its end, the other half within
+milliseconds of a change in its folder, where a file could be half written. After each, every file under its final name
+must be whole; after the second run, the result must be that of a run that nobody disturbed.
+"""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from faults.figures import conclude, progress
+
+ROOT = Path(__file__).parent.parent
+
+_GLANCE = 0.002  # seconds between two looks at a folder
+_AFTER = 0.03  # seconds after a change in which an aimed kill comes
+_PATIENCE = 900.0  # seconds until a run is said to hang
+
+
+class Trial(ABC):
+    """One command that is killed. `inputs` is made once, `work` anew for each kill."""
+
+    name: str
+
+    @contextmanager
+    def prepared(self, inputs: Path) -> Iterator[None]:
+        """Make what the command reads, and start what it talks to."""
+        yield
+
+    @abstractmethod
+    def command(self, inputs: Path, work: Path) -> list[object]:
+        """The words after `python`."""
+
+    def again(self, inputs: Path, work: Path) -> list[object]:
+        """The words to run it again after a kill."""
+        return self.command(inputs, work)
+
+    def environment(self, inputs: Path, work: Path) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def changes(self, work: Path) -> object:
+        """What is different when something has been written."""
+        return sorted((str(file), file.stat().st_size) for file in _files(work))
+
+    @abstractmethod
+    def halves(self, inputs: Path, work: Path) -> list[str]:
+        """What is wrong with what lies there after a kill: files under their final names that are not whole."""
+
+    @abstractmethod
+    def result(self, inputs: Path, work: Path) -> Any:
+        """What the command has made, to be compared by `same`."""
+
+    def same(self, result: Any, expected: Any) -> bool:
+        return result == expected
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for place, _, names in os.walk(folder):
+        for name in names:
+            file = Path(place, name)
+            if file.exists():  # it may be renamed meanwhile
+                yield file
+
+
+@dataclass
+class _Run:
+    """How a run went that was watched: seconds to its first change and to its end, and how many changes there were."""
+
+    first: float = 0.0
+    seconds: float = 0.0
+    changes: int = 0
+    status: int | None = None
+    said: str = ""
+
+
+@dataclass
+class _Plan:
+    """When to kill: `after` seconds from the first change on, or so many seconds after change number `change`."""
+
+    change: int
+    after: float
+
+
+@dataclass
+class Tally:
+    kills: int = 0
+    aimed: int = 0
+    ended_first: int = 0
+    halves: int = 0
+    findings: list[str] = field(default_factory=list)
+
+
+def kill(trial: Trial, times: int, *, seed: int = 1, report: Callable[[str], None] = progress) -> int:
+    """Returns the exit status. A run that has ended before its kill came is not counted, and another one is made."""
+    started = time.monotonic()
+    draw = random.Random(seed)
+    tally = Tally()
+    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+        inputs = Path(folder, "inputs")
+        inputs.mkdir()
+        with trial.prepared(inputs):
+            calm = Path(folder, "calm")
+            calm.mkdir()
+            whole = _run(trial, inputs, calm, None)
+            if whole.status != 0:
+                print(f"The command fails without any kill:\n{whole.said}", file=sys.stderr)
+                return 2
+            expected = trial.result(inputs, calm)
+            report(f"{trial.name}: undisturbed {whole.seconds:.1f} s, first file at {whole.first:.1f} s, "
+                   f"{whole.changes} changes seen")  # fmt: skip
+            for number in range(4 * times):
+                if tally.kills == times:
+                    break
+                work = Path(folder, f"work-{number}")
+                work.mkdir()
+                aimed = number % 2 == 1
+                after = draw.uniform(0, _AFTER) if aimed else draw.uniform(0, whole.seconds - whole.first)
+                plan = _Plan(draw.randint(1, max(1, whole.changes)) if aimed else 1, after)
+                ended = _once(trial, inputs, work, plan, expected, tally)
+                tally.aimed += aimed and not ended
+                shutil.rmtree(work)
+                report(f"{trial.name}: {tally.kills} of {times} kills, {len(tally.findings)} findings, "
+                       f"{time.monotonic() - started:.0f} s")  # fmt: skip
+            else:
+                tally.findings.append(f"only {tally.kills} of {times} kills came before the end of a run")
+    return conclude(
+        f"kill {trial.name}", tally.findings, kills=tally.kills, aimed=tally.aimed, ended_first=tally.ended_first,
+        seconds=time.monotonic() - started, undisturbed_s=whole.seconds, half_files=tally.halves,
+    )  # fmt: skip
+
+
+def _once(trial: Trial, inputs: Path, work: Path, plan: _Plan, expected: Any, tally: Tally) -> bool:
+    """One kill and what follows; whether the run had ended before it."""
+    run = _run(trial, inputs, work, plan)
+    if run.status == 0:
+        tally.ended_first += 1
+        return True
+    if run.status != -signal.SIGKILL:
+        tally.findings.append(f"ended with status {run.status} before the kill: {run.said[-500:]}")
+        return True
+    tally.kills += 1
+    halves = trial.halves(inputs, work)
+    tally.halves += len(halves)
+    tally.findings += halves
+    second = _run(trial, inputs, work, None, words=trial.again(inputs, work))
+    if second.status != 0:
+        tally.findings.append(f"the second run ended with status {second.status}: {second.said[-500:]}")
+    elif not trial.same(trial.result(inputs, work), expected):
+        tally.findings.append(
+            f"the second run has another result (killed {plan.after:.3f} s after change {plan.change})"
+        )
+    return False
+
+
+def _run(trial: Trial, inputs: Path, work: Path, plan: _Plan | None, words: list[object] | None = None) -> _Run:
+    """Run the command, watching its folder, to its end or to the kill that is planned."""
+    run = _Run()
+    log = work.with_suffix(".log")
+    words = words or trial.command(inputs, work)
+    seen = trial.changes(work)
+    started = time.monotonic()
+    due: float | None = None
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *map(str, words)],
+            cwd=work, env=trial.environment(inputs, work), stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+        try:
+            while process.poll() is None:
+                now = time.monotonic()
+                try:
+                    current = trial.changes(work)
+                except OSError:  # renamed between two looks
+                    current = None
+                if current != seen:
+                    seen = current
+                    run.changes += 1
+                    run.first = run.first or now - started
+                    if plan and due is None and run.changes >= plan.change:
+                        due = now + plan.after
+                if due is not None and now >= due:
+                    break
+                if now - started > _PATIENCE:
+                    run.said = "it hangs"
+                    break
+                time.sleep(_GLANCE)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            run.status = process.wait()
+    run.seconds = time.monotonic() - started
+    run.said = run.said or log.read_text(errors="replace")
+    return run
