@@ -31,6 +31,17 @@ def main(argv: list[str] | None = None) -> int:
     kill.add_argument("--seed", type=int, default=1, help="of the moments (default: %(default)s)")
     kill.set_defaults(run=_kill)
 
+    soak = commands.add_parser("soak", help="the running app under good and bad calls")
+    soak.add_argument("--minutes", type=float, default=60, help="(default: %(default)s)")
+    soak.add_argument("--rate", type=float, default=2, help="calls a second (default: %(default)s)")
+    soak.set_defaults(run=_soak)
+
+    disk = commands.add_parser("disk", help="full and read-only disks, model folders that are not what they say")
+    disk.set_defaults(run=_disk)
+
+    cache = commands.add_parser("cache", help="ten threads and ten processes on one cache")
+    cache.set_defaults(run=_cache)
+
     arguments = parser.parse_args(argv)
     return arguments.run(arguments)
 
@@ -46,6 +57,24 @@ def _kill(arguments: argparse.Namespace) -> int:
     from faults.trials import TRIALS
 
     return kill(TRIALS[arguments.trial](), arguments.times, seed=arguments.seed)
+
+
+def _soak(arguments: argparse.Namespace) -> int:
+    from faults.soak import soak
+
+    return soak(arguments.minutes, arguments.rate)
+
+
+def _disk(arguments: argparse.Namespace) -> int:
+    from faults.disk import disk
+
+    return disk()
+
+
+def _cache(arguments: argparse.Namespace) -> int:
+    from faults.cache import cache
+
+    return cache()
 
 
 if __name__ == "__main__":

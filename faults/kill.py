@@ -52,7 +52,7 @@ class Trial(ABC):
 
     def changes(self, work: Path) -> object:
         """What is different when something has been written."""
-        return sorted((str(file), file.stat().st_size) for file in _files(work))
+        return sorted((str(file), file.stat().st_size) for file in files_of(work))
 
     @abstractmethod
     def halves(self, inputs: Path, work: Path) -> list[str]:
@@ -66,7 +66,7 @@ class Trial(ABC):
         return result == expected
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files_of(folder: Path) -> Iterator[Path]:
     for place, _, names in os.walk(folder):
         for name in names:
             file = Path(place, name)

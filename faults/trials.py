@@ -17,7 +17,7 @@ from PIL import Image
 
 from detector import ModelError, model_store
 from faults.figures import read_json
-from faults.kill import ROOT, Trial, _files
+from faults.kill import ROOT, Trial, files_of
 
 _TOLERANCE = {"rtol": 1e-6, "atol": 1e-7}  # of weights: sums over threads come in any order
 
@@ -57,7 +57,7 @@ class Fit(Trial):
 
     def halves(self, inputs: Path, work: Path) -> list[str]:
         run = work / "run"
-        found = _broken(run) + _broken(work / "faces")
+        found = broken(run) + broken(work / "faces")
         if (run / "checkpoint.json").exists() and not found:
             weights = read_json(run / "checkpoint.json")["weights"]
             if not (run / weights).exists():
@@ -106,7 +106,7 @@ class Export(Trial):
                 return [f"a folder with a config.json is not whole: {error}"]
             if not (folder / model_store.KERAS).exists():
                 return ["a folder with a config.json has no model.keras"]
-        return _broken(folder)
+        return broken(folder)
 
     def result(self, inputs: Path, work: Path) -> Any:
         config = read_json(work / "model" / model_store.CONFIG)
@@ -117,10 +117,10 @@ class Export(Trial):
         return result[:2] == expected[:2] and _close(result[2], expected[2])
 
 
-def _broken(folder: Path) -> list[str]:
+def broken(folder: Path) -> list[str]:
     """Files under their final names that cannot be read to their end."""
     found = []
-    for file in _files(folder):
+    for file in files_of(folder):
         if file.name.startswith(".") or "tfevents" in file.name:  # beside; a log that is only added to
             continue
         try:
@@ -141,7 +141,7 @@ def _broken(folder: Path) -> list[str]:
 
 
 def _listed(folder: Path) -> list[tuple[str, int]]:
-    return sorted((str(file), file.stat().st_size) for file in _files(folder))
+    return sorted((str(file), file.stat().st_size) for file in files_of(folder))
 
 
 def _weights(file: Path) -> dict[str, np.ndarray]:
@@ -257,7 +257,7 @@ class Batch(Trial):
     """The command line over a folder, to JSON lines and heat maps."""
 
     name = "batch"
-    _count = 60
+    _count = 24
 
     @contextmanager
     def prepared(self, inputs: Path) -> Iterator[None]:
@@ -273,7 +273,7 @@ class Batch(Trial):
         return ["-c", code, inputs / "photos", "--jsonl", "--heatmaps", work / "maps"]
 
     def halves(self, inputs: Path, work: Path) -> list[str]:
-        found = _broken(work / "maps")
+        found = broken(work / "maps")
         rows = work / "rows.jsonl"
         lines = rows.read_text().splitlines(keepends=True) if rows.exists() else []
         for number, line in enumerate(lines):
@@ -305,12 +305,12 @@ class Judge(Trial):
         return ["-m", "scale", "judge", inputs / "photos", work / "judged"]
 
     def halves(self, inputs: Path, work: Path) -> list[str]:
-        return _broken(work / "judged")
+        return broken(work / "judged")
 
     def result(self, inputs: Path, work: Path) -> Any:
         """Rows by file, sorted; a row that is there twice makes another result."""
         rows: list[str] = []
-        for file in sorted(_files(work / "judged")):
+        for file in sorted(files_of(work / "judged")):
             if file.suffix == ".parquet" and not file.name.startswith("."):
                 for row in pq.read_table(file).to_pylist():
                     rows.append(json.dumps(_timeless(row), sort_keys=True, default=str))
