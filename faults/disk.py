@@ -241,19 +241,13 @@ def model_folders(folder: Path, tally: Tally, *, lengths: int) -> None:
     config = json.loads((model_store.BUNDLED / model_store.CONFIG).read_text("utf-8"))
     size = config["input_size"]
     cases: list[tuple[str, bytes, dict[str, object], bool]] = []
-    for number in range(lengths):
-        cut = network[: len(network) * number // lengths]
-        cases.append((f"truncated to {len(cut)} bytes", cut, {}, False))
-        cases.append(
-            (f"truncated to {len(cut)} bytes, hash of that", cut, {"sha256": hashlib.sha256(cut).hexdigest()}, False)
-        )
-    finder = faces.NETWORK.read_bytes()
-    for name, other in (
-        ("the face finder", finder),
-        ("model.keras", (model_store.BUNDLED / "model.keras").read_bytes()),
-    ):
-        cases.append((f"{name} for a model", other, {}, False))
-        cases.append((f"{name} for a model, hash of that", other, {"sha256": hashlib.sha256(other).hexdigest()}, False))
+    cuts = [len(network) * number // lengths for number in range(lengths)]
+    files = {f"the first {cut} bytes of the network": network[:cut] for cut in cuts}
+    files["the face finder for a model"] = faces.MODEL.read_bytes()
+    files["model.keras for a model"] = (model_store.BUNDLED / model_store.KERAS).read_bytes()
+    for what, content in files.items():
+        cases.append((what, content, {}, False))
+        cases.append((f"{what}, with its hash", content, {"sha256": hashlib.sha256(content).hexdigest()}, False))
     for lie in (32, 64, size - 1, size + 1, 2 * size, 1024, 31, 1025, 0, -1, 10**9, str(size + 1), None, [size]):
         cases.append((f"an input size of {lie!r}", network, {"input_size": lie}, False))
     cases.append(("the truth", network, {}, True))
@@ -264,12 +258,12 @@ def model_folders(folder: Path, tally: Tally, *, lengths: int) -> None:
         (place / model_store.MODEL).write_bytes(content)
         (place / model_store.CONFIG).write_text(json.dumps({**config, **changes}))
         folders.append(place)
-    answers = _loaded(folders)
+    answers = loaded(folders)
     for (what, _, _, good), answer in zip(cases, answers, strict=True):
         tally.case(answer == ("judged" if good else "refused"), f"model folder with {what}: {answer}")
 
 
-def _loaded(folders: list[Path]) -> list[str]:
+def loaded(folders: list[Path]) -> list[str]:
     """What became of each folder; the process begins anew behind one that ended it."""
     photo = Path(__file__).parent.parent / "ui" / "examples" / "astronaut.jpg"
     answers: list[str] = []

@@ -185,7 +185,7 @@ class Calls:
         self._refused("detect", None)
 
     def data_url(self) -> None:
-        self._refused("detect", {**self._file("a.jpg"), "url": "data:image/jpeg;base64,!!!!"})
+        self._refused("detect", {"url": "data:image/jpeg;base64,!!!!"})
 
     def elsewhere(self) -> None:
         """A file of the server that nobody has sent."""

@@ -257,7 +257,10 @@ class Batch(Trial):
     """The command line over a folder, to JSON lines and heat maps."""
 
     name = "batch"
-    _count = 24
+
+    def __init__(self, count: int = 24) -> None:
+        """`count` is how many photographs there are."""
+        self._count = count
 
     @contextmanager
     def prepared(self, inputs: Path) -> Iterator[None]:
