@@ -34,6 +34,7 @@ FOUND = {
     "half a surrogate pair for the architecture": ("config", lambda: config(architecture="\ud800")),
     "half a surrogate pair for the date": ("config", lambda: config(date="\ud800")),
     "half a surrogate pair for a collection": ("config", lambda: config(data={"\ud800": collection(1)})),
+    "a file without a name in a zip": ("zip", lambda: seeds("zip")["stored.zip"].replace(b"plain.jpg", b"\0lain.jpg")),
     "an endless number of faces": ("config", lambda: config(data={"a": collection(float("inf"))})),
     "a rate that is no number": ("config", lambda: config(stated_rate=float("nan"))),
     "a rate nested too deep to be sent": ("config", lambda: config(stated_rate=nested(500))),
