@@ -29,6 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     kill.add_argument("trial", choices=("fit", "export", "publish", "batch", "judge"))
     kill.add_argument("--times", type=int, default=50, help="(default: %(default)s)")
     kill.add_argument("--seed", type=int, default=1, help="of the moments (default: %(default)s)")
+    kill.add_argument("--forked", action="store_true", help="fit and export: fork what has imported already")
     kill.set_defaults(run=_kill)
 
     soak = commands.add_parser("soak", help="the running app under good and bad calls")
@@ -56,7 +57,7 @@ def _kill(arguments: argparse.Namespace) -> int:
     from faults.kill import kill
     from faults.trials import TRIALS
 
-    return kill(TRIALS[arguments.trial](), arguments.times, seed=arguments.seed)
+    return kill(TRIALS[arguments.trial](), arguments.times, seed=arguments.seed, forked=arguments.forked)
 
 
 def _soak(arguments: argparse.Namespace) -> int:

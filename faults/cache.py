@@ -18,6 +18,7 @@ from detector import model_store
 from faults import crowd
 from faults.figures import conclude, progress
 from faults.kill import ROOT
+from faults.trials import at_home
 
 REPO = "owner/crowded"
 
@@ -93,10 +94,10 @@ def _hub(folder: Path, processes: int, threads: int) -> tuple[list[str], int]:
 
 
 def _faces(folder: Path, processes: int, threads: int) -> tuple[list[str], int]:
-    from tests.training_fixtures import environment, rows, write_parquet
+    from tests.training_fixtures import rows, write_parquet
 
     data = write_parquet(folder / "portraits", {"train": rows(6, 6)})
-    got = _crowd(processes, ["faces", threads, data, folder / "faces"], environment(folder / "home"))
+    got = _crowd(processes, ["faces", threads, data, folder / "faces"], at_home(folder))
     found = _differences(got)
     for file in (folder / "faces").glob("*.parquet"):
         pq.read_table(file)

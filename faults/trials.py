@@ -4,8 +4,10 @@ import io
 import itertools
 import json
 import os
+import subprocess
+import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,14 +34,13 @@ class Fit(Trial):
 
     @contextmanager
     def prepared(self, inputs: Path) -> Iterator[None]:
-        from tests.training_fixtures import rows, write_parquet
-
-        write_parquet(inputs / "portraits", {"train": rows(16, 16), "validation": rows(6, 6, 100)})
+        _apart(_PORTRAITS, inputs)
         yield
 
-    def command(self, inputs: Path, work: Path) -> list[object]:
-        from tests.training_fixtures import FIT
+    def preload(self, inputs: Path) -> Callable[[list[str]], int]:
+        return _training(inputs)
 
+    def command(self, inputs: Path, work: Path) -> list[object]:
         return ["-m", "training", "fit", "--preset", "laptop", "--data", inputs / "portraits", *FIT, "--epochs", 4,
                 "--out", work / "run", "--cache", work / "faces"]  # fmt: skip
 
@@ -47,9 +48,7 @@ class Fit(Trial):
         return [*self.command(inputs, work), "--resume"]
 
     def environment(self, inputs: Path, work: Path) -> dict[str, str]:
-        from tests.training_fixtures import environment
-
-        return environment(work / "home")
+        return at_home(inputs if self.main else work)  # what is imported already has found its home
 
     def changes(self, work: Path) -> object:
         """Of its own files: the home has those of libraries."""
@@ -80,22 +79,19 @@ class Export(Trial):
 
     @contextmanager
     def prepared(self, inputs: Path) -> Iterator[None]:
-        from tests.training_fixtures import FIT, command, rows, write_parquet
-
-        data = write_parquet(inputs / "portraits", {"train": rows(16, 16), "validation": rows(6, 6, 100)})
-        words = ("fit", "--preset", "laptop", "--data", data, *FIT, "--epochs", 4, "--out", "run")
-        done = command(*words, home=inputs / "home", cwd=inputs)
-        if done.returncode:
-            raise RuntimeError(done.stderr)
+        _apart(_PORTRAITS, inputs)
+        words = ["-m", "training", "fit", "--preset", "laptop", "--data", inputs / "portraits", *FIT]
+        _apart([*words, "--epochs", 4, "--out", inputs / "run"], inputs)
         yield
+
+    def preload(self, inputs: Path) -> Callable[[list[str]], int]:
+        return _training(inputs)
 
     def command(self, inputs: Path, work: Path) -> list[object]:
         return ["-m", "training", "export", inputs / "run", "--out", work / "model"]
 
     def environment(self, inputs: Path, work: Path) -> dict[str, str]:
-        from tests.training_fixtures import environment
-
-        return environment(inputs / "home")
+        return at_home(inputs)
 
     def halves(self, inputs: Path, work: Path) -> list[str]:
         folder = work / "model"
@@ -115,6 +111,48 @@ class Export(Trial):
 
     def same(self, result: Any, expected: Any) -> bool:
         return result[:2] == expected[:2] and _close(result[2], expected[2])
+
+
+# Small, so that a run is short, and faults of its files are as likely as of larger ones.
+FIT = (
+    "--architecture sequential-baseline --weights none --input-size 64 --batch-size 8 --learning-rate 0.01 "
+    "--corruptions jpeg noise --patience 50 --threads 2 --seed 3"
+).split()
+_PORTRAITS = [
+    "-c",
+    "import pathlib, sys; from tests.training_fixtures import rows, write_parquet; "
+    "write_parquet(pathlib.Path('portraits'), {'train': rows(16, 16), 'validation': rows(6, 6, 100)})",
+]
+
+
+def at_home(folder: Path) -> dict[str, str]:
+    """For a process that keeps its caches below `folder` and asks no network."""
+    home = folder / "home"
+    return {
+        **os.environ,
+        "HF_HOME": str(home / "hf"),
+        "HF_HUB_OFFLINE": "1",
+        "XDG_CACHE_HOME": str(home / "xdg"),
+        "KERAS_HOME": str(home / "keras"),
+        "PYTHONPATH": str(ROOT),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+
+
+def _apart(words: list[object], folder: Path) -> None:
+    """Run Python in `folder`, in a process of its own: its threads are none of a process that is forked."""
+    command = [sys.executable, *map(str, words)]
+    done = subprocess.run(command, cwd=folder, env=at_home(folder), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+
+
+def _training(inputs: Path) -> Callable[[list[str]], int]:
+    os.environ.update(at_home(inputs))
+    from training import __main__ as command_line
+    from training import export, fit  # noqa: F401  (imported late by the command line)
+
+    return command_line.main
 
 
 def broken(folder: Path) -> list[str]:
