@@ -37,7 +37,7 @@ def cache(processes: int = 10, threads: int = 10, *, only: tuple[str, ...] = ("f
                 found, answers = trials[what](folder, each, inside)
                 clients += answers
                 findings += [f"{what}, {each} processes of {inside} threads: {text}" for text in found]
-                progress(f"{what}: {each} processes of {inside} threads, {len(found)} findings")
+                progress(f"{what}: {each} processes of {inside} threads: {found or 'all the same'}")
     return conclude("cache", findings, crowds=2 * len(only), clients=clients, seconds=time.monotonic() - started)
 
 

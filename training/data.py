@@ -8,6 +8,7 @@ The pipeline is Grain's: globally shuffled from a seed, resumable at any batch, 
 import hashlib
 import logging
 import os
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,15 @@ def load(source: Source, split: str, *, cache: Path | None = None, limit: int | 
     of each class, evenly spread. `cache` is where faces are kept: beside the data by default, else in the user's cache.
     Raises TrainingError where the split or the labels are not as they should be.
     """
+    with _loading:
+        return _load(source, split, cache, limit)
+
+
+# `datasets` is not made for threads that load at the same time; and who waits finds the faces in the cache.
+_loading = threading.Lock()
+
+
+def _load(source: Source, split: str, cache: Path | None, limit: int | None) -> Split:
     available = _read(source.spec)
     held_out = "validation" not in available
     wanted = "train" if split == "validation" and held_out else split
