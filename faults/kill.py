@@ -128,7 +128,7 @@ def kill(
             calm = Path(folder, "calm")
             calm.mkdir()
             whole = _run(trial, inputs, calm, None)
-            if whole.status != trial.status:
+            if not _good(trial, whole) or not whole.changes:
                 print(f"The command fails without any kill:\n{whole.said}", file=sys.stderr)
                 return 2
             expected = trial.result(inputs, calm)
@@ -158,7 +158,7 @@ def kill(
 def _once(trial: Trial, inputs: Path, work: Path, plan: _Plan, expected: Any, tally: Tally) -> bool:
     """One kill and what follows; whether the run had ended before it."""
     run = _run(trial, inputs, work, plan)
-    if run.status == trial.status:
+    if _good(trial, run):
         tally.ended_first += 1
         return True
     if run.status != -signal.SIGKILL:
@@ -169,13 +169,18 @@ def _once(trial: Trial, inputs: Path, work: Path, plan: _Plan, expected: Any, ta
     tally.halves += len(halves)
     tally.findings += halves
     second = _run(trial, inputs, work, None, words=trial.again(inputs, work))
-    if second.status != trial.status:
+    if not _good(trial, second):
         tally.findings.append(f"the second run ended with status {second.status}: {second.said[-500:]}")
     elif not trial.same(trial.result(inputs, work), expected):
         tally.findings.append(
             f"the second run has another result (killed {plan.after:.3f} s after change {plan.change})"
         )
     return False
+
+
+def _good(trial: Trial, run: _Run) -> bool:
+    """Whether it ended as it should: Python's status of a traceback is one that a command may end with too."""
+    return run.status == trial.status and "Traceback (most recent call last)" not in run.said
 
 
 def _run(trial: Trial, inputs: Path, work: Path, plan: _Plan | None, words: list[object] | None = None) -> _Run:
