@@ -1,8 +1,9 @@
 """`python -m faults soak --minutes 60`: the running app under good and bad calls, a few a second.
 
 What visitors send is kept for a few minutes instead of an hour, so that its deletion is seen too; all else is as it is.
-Fails on a good call that is not answered as it must be, a bad call that is not refused in a sentence, or growth: the
-last third of the time against the third before, in memory, open files, threads and files of the cache.
+Fails on a good call that is not answered as it must be, a bad call that is not refused in a sentence, a file of a
+visitor that is overdue for deletion, or growth: the last third of the time against the third before, in memory, open
+files and threads. How many files of visitors there are goes up and down with how fast this machine answers.
 """
 
 import io
@@ -30,6 +31,7 @@ _CLIENTS = 4
 _SAMPLE = 5.0  # seconds
 _GROWTH = 1.05  # of the medians of the two thirds: more is growth
 _TIMEOUT = 120
+_OVERDUE = 60 * KEPT_MINUTES + 600 + 60  # seconds: gradio looks every ten minutes
 
 # app.py with another time to keep what came; the rest of the command line is its own.
 _APP = f"""
@@ -52,13 +54,28 @@ class _Samples:
     memory: list[float] = field(default_factory=list)  # MB
     files: list[float] = field(default_factory=list)  # open, sockets included
     threads: list[float] = field(default_factory=list)
-    cache: list[float] = field(default_factory=list)  # files on disk
+    visitors: list[float] = field(default_factory=list)  # files that they sent or were shown, on disk
+    overdue: list[float] = field(default_factory=list)  # of these, by the time that they are kept
 
     def take(self, process: psutil.Process, cache: Path) -> None:
         self.memory.append(process.memory_info().rss / 1e6)
         self.files.append(process.num_fds())
         self.threads.append(process.num_threads())
-        self.cache.append(sum(len(names) for _, _, names in os.walk(cache)))
+        ages = _ages(cache)
+        self.visitors.append(len(ages))
+        self.overdue.append(sum(age > _OVERDUE for age in ages))
+
+
+def _ages(cache: Path) -> list[float]:
+    """Seconds since each file was written."""
+    ages = []
+    for place, _, names in os.walk(cache):
+        for name in names:
+            try:
+                ages.append(time.time() - Path(place, name).stat().st_mtime)
+            except FileNotFoundError:  # deleted meanwhile
+                pass
+    return ages
 
 
 def soak(minutes: float, rate: float, *, seed: int = 1) -> int:
@@ -101,7 +118,7 @@ def soak(minutes: float, rate: float, *, seed: int = 1) -> int:
                 progress(
                     f"minute {minute}: {sum(counts.values())} calls, {len(wrong)} wrong, {samples.memory[-1]:.0f} MB, "
                     f"{samples.files[-1]:.0f} open files, {samples.threads[-1]:.0f} threads, "
-                    f"{samples.cache[-1]:.0f} files of visitors"
+                    f"{samples.visitors[-1]:.0f} files of visitors, {samples.overdue[-1]:.0f} overdue"
                 )
         unexpected = app.log.count("A request failed")
     findings = wrong[:20] + [f"{len(wrong) - 20} more"] * (len(wrong) > 20)
@@ -112,8 +129,10 @@ def soak(minutes: float, rate: float, *, seed: int = 1) -> int:
         third = len(values) // 3
         before, after = statistics.median(values[third : 2 * third]), statistics.median(values[2 * third :])
         figures[name] = f"{before:.0f}->{after:.0f}"
-        if after > before * _GROWTH + 2:
+        if name != "visitors" and after > before * _GROWTH + 2:
             findings.append(f"{name} grew from {before:.0f} to {after:.0f}")
+    if max(samples.overdue):
+        findings.append(f"{max(samples.overdue):.0f} files of visitors were overdue for deletion")
     return conclude(
         "soak", findings, minutes=minutes, good=counts["good"], bad=counts["bad"], wrong=len(wrong),
         p50_ms=1e3 * statistics.median(times), worst_s=max(times), **figures,
