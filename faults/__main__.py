@@ -38,6 +38,9 @@ def main(argv: list[str] | None = None) -> int:
     soak.set_defaults(run=_soak)
 
     disk = commands.add_parser("disk", help="full and read-only disks, model folders that are not what they say")
+    disk.add_argument(
+        "only", nargs="*", help="model_folders, rows, heatmaps, fit_and_export, hub_cache, app: these alone"
+    )
     disk.set_defaults(run=_disk)
 
     cache = commands.add_parser("cache", help="ten threads and ten processes on one cache")
@@ -69,7 +72,7 @@ def _soak(arguments: argparse.Namespace) -> int:
 def _disk(arguments: argparse.Namespace) -> int:
     from faults.disk import disk
 
-    return disk()
+    return disk(arguments.only)
 
 
 def _cache(arguments: argparse.Namespace) -> int:
