@@ -97,6 +97,7 @@ def build(detector: Callable[[], Detector]) -> gr.Blocks:
                 game.build(detector)
             with gr.Tab("About", id="about"):
                 about.build(detector)
+    intake.steady_files(blocks)
     # api_open=False: nobody skips the queue; clients never do.
     return blocks.queue(max_size=_WAITING, default_concurrency_limit=_AT_ONCE, api_open=False)
 

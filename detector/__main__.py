@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from detector import Detector, ImageError, ModelError, Result, Verdict
+from detector.files import refusal, whole
 from detector.heatmap import overlay
 from detector.picture import SUFFIXES
 from detector.rows import csv_cells, csv_writer, row_of
@@ -64,11 +65,22 @@ def main(argv: list[str] | None = None) -> int:
     try:
         failed = (_print_table if arguments.show is None else arguments.show)(answers, len(files))
     except BrokenPipeError:  # the reader, `head` say, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
     except KeyboardInterrupt:
         return 130
+    except OSError as error:  # of the rows, a heat map or where they go
+        if (sentence := refusal(error)) is None:
+            raise
+        print(sentence, file=sys.stderr)
+        _drop_output()
+        return 2
     return 1 if failed else 0
+
+
+def _drop_output() -> None:
+    """What is still to be printed has nowhere to go, and Python would complain of it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -171,7 +183,8 @@ def _with_heatmaps(answers: Iterable[tuple[Path, Answer]], folder: Path) -> Iter
         if isinstance(answer, Result):
             for number, face in enumerate(answer.faces, 1):
                 name = f"{file.stem[:50]}-{answer.picture.sha256[:8]}-face{number}.png"
-                Image.fromarray(overlay(face.crop, face.activation)).save(folder / name)
+                with whole(folder / name) as beside:
+                    Image.fromarray(overlay(face.crop, face.activation)).save(beside, "PNG")
         yield file, answer
 
 

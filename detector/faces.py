@@ -24,7 +24,7 @@ MIN_SCORE = 0.5
 SURE = 0.7  # faces reach 0.9 on the photographs of the tests, cups, cats and badges at most 0.66
 _AT_ONCE = 0.82  # both first looks as sure as this: no wider one has contradicted them in 367 faces of photographs
 BORDER = 0.25  # of the longer side, round the whole picture
-_MODEL = Path(__file__).parent / "finder" / "blazeface_back.tflite"
+MODEL = Path(__file__).parent / "finder" / "blazeface_back.tflite"
 _INPUT = 256
 _TILE = 384  # pixels: a face of 24 is then 16 wide for the finder, about the least it sees
 _STEP = 0.8  # of a tile, from one to the next
@@ -55,7 +55,7 @@ class FaceFinder:
     """Thread-safe. Loading takes a few milliseconds. `threads` look at one picture side by side."""
 
     def __init__(self, threads: int = 1) -> None:
-        self._sessions = SessionPool(_MODEL.read_bytes())
+        self._sessions = SessionPool(MODEL.read_bytes())
         self._anchors = _anchors()
         # The network is too small to gain from a second core; the looks at a picture are many and independent.
         self._map = ThreadPoolExecutor(threads, "faces").map if threads > 1 else map

@@ -1,14 +1,39 @@
 """Files that are never half written: beside, fsync, rename."""
 
+import errno
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
 def write(path: Path, content: bytes) -> None:
     """Put `content` at `path` at once: a reader sees the old file or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+    with whole(path) as beside:
+        beside.write_bytes(content)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where to write a file that is to appear at `path` at once, when the block ends; what a block that fails has
+    written is taken away. Threads and processes do not meet: each has a name of its own."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.part")
+    try:
+        yield beside
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def refusal(error: OSError) -> str | None:
+    """What a person can do where a file could not be written, in one sentence; None for another trouble."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+            return "The disk is full, or you may not write more to it: make room, and run the command again."
+        case errno.EROFS | errno.EACCES | errno.EPERM:
+            return "The folder to write to is read-only for you: name another one, or change its rights."
+    return None

@@ -9,6 +9,7 @@ from typing import Any
 
 from detector import hub
 from detector.errors import ModelError
+from detector.provenance import excerpt
 from detector.result import ModelInfo
 from detector.verdict import Calibration
 
@@ -104,7 +105,7 @@ def _check_version(config: dict[str, Any]) -> None:
         raise ModelError(f"The model's {CONFIG} names no format version: export the model again.")
     if version > FORMAT_VERSION:
         raise ModelError(
-            f"The model is of format {version}, newer than this detector reads ({FORMAT_VERSION}): "
+            f"The model is of format {excerpt(version, 20)}, newer than this detector reads ({FORMAT_VERSION}): "
             "update the detector, or take an older revision of the model."
         )
 
@@ -116,12 +117,13 @@ def _read(
     _check_version(config)
     try:
         digest = str(config["sha256"])
-        architecture = str(config["architecture"])
+        architecture = excerpt(config["architecture"], 60)
         input_size, margin = int(config["input_size"]), float(config["crop_margin"])
         bands = config["bands"]
         calibration = Calibration(float(config["temperature"]), float(bands["real_below"]), float(bands["fake_above"]))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise ModelError(f"The model's {CONFIG} is incomplete or wrong ({error}): export the model again.") from None
+        why = excerpt(error, 100)
+        raise ModelError(f"The model's {CONFIG} is incomplete or wrong ({why}): export the model again.") from None
     if not 32 <= input_size <= 1024 or not (math.isfinite(margin) and 0.5 <= margin <= 4):
         raise ModelError(f"The input size or crop margin in the model's {CONFIG} cannot be right: export it again.")
     model = _bytes(folder / MODEL, _MAX_MODEL_BYTES)

@@ -1,6 +1,5 @@
 """Marks are put into real containers, each beside a near miss that must not be taken for one."""
 
-import datetime
 import http.server
 import importlib.util
 import io
@@ -16,14 +15,11 @@ from pathlib import Path
 
 import c2pa
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from PIL import Image, PngImagePlugin
 
 from detector import provenance
 from detector.provenance import Finding, excerpt, read
+from tests import credentials
 
 SUGGESTIONS = {"ai_made", "edited", "camera", "neutral"}
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -185,79 +181,13 @@ def test_an_excerpt_is_fit_to_be_shown(text, shown):
 # --- Content Credentials ---------------------------------------------------------------------------------------------
 
 
-def _key_usage(**granted: bool) -> x509.KeyUsage:
-    names = "digital_signature content_commitment key_encipherment data_encipherment key_agreement key_cert_sign "
-    names += "crl_sign encipher_only decipher_only"
-    return x509.KeyUsage(**{name: granted.get(name, False) for name in names.split()})
-
-
 @pytest.fixture(scope="module")
-def signer_info() -> c2pa.C2paSignerInfo:
-    """A throwaway certificate chain that no one trusts."""
-    now = datetime.datetime.now(datetime.UTC)
-    root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-
-    def name(common_name: str) -> x509.Name:
-        return x509.Name(
-            [
-                x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Example <b>Pictures</b>"),
-                x509.NameAttribute(NameOID.COMMON_NAME, common_name),
-            ]
-        )
-
-    def certificate(subject: str, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        return (
-            x509.CertificateBuilder()
-            .subject_name(name(subject))
-            .issuer_name(name("Example Root"))
-            .public_key(public_key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=30))
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-        )
-
-    root = (
-        certificate("Example Root", root_key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
-        .sign(root_key, hashes.SHA256())
-    )
-    leaf = (
-        certificate("Example Signer", key.public_key())
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(digital_signature=True), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False)
-        .sign(root_key, hashes.SHA256())
-    )
-    chain = b"".join(c.public_bytes(serialization.Encoding.PEM) for c in (leaf, root))
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, chain, private, None)
-
-
-@pytest.fixture(scope="module")
-def sign(signer_info):
+def sign():
     """sign(actions, format, ingredient, remote) -> the bytes of a signed file."""
+    signer_info = credentials.signer_info()
 
     def sign(actions, format_="JPEG", ingredient=None, remote=None) -> bytes:
-        manifest = {
-            "claim_generator_info": [{"name": "Example Generator", "version": "1"}],
-            "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": actions}}],
-        }
-        out = io.BytesIO()
-        with c2pa.Signer.from_info(signer_info) as signer, c2pa.Builder(manifest) as builder:
-            if ingredient:
-                relationship, data = ingredient
-                described = {"title": "source", "relationship": relationship, "label": "source"}
-                builder.add_ingredient(described, "image/jpeg", io.BytesIO(data))
-            if remote:
-                builder.set_no_embed()
-                builder.set_remote_url(remote)
-            builder.sign(signer, MIME[format_], io.BytesIO(save(format_)), out)
-        return out.getvalue()
+        return credentials.signed(signer_info, save(format_), MIME[format_], actions, ingredient, remote)
 
     return sign
 

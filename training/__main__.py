@@ -10,6 +10,7 @@ from pathlib import Path
 
 from detector.errors import ModelError
 from training.errors import Interrupted, TrainingError
+from training.files import refusal
 from training.options import ARCHITECTURES, PRESETS, FitOptions
 from training.workers import STRATEGIES, Place, joined
 
@@ -35,6 +36,11 @@ def main(argv: list[str] | None = None) -> int:
     except Interrupted as stopped:
         print(stopped, file=sys.stderr)
         return 130
+    except OSError as error:
+        if (sentence := refusal(error)) is None:
+            raise
+        print(sentence, file=sys.stderr)
+        return 2
 
 
 def _add_fit(commands: argparse._SubParsersAction) -> None:

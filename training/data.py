@@ -8,6 +8,7 @@ The pipeline is Grain's: globally shuffled from a seed, resumable at any batch, 
 import hashlib
 import logging
 import os
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from detector.errors import ImageError
 from detector.result import Face as JudgedFace
 from training import corruptions, forge
 from training.errors import TrainingError
+from training.files import whole
 from training.source import Source
 
 AnyRows = datasets.Dataset | datasets.IterableDataset
@@ -110,11 +112,16 @@ def load(source: Source, split: str, *, cache: Path | None = None, limit: int | 
     of each class, evenly spread. `cache` is where faces are kept: beside the data by default, else in the user's cache.
     Raises TrainingError where the split or the labels are not as they should be.
     """
-    available = read(source.spec)
-    rows = split_in(available, split, source)
-    targets = targets_of(rows, source)
-    keep = rows_of(split, targets, held_out="validation" not in available, limit=limit)
-    return with_faces(source, rows.select(keep), targets[keep], split, cache)
+    with _loading:
+        available = read(source.spec)
+        rows = split_in(available, split, source)
+        targets = targets_of(rows, source)
+        keep = rows_of(split, targets, held_out="validation" not in available, limit=limit)
+        return with_faces(source, rows.select(keep), targets[keep], split, cache)
+
+
+# `datasets` is not made for threads that load at the same time; and who waits finds the faces in the cache.
+_loading = threading.Lock()
 
 
 def split_in(available: dict[str, AnyRows], split: str, source: Source) -> AnyRows:
@@ -263,9 +270,8 @@ def with_faces(source: Source, rows: datasets.Dataset, targets: np.ndarray, spli
             load_from_cache_file=False,
             features=_FACE_FEATURES,
         )
-        beside = file.with_suffix(f".{os.getpid()}.part")
-        found.to_parquet(beside)
-        os.replace(beside, file)
+        with whole(file) as beside:
+            found.to_parquet(beside)
     table = pq.read_table(file).to_pydict()
     kept, broken, faceless = [], [], []
     for index, problem in enumerate(table["problem"]):

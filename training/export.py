@@ -19,7 +19,7 @@ from detector import faces, model_store
 from detector.classifier import Classifier
 from training import architectures, calibrate, corruptions, data, stream
 from training.errors import TrainingError
-from training.files import write
+from training.files import write, write_model
 from training.fit import BEST, OPTIONS, FitOptions, read_options
 
 log = logging.getLogger(__name__)
@@ -70,8 +70,9 @@ def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | 
     opened = stream.open_train if options.streaming else functools.partial(data.load, split="train")
     train = [opened(source, cache=cache, limit=options.limit) for source in sources]
     out.mkdir(parents=True, exist_ok=True)
+    # The configuration comes last: until then its hash, or that it is not there, tells that the folder is not whole.
     write(out / model_store.MODEL, tflite)
-    model.save(out / model_store.KERAS)
+    write_model(model, out / model_store.KERAS)
     config = {
         "format_version": model_store.FORMAT_VERSION,
         "architecture": options.architecture,

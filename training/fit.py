@@ -12,7 +12,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from tensorboardX import SummaryWriter  # TensorBoard's files without TensorFlow
 from detector.errors import ModelError
 from training import architectures, data, stream
 from training.errors import Interrupted, TrainingError
-from training.files import settle, write
+from training.files import write, write_model
 from training.metrics import mean_by_precision
 from training.options import FitOptions
 from training.workers import ALONE, Workers
@@ -236,11 +236,10 @@ def _save(model: Any, batches: Any, state: _State, out: Path, workers: Workers) 
 
 def _write_model(model: Any, path: Path, workers: Workers) -> None:
     """Keras reckons while it saves, on all devices, so all workers save; the lead's file is kept."""
-    with tempfile.TemporaryDirectory() if not workers.lead else nullcontext(path.parent) as folder:
-        beside = Path(folder) / f".{path.stem}.part.keras"
-        model.save(beside)
-        if workers.lead:
-            settle(beside, path)
+    if workers.lead:
+        return write_model(model, path)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder) / path.name)
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from typing import Any
 
 import matplotlib
 
+from training.files import whole
+
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402  (the backend must be chosen first)
 
@@ -60,5 +62,6 @@ def _robustness(robustness: dict[str, Any], file: Path) -> None:
 
 
 def _save(figure: plt.Figure, file: Path) -> None:
-    figure.savefig(file, dpi=110)
+    with whole(file) as beside:
+        figure.savefig(beside, dpi=110, format="png")
     plt.close(figure)

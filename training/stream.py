@@ -10,7 +10,6 @@ all that a checkpoint needs.
 import hashlib
 import io
 import logging
-import os
 import queue
 import threading
 import time
@@ -33,7 +32,7 @@ from detector.errors import ImageError, ModelError
 from detector.files import write
 from training import data, push
 from training.errors import TrainingError
-from training.files import settle
+from training.files import whole
 from training.source import Source
 
 log = logging.getLogger(__name__)
@@ -132,16 +131,14 @@ def splits_of(source: Source) -> set[str]:
 
 def _keep(stream: Stream, file: Path) -> None:
     pieces = [_Piece(n, rows) for n, rows in enumerate(_by_shard(stream.pieces, stream.shards)) if len(rows)]
-    beside = file.with_suffix(f".{os.getpid()}.part")
     features = datasets.Features({"image": datasets.Image(decode=False), "label": datasets.Value("int8")})
-    with ArrowWriter(path=str(beside), features=features) as writer:
+    with whole(file) as beside, ArrowWriter(path=str(beside), features=features) as writer:
         for first in range(0, len(pieces), _LABEL_READERS):
             lanes = [_Lane(stream, [piece]) for piece in pieces[first : first + _LABEL_READERS]]
             for rows in _side_by_side([lambda lane=lane: lane.read(0, len(lane)) for lane in lanes], stream.pulse):
                 for target, content in rows:
                     writer.write({"image": {"bytes": content, "path": None}, "label": int(target)})
         writer.finalize()
-    settle(beside, file)
 
 
 def _by_shard(pieces: list[list[_Piece]], shards: int) -> list[np.ndarray]:

@@ -11,6 +11,7 @@ import gradio as gr
 
 from detector import Detector
 from detector.model_store import ModelFolder
+from detector.provenance import excerpt
 from ui import charts, figures, intake, snippets
 from ui.answer import LIMITS
 from ui.parts import lead_html, panel_html, table_html
@@ -84,11 +85,16 @@ def describe(folder: ModelFolder) -> dict[str, Any]:
         "input_size": folder.input_size,
         "sha256": info.sha256,
         "bands": {"real_below": bands.real_below, "fake_above": bands.fake_above},
-        "stated_rate": config.get("stated_rate"),
+        "stated_rate": _share(config.get("stated_rate")),
         "format_version": config["format_version"],
-        "date": config.get("date"),
+        "date": excerpt(config["date"], 20) if isinstance(config.get("date"), str) else None,
         "figures": figures.summary(folder.metrics),
     }
+
+
+def _share(value: object) -> float | None:
+    """A number from 0 to 1, None for anything else that a stranger's file may say."""
+    return float(value) if isinstance(value, (int, float)) and 0 <= value <= 1 else None
 
 
 def model_html(folder: ModelFolder) -> str:
@@ -104,16 +110,16 @@ def training_html(folder: ModelFolder) -> str:
     try:
         rows = [
             [
-                escape(name),
+                escape(excerpt(name)),
                 *(
                     f"{int(splits[split]['real']):,} real<small>{int(splits[split]['fake']):,} forged</small>"
                     for split in ("train", "validation")
                 ),
-                f'<span class="wide">{escape(splits.get("terms") or "Terms: see the source")}</span>',
+                f'<span class="wide">{escape(excerpt(splits.get("terms") or "Terms: see the source", 400))}</span>',
             ]
             for name, splits in folder.config["data"].items()
         ]
-    except (AttributeError, KeyError, TypeError, ValueError):  # a stranger's file
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):  # a stranger's file
         rows = []
     table = table_html("Faces, by collection", ["Collection", "To learn", "To adjust", "What it is; its terms"], rows)
     return panel_html(

@@ -115,7 +115,7 @@ def _is_noise(info: zipfile.ZipInfo) -> bool:
     """A folder, or a file that the system of whoever packed the zip has added: ".DS_Store", "__MACOSX/…"."""
     parts = _parts(info)
     hidden = any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in parts)
-    return info.is_dir() or hidden or not parts
+    return not parts or hidden or info.is_dir()  # in this order: zipfile fails on an empty name
 
 
 def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
