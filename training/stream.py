@@ -29,10 +29,9 @@ from huggingface_hub import HfApi
 
 from detector import faces, picture
 from detector.errors import ImageError, ModelError
-from detector.files import write
 from training import data, push
 from training.errors import TrainingError
-from training.files import whole
+from training.files import whole, write
 from training.source import Source
 
 log = logging.getLogger(__name__)
