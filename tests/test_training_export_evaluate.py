@@ -21,7 +21,7 @@ from training import __main__ as command_line
 from training import corruptions, data, export
 from training.errors import TrainingError
 from training.evaluate import EvaluateOptions, evaluate
-from training.fit import OPTIONS
+from training.fit import BEST, OPTIONS, fit
 from training.options import FitOptions
 from training.source import DEFAULT_DATA, Source
 
@@ -133,6 +133,33 @@ def test_the_way_goes_through_a_model_folder(run: Path, model_folder: Path, tmp_
         again == f"python -m training fit --weights RUNS/{model_folder.name}/model.keras --epochs 1.0 --out RUNS/later"
     )
     assert last == "python -m training export RUNS/later --out MODEL_FOLDER"
+
+
+def test_a_share_of_the_start_lies_between_start_and_end(
+    run: Path, model_folder: Path, small_set: Path, tmp_path: Path
+) -> None:
+    later = tmp_path / "later"
+    start = model_folder / "model.keras"
+    read = json.loads((run / OPTIONS).read_text())
+    options = FitOptions(**{**read, "data": tuple(read["data"]), "weights": str(start), "epochs": 0.5, "seed": 9})
+    fit(options, later)
+    export.export(later, tmp_path / "between", start_share=0.25)
+    ends = [keras.saving.load_model(file, compile=False).get_weights() for file in (start, later / BEST)]
+    between = keras.saving.load_model(tmp_path / "between" / "model.keras", compile=False).get_weights()
+    *layers, bias = zip(*ends, between, strict=True)  # the offset goes into the last bias
+    assert all(np.allclose(0.25 * a + 0.75 * b, c, atol=1e-6) for a, b, c in layers)
+    assert any(not np.allclose(a, b, atol=1e-6) for a, b, _ in layers)
+    assert np.isfinite(bias[2]).all()
+    said = json.loads((tmp_path / "between" / "config.json").read_text())["commands"][-1]
+    assert said == "python -m training export RUNS/later --start-share 0.25 --out MODEL_FOLDER"
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, 0.5])
+def test_a_share_of_no_start_is_refused(run: Path, tmp_path: Path, share: float) -> None:
+    """This run started from nothing."""
+    with pytest.raises(TrainingError, match="A start share is above 0 and below 1, for a run that started from a net"):
+        export.export(run, tmp_path / "out", start_share=share)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("leave", [(), ("best.keras",), ("options.json",)])

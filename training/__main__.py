@@ -141,12 +141,24 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
         default=calibrate.RATE,
         help="right so often outside the uncertain band (default: %(default)s)",
     )
+    parser.add_argument(
+        "--start-share",
+        type=float,
+        default=0.0,
+        help="of every weight, that of the network which the run started from (default: %(default)s)",
+    )
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
 
     def run(arguments: argparse.Namespace) -> int:
         from training.export import export
 
-        export(arguments.run_folder, arguments.out, rate=arguments.rate, cache=arguments.cache)
+        export(
+            arguments.run_folder,
+            arguments.out,
+            rate=arguments.rate,
+            start_share=arguments.start_share,
+            cache=arguments.cache,
+        )
         return 0
 
     parser.set_defaults(run=run)

@@ -32,8 +32,13 @@ class ExportError(TrainingError):
     """The network could not be turned into one that serves the same answers."""
 
 
-def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | None = None) -> Path:
+def export(
+    run: Path, out: Path, *, rate: float = calibrate.RATE, start_share: float = 0.0, cache: Path | None = None
+) -> Path:
     """Write the model folder `out` from the best checkpoint of the run, and return its path.
+
+    `start_share` 0..1 of every weight is that of the network which the run started from: between the two lie networks
+    that are right more often than either (Wortsman et al. 2022, Robust fine-tuning of zero-shot models, section 3).
 
     The offset, which goes into the network, is fitted on crops of the validation pictures as they are and as the web
     delivers them; temperature and bands on the pictures as they are. The converted network must give Keras's logits to
@@ -43,7 +48,7 @@ def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | 
         raise TrainingError(f"{run.name} holds no finished run: start one with python -m training fit.")
     calibrate.check_rate(rate)
     options = read_options(run)
-    model = keras.saving.load_model(run / BEST, compile=False, safe_mode=True)
+    model = _network(run, options, start_share)
     sources = [data.Source.parse(text) for text in options.data]
     load = stream.load if options.streaming else data.load
     validation = [load(source, "validation", cache=cache, limit=options.limit) for source in sources]
@@ -89,7 +94,7 @@ def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | 
             for s, t, v in zip(sources, train, validation, strict=True)
         },
         "options": _portable(options, sources),
-        "commands": commands(run),
+        "commands": commands(run, start_share),
         "litert_against_keras": {"largest_difference": difference, "crops": checked},
         "versions": versions(),
         "seed": options.seed,
@@ -98,6 +103,17 @@ def export(run: Path, out: Path, *, rate: float = calibrate.RATE, cache: Path | 
     }
     write(out / model_store.CONFIG, (json.dumps(config, indent=2) + "\n").encode())
     return out
+
+
+def _network(run: Path, options: FitOptions, start_share: float) -> keras.Model:
+    model = keras.saving.load_model(run / BEST, compile=False, safe_mode=True)
+    if start_share:
+        if options.weights in ("imagenet", "none") or not 0 < start_share < 1:
+            raise TrainingError("A start share is above 0 and below 1, for a run that started from a network of fit.")
+        start = architectures.build(options.architecture, options.size, options.weights)
+        pairs = zip(start.get_weights(), model.get_weights(), strict=True)
+        model.set_weights([start_share * before + (1 - start_share) * after for before, after in pairs])
+    return model
 
 
 def _logits(classifier: Classifier, pictures: dict[str, list[tuple[np.ndarray, np.ndarray]]]) -> calibrate.Logits:
@@ -149,10 +165,11 @@ def git_commit() -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def commands(run: Path) -> list[str]:
+def commands(run: Path, start_share: float = 0.0) -> list[str]:
     """The `fit` commands that lead to the run, the first one first, and the export. A run may go on from another run
     or from a model folder."""
-    lines = [f"python -m training export RUNS/{run.name} --out MODEL_FOLDER"]
+    share = f" --start-share {start_share:g}" if start_share else ""
+    lines = [f"python -m training export RUNS/{run.name}{share} --out MODEL_FOLDER"]
     while True:
         options = read_options(run)
         lines.insert(0, options.command(run.name))

@@ -131,7 +131,7 @@ def fit(
             try:
                 crop_batch, targets = next(batches)
             except (TrainingError, ModelError) as error:  # the Hub is away, and a stream ends
-                _save(model, batches, state, out, workers)
+                _save(model, batches, state, out, workers)  # one that streams is alone
                 raise TrainingError(f"{error} Stopped at step {state.step} of {total}: --resume goes on.") from error
             loss = float(model.train_on_batch(crop_batch, targets, return_dict=True)["loss"])
             model.reset_metrics()
