@@ -84,7 +84,11 @@ def _watched(words: list[str], board: Board, log: Path) -> str | None:
             cwd=ROOT,
             stdout=output,
             stderr=output,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", "")))},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", ""))),
+                "TMPDIR": str(log.parent),
+            },
         )
         process = psutil.Process(child.pid)
         ended, since, cpu = -1, time.monotonic(), 0.0

@@ -51,6 +51,7 @@ class Wrong(Exception):
 class _Samples:
     """Of the server, over time."""
 
+    own: frozenset[str]  # the page's own files in the cache: they stay
     memory: list[float] = field(default_factory=list)  # MB
     files: list[float] = field(default_factory=list)  # open, sockets included
     threads: list[float] = field(default_factory=list)
@@ -61,18 +62,18 @@ class _Samples:
         self.memory.append(process.memory_info().rss / 1e6)
         self.files.append(process.num_fds())
         self.threads.append(process.num_threads())
-        ages = _ages(cache)
+        ages = [age for file, age in _ages(cache).items() if file not in self.own]
         self.visitors.append(len(ages))
         self.overdue.append(sum(age > _OVERDUE for age in ages))
 
 
-def _ages(cache: Path) -> list[float]:
-    """Seconds since each file was written."""
-    ages = []
+def _ages(cache: Path) -> dict[str, float]:
+    """Seconds since each file was written, by its path."""
+    ages = {}
     for place, _, names in os.walk(cache):
         for name in names:
             try:
-                ages.append(time.time() - Path(place, name).stat().st_mtime)
+                ages[os.path.join(place, name)] = time.time() - os.stat(os.path.join(place, name)).st_mtime
             except FileNotFoundError:  # deleted meanwhile
                 pass
     return ages
@@ -85,7 +86,7 @@ def soak(minutes: float, rate: float, *, seed: int = 1) -> int:
     with serve(command=("-c", _APP)) as app:
         started = time.monotonic()
         end = started + 60 * minutes
-        samples, counts, wrong, times = _Samples(), Counter(), [], []
+        samples, counts, wrong, times = _Samples(frozenset(_ages(app.cache))), Counter(), [], []
         lock = threading.Lock()
 
         def client(number: int) -> None:
@@ -126,6 +127,8 @@ def soak(minutes: float, rate: float, *, seed: int = 1) -> int:
         findings.append(f"the log has {unexpected} errors that nobody expected")
     figures: dict[str, str] = {}
     for name, values in vars(samples).items():
+        if name == "own":
+            continue
         third = len(values) // 3
         before, after = statistics.median(values[third : 2 * third]), statistics.median(values[2 * third :])
         figures[name] = f"{before:.0f}->{after:.0f}"

@@ -107,9 +107,7 @@ def _as_sent(answer: dict[str, Any]) -> None:
 
 @cache
 def _model_folder() -> Path:
-    """In memory where there is a file system of that kind: a million files are written."""
-    shared = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=shared if shared.is_dir() else None))
+    folder = Path(tempfile.mkdtemp(prefix="faults-"))
     (folder / model_store.MODEL).write_bytes(MODEL)
     return folder
 
