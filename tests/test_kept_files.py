@@ -1,6 +1,7 @@
 """What visitors sent is deleted in its time, also while others send more."""
 
 import threading
+import time
 from pathlib import Path
 
 import gradio as gr
@@ -27,6 +28,7 @@ def test_old_files_go_while_new_ones_arrive(tmp_path: Path, detector: Detector) 
             number += 1
             blocks.upload_file_set.add(str(tmp_path / f"gone-{number}.jpg"))
             intake.keep(shown, str(tmp_path / f"shown-{number}.png"))
+            time.sleep(1e-4)  # or the lists grow faster than they can be gone through
 
     thread = threading.Thread(target=visitors)
     thread.start()
