@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,12 @@ class Cluster:
         """Actors of a node that have started their Detector."""
         raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
         children = raylet.children(recursive=True)
-        return [child.parent() for child in children if "scale.child" in child.cmdline()]
+        started = []
+        for child in children:
+            with suppress(psutil.Error):  # gone meanwhile
+                if "scale.child" in child.cmdline():
+                    started.append(child.parent())
+        return started
 
     def kill_second(self) -> None:
         """Without a word to anybody."""
@@ -135,7 +141,8 @@ def test_a_run_that_is_taken_over_ends_with_a_sentence(cluster, photos, tmp_path
     wait_for(lambda: cluster.workers(cluster.head), process)
     (tmp_path / "out" / "_run.json").write_text('{"run": "another"}')
     code, told = ended(process)
-    assert (code, told) == (2, "Another run has taken over OUTPUT: this one has stopped, and nothing is lost.\n")
+    said = told.splitlines()[-1]  # above it Ray's native part may say that it is silent
+    assert (code, said) == (2, "Another run has taken over OUTPUT: this one has stopped, and nothing is lost."), told
 
 
 @needs_ray
@@ -157,7 +164,8 @@ def test_a_client_is_told_what_the_cluster_did(cluster, folder, tmp_path_factory
 @needs_ray
 def test_one_machine_needs_no_cluster(tmp_path, hopper):
     code, told = ended(start(hopper, tmp_path / "out", "--workers", 1))
-    assert (code, told[:42]) == (0, "1 judged, 0 could not be, 0 were in " + str(tmp_path)[:6]), told
+    said = told.splitlines()[-1]
+    assert code == 0 and said.startswith(f"1 judged, 0 could not be, 0 were in {tmp_path}"), told
     (row,) = pq.read_table(tmp_path / "out").to_pylist()
     assert (row["file"], len(row["faces"])) == (str(hopper), 1)
 

@@ -51,7 +51,8 @@ def test_a_run_of_another_backend_becomes_a_model_folder(
     words = ("--data", small_set, *FIT, "--epochs", EPOCHS)
     done = subprocess.run(
         [sys.executable, "-c", REFUSE_TENSORFLOW + STOP_AND_GO_ON, *map(str, words)],
-        env=environment(caches, KERAS_BACKEND=backend), cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=environment(caches, KERAS_BACKEND=backend, USE_TF="0"),  # `datasets` looks for it
+        cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     used, stopped, step, ended, logits = json.loads(done.stdout.splitlines()[-1])

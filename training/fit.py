@@ -141,6 +141,7 @@ def fit(
             board.add_scalar("train/loss", loss, state.step)
             if state.step % every == 0 or state.step == total:
                 _validate(model, crops, options, state, out, board, workers)
+                board.flush()  # what comes before a checkpoint outlives whatever ends the run
                 _save(model, batches, state, out, workers)
             if workers.any(bool(stop)):
                 _save(model, batches, state, out, workers)

@@ -43,6 +43,7 @@ _RUNS = 4  # changes of class in a shard, up to which its parts are read as of o
 _SHARDS = 1024  # at most: finding one takes as long as there are many
 _LABEL_READERS = 16
 _IN_VAIN = 2000  # pictures without a face, one after the other, until something must be wrong
+_LOCAL_TRIES = 3  # `datasets` now and then ends a shard early when many threads start one at once
 _AHEAD = 4  # batches that are being decoded and cut
 
 Row = tuple[float, bytes]  # target and picture file
@@ -95,7 +96,10 @@ class Stream:
         following = iter(shard)
         at = 0
         for row in wanted:
-            image = next(islice(following, int(row) - at, None))["image"]
+            found = next(islice(following, int(row) - at, None), None)
+            if found is None:
+                raise OSError("a shard ended before its rows did")
+            image = found["image"]
             at = int(row) + 1
             self.pulse.beat()
             yield float(self.labels[piece.shard][row]), _content(image)
@@ -255,10 +259,12 @@ def _content(image: dict[str, Any]) -> bytes:
 def _asked(call: Callable[[], Any], spec: str) -> Any:
     """What `call` returns, tried again while the trouble may pass. Raises TrainingError, ModelError."""
     if Path(spec).exists():
-        try:
-            return call()
-        except (OSError, ValueError) as error:
-            raise TrainingError(f"{Path(spec).name} could not be read ({error}): get another copy.") from error
+        for left in reversed(range(_LOCAL_TRIES)):
+            try:
+                return call()
+            except (OSError, ValueError) as error:
+                if not left:
+                    raise TrainingError(f"{Path(spec).name} could not be read ({error}): get another copy.") from error
     return push.asked(call, spec.partition("@")[0])
 
 
