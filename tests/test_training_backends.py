@@ -43,9 +43,6 @@ assert "tensorflow" not in sys.modules
 """
 
 
-# Noise is judged up to 0.07 apart by JAX and TensorFlow from one file of a run that was stopped and went on, and alike
-# from a fresh network's: not understood yet.
-@pytest.mark.xfail(raises=AssertionError, reason="logits of a resumed run differ between backends")
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_a_run_of_another_backend_becomes_a_model_folder(
     backend: str, small_set: Path, caches: Path, tmp_path: Path
@@ -73,6 +70,6 @@ def test_a_run_of_another_backend_becomes_a_model_folder(
 
     folder = tmp_path / "model"
     assert command_line.main(["export", str(tmp_path / "run"), "--out", str(folder)]) == 0
-    served, _ = Classifier((folder / "model.tflite").read_bytes(), 64).judge(crops)
+    served, _ = Classifier((folder / "model.tflite").read_bytes(), 64).look(crops)
     offset = json.loads((folder / "config.json").read_text())["offset"]  # which export adds
     np.testing.assert_allclose(served - offset, logits, atol=1e-3)
