@@ -1,6 +1,5 @@
 """Labels by name, splits without overlap, faces found once, and batches that a stopped run can continue."""
 
-import itertools
 import json
 import logging
 import os
@@ -21,6 +20,8 @@ from training_fixtures import (
     odd_file,
     picture_file,
     rows,
+    same,
+    take,
     write_parquet,
     write_pictures,
 )
@@ -358,18 +359,6 @@ def test_the_label_is_about_the_face_nearest_to_the_middle(tmp_path: Path) -> No
 
 def batches(splits: list[tuple[Split, float]], options: CropOptions, seed: int = 1, threads: int = 2):
     return data.training_batches(splits, options, 8, seed, threads)
-
-
-def take(iterator: Iterator, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    return list(itertools.islice(iterator, count))
-
-
-def same(first: list, second: list) -> bool:
-    return all(
-        np.array_equal(mine, yours)
-        for pair in zip(first, second, strict=True)
-        for mine, yours in zip(*pair, strict=True)
-    )
 
 
 def drawn(taken: list[tuple[np.ndarray, np.ndarray]], splits: list[Split]) -> list[tuple[int, int]]:

@@ -1,15 +1,13 @@
 """A set that is never downloaded: read part by part, mixed as if it were at hand, and continued where it was left."""
 
-import itertools
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from training_fixtures import FACELESS, TRUNCATED, odd_file, rows, write_pictures, write_shards
+from training_fixtures import FACELESS, TRUNCATED, odd_file, rows, same, take, write_pictures, write_shards
 
 from training import data, stream
 from training.data import CropOptions
@@ -43,18 +41,6 @@ def opened(folder: Path, **options: object) -> Stream:
 
 def batches(*streams: tuple[Stream, float], options: CropOptions = PLAIN, threads: int = 2, block: int = 24) -> Batches:
     return Batches(list(streams), options, 8, 1, threads, block=block)
-
-
-def take(iterator: Iterator, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    return list(itertools.islice(iterator, count))
-
-
-def same(first: list, second: list) -> bool:
-    return all(
-        np.array_equal(mine, yours)
-        for pair in zip(first, second, strict=True)
-        for mine, yours in zip(*pair, strict=True)
-    )
 
 
 def drawn(taken: list, *folders: Path) -> list[tuple[int, int]]:

@@ -5,6 +5,7 @@ PYTEST_DONT_REWRITE, since test modules import from here before pytest does.
 """
 
 import io
+import itertools
 import json
 import os
 import shutil
@@ -147,6 +148,20 @@ def write_pictures(folder: Path, splits: dict[str, Sequence[tuple[str, str, byte
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
     return folder
+
+
+def take(iterator: Iterator, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The next batches."""
+    return list(itertools.islice(iterator, count))
+
+
+def same(first: list, second: list) -> bool:
+    """Whether two lists of batches are equal to the last bit."""
+    return all(
+        np.array_equal(mine, yours)
+        for pair in zip(first, second, strict=True)
+        for mine, yours in zip(*pair, strict=True)
+    )
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
