@@ -15,7 +15,7 @@ from typing import Any
 
 import gradio as gr
 
-from detector import Detector, ModelError, model_store
+from detector import Detector, ModelError, model_store, options
 from detector.hub import is_commit
 from ui import about, batch, detect, game, intake
 from ui.page import Page
@@ -107,7 +107,7 @@ def launch_options() -> dict[str, Any]:
     return {
         "theme": theme(),
         "css": CSS,
-        "head": HEAD,
+        "head": HEAD + detect.HEAD,
         "mcp_server": True,
         "max_file_size": intake.ZIP_BYTES,  # gradio knows one for all; what is no zip is measured where it is read
         "show_error": False,
@@ -119,7 +119,7 @@ def launch_options() -> dict[str, Any]:
     }
 
 
-_detector = _Lazy(os.environ.get("DETECTOR_MODEL") or None, os.environ.get("DETECTOR_REVISION") or None)
+_detector = _Lazy(*options.model_of())
 demo = build(_detector)
 
 
@@ -128,18 +128,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="app.py", description="Serve the detector's web page.")
     parser.add_argument(
         "--model",
-        metavar="FOLDER|owner/name[@revision]",
+        metavar=options.MODEL_NAME,
         help="a model folder, or a model on the Hub (default: $DETECTOR_MODEL at $DETECTOR_REVISION; where that is not "
         "set or cannot be had, the bundled one)",
     )
     parser.add_argument("--port", type=int, help="port to listen on (default: the first free one from 7860 on)")
     parser.add_argument("--share", action="store_true", help="also give the page a public link, through gradio.live")
-    options = parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("ui").setLevel(logging.INFO)
     logging.getLogger("detector").setLevel(logging.ERROR)  # its warnings may quote a visitor's file
     try:
-        _detector.load(options.model)  # at start, not with the first visitor
+        _detector.load(given.model)  # at start, not with the first visitor
     except ModelError as error:
         print(error, file=sys.stderr)
         return 2
@@ -152,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
         # Else all visitors of a Space were one to the limit of each. uvicorn takes the last address of X-Forwarded-For
         # that is not one of these: a proxy wrote it, whatever the visitor sent. Elsewhere it trusts this machine only.
         os.environ.setdefault("FORWARDED_ALLOW_IPS", _INSIDE)
-    demo.launch(share=options.share, server_port=options.port, **launch_options())
+    demo.launch(share=given.share, server_port=given.port, **launch_options())
     return 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from detector import Detector, ImageError, ModelError, Result, Verdict
+from detector import Detector, ImageError, ModelError, Result, Verdict, options
 from detector.files import refusal, whole
 from detector.heatmap import overlay
 from detector.picture import SUFFIXES
@@ -38,9 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.ERROR)
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the sentences below say what its warnings would
-    model, revision = arguments.model, None
-    if model is None:
-        model, revision = os.environ.get("DETECTOR_MODEL") or None, os.environ.get("DETECTOR_REVISION") or None
+    model, revision = options.model_of(arguments.model)
     files = list(_walk(arguments.pictures))
     if not files:
         print("There is no picture in what was named.", file=sys.stderr)
@@ -88,15 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m detector", description="Was a face in these pictures forged? Folders are walked."
     )
     parser.add_argument("pictures", nargs="+", type=Path, metavar="PHOTO|FOLDER")
-    parser.add_argument(
-        "--model",
-        metavar="FOLDER|owner/name[@revision]",
-        help="a model folder, or a model on the Hub (default: $DETECTOR_MODEL at $DETECTOR_REVISION, else the bundled "
-        "one); where the Hub cannot be reached, the cached revision or the bundled model is used, and a line says so",
-    )
-    parser.add_argument(
-        "--refresh", action="store_true", help="download the model from the Hub anew, and accept no other in its place"
-    )
+    options.add_model(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
         "--jsonl",
@@ -107,15 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     form.add_argument("--csv", dest="show", action="store_const", const=_print_csv, help="one row a picture")
     parser.add_argument("--heatmaps", type=Path, metavar="DIR", help="write a heat map of every face there")
-    parser.add_argument("--workers", type=_positive, metavar="N", help="threads (default: one a core)")
+    parser.add_argument("--workers", type=options.positive, metavar="N", help="threads (default: one a core)")
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
 
 
 def _walk(named: Iterable[Path]) -> Iterator[Path]:

@@ -164,12 +164,17 @@ def _pull(
     for number, name in enumerate(names):
         path = Path(api.hf_hub_download(repo, name, revision=info.sha, force_download=refresh))
         if not is_as_listed(path.read_bytes(), listed[name]):
-            path.resolve().unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
+            drop(path)
             raise HubTrouble("other bytes arrived than the Hub lists")
         if number == 0:
             check(path.parent)
     return Snapshot(path.parent, info.sha)
+
+
+def drop(path: Path) -> None:
+    """Take a file out of the cache, which keeps its bytes elsewhere."""
+    path.resolve().unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
 
 
 def is_as_listed(content: bytes, sibling: Any) -> bool:

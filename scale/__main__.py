@@ -5,7 +5,7 @@ import importlib.util
 import os
 import sys
 
-from detector import ModelError
+from detector import ModelError, options
 from scale.errors import ScaleError
 
 
@@ -41,26 +41,13 @@ def _parser() -> argparse.ArgumentParser:
         "owner/name[@revision] of a data set on the Hub",
     )
     judge.add_argument("output", metavar="OUTPUT", help="a folder or address for the parquet files")
-    judge.add_argument(
-        "--model",
-        metavar="FOLDER|owner/name[@revision]",
-        help="a model folder, or a model on the Hub (default: $DETECTOR_MODEL at $DETECTOR_REVISION, else the bundled "
-        "one)",
-    )
-    judge.add_argument("--refresh", action="store_true", help="download the model from the Hub anew")
+    options.add_model(judge)
     judge.add_argument("--column", help="that of the pictures in parquet files (default: the only one, or image)")
-    judge.add_argument("--workers", type=_positive, metavar="N", help="one core each (default: one a core)")
+    judge.add_argument("--workers", type=options.positive, metavar="N", help="one core each (default: one a core)")
     judge.add_argument(
         "--address", help="of a Ray cluster: ray://HOST:10001, HOST:6379 or auto (default: this machine alone)"
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
 
 
 def _judge(arguments: argparse.Namespace) -> int:
@@ -69,14 +56,10 @@ def _judge(arguments: argparse.Namespace) -> int:
 
     from scale.run import Options, judge
 
-    model, revision = arguments.model, None
-    if model is None:
-        model, revision = os.environ.get("DETECTOR_MODEL") or None, os.environ.get("DETECTOR_REVISION") or None
-    options = Options(
+    asked = Options(
         arguments.source,
         arguments.output,
-        model,
-        revision,
+        *options.model_of(arguments.model),
         arguments.refresh,
         arguments.column,
         arguments.workers,
@@ -86,7 +69,7 @@ def _judge(arguments: argparse.Namespace) -> int:
     columns = (TextColumn("judging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
         task, at = bar.add_task("", total=None), None
-        for at in judge(options):
+        for at in judge(asked):
             bar.update(task, total=at.pictures, completed=at.done)
     if at.note:
         print(at.note, file=sys.stderr)

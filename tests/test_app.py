@@ -237,6 +237,8 @@ def test_a_picture_can_be_pasted(look: Callable[..., "Page"]) -> None:
         new ClipboardItem({'image/png': await (await fetch(source)).blob()})])""",
         source,
     )
+    page.reload(wait_until="commit")  # the page is not built yet
+    page.wait_for_function("document.body")
     page.locator("body").press("Control+v")
     assert answer(page) == Verdict.LIKELY_REAL
     page.get_by_text("No face", exact=True).click()

@@ -1,8 +1,10 @@
 """A data set by its name on the Hub, read by the real `datasets` in a process of its own."""
 
+import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -31,10 +33,10 @@ print(json.dumps(answer))
 STREAM = """
 import datasets, hashlib, itertools, json, os, sys
 from detector import hub
-from training import data, stream
+from training import data, hub_calls, stream
 from training.errors import TrainingError
 
-hub.WAITS, stream.WITHIN = (0.1, 0.1), float(sys.argv[2])
+hub.WAITS, stream.WITHIN, hub_calls.WITHIN = (0.1, 0.1), *2 * [float(sys.argv[2])]
 datasets.config.STREAMING_READ_RETRY_INTERVAL = datasets.config.STREAMING_READ_SERVER_UNAVAILABLE_RETRY_INTERVAL = 0.1
 source = data.Source.parse(data.pinned(sys.argv[1]))
 
@@ -93,6 +95,63 @@ def test_no_part_of_a_set_that_lost_its_splits_is_called_test(hub: Hub, tmp_path
     put(hub, write_parquet(tmp_path / "data", {"train": rows(2, 2)}))
     seen = look(hub, tmp_path, FACES)
     assert seen["test"].startswith(f"{seen['pinned']} has no test split: it has train.")
+
+
+DOWNLOAD = """
+import json, os, sys, time
+from detector import hub
+from detector.errors import ModelError
+from training import data, hub_calls
+from training.errors import TrainingError
+
+hub.WAITS, hub_calls.WITHIN = (0.1, 0.1), 3.0
+answers = {}
+for name in sys.argv[1:]:
+    began = time.monotonic()
+    try:
+        answer = {split: len(rows) for split, rows in data.read(name).items()}
+    except (TrainingError, ModelError) as error:
+        answer = str(error)
+    answers[name] = answer, time.monotonic() - began
+print(json.dumps(answers), flush=True)
+os._exit(0)  # as training.__main__ ends
+"""
+IN_TIME = "The Hub did not finish with {} in time: look at the connection, and try again."
+BECAUSE = "The Hub did not finish with {}, because %s: run the command again."
+GONE = "The Hub shows no {} to the owner of this token: look at the name and the rights."
+
+
+@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+def test_a_download_under_faults_ends_in_time_and_leaves_a_whole_cache(hub: Hub, tmp_path: Path):
+    for_good = 1_000_000
+    ends = {
+        ("cut", 1): None,
+        ("wrong", 1): None,
+        (500, 1): None,
+        ("slow", for_good): IN_TIME,
+        ("late", for_good): IN_TIME,
+        ("wrong", for_good): BECAUSE % "other bytes arrived than the Hub lists",
+        (503, for_good): BECAUSE % "the Hub answered with error 503",
+        ("gone", for_good): GONE,
+    }
+    told = {}
+    for number, ((kind, times), sentence) in enumerate(ends.items()):
+        name = f"owner/faces-{number}"
+        folder = write_parquet(tmp_path / name, {"train": rows(2, 2, 10 * number)})
+        [file] = folder.glob("*.parquet")
+        hub.put(f"datasets/{name}", {file.name: file.read_bytes()})
+        hub.faults.append(Fault(kind, f"GET /lfs/{hashlib.sha256(file.read_bytes()).hexdigest()}", times))
+        told[name] = sentence and sentence.format(name)
+    for answer, (name, sentence) in zip(download(hub, tmp_path, told), told.items(), strict=True):
+        assert answer == (sentence or {"train": 4}), name
+    hub.faults.clear()
+    assert download(hub, tmp_path, told) == [{"train": 4}] * len(told)
+
+
+def download(hub: Hub, home: Path, names: Iterable[str]) -> list[dict | str]:
+    answers = look(hub, home, *names, script=DOWNLOAD)
+    assert max(seconds for _, seconds in answers.values()) < 3 + 10, answers
+    return [answer for answer, _ in answers.values()]
 
 
 # --- Streams ---------------------------------------------------------------------------------------------------------

@@ -72,6 +72,7 @@ def test_a_full_queue_is_told_in_the_same_sentence_to_all(
         assert BUSY in page.locator("#batch-status").inner_text()
 
         waiting.cancel()
+        until(waiting.done)  # the client asks for it in a thread
         running.cancel()
         until(lambda: batches(app) == 1)  # the one that waited never began
         assert client.predict(handle_file(ASTRONAUT), api_name="/detect")["verdict"] == "likely_real"

@@ -26,7 +26,7 @@ from PIL import Image
 from detector import faces, hub, picture
 from detector.errors import ImageError
 from detector.result import Face as JudgedFace
-from training import corruptions, forge
+from training import corruptions, download, forge
 from training.errors import TrainingError
 from training.files import whole
 from training.source import Source
@@ -186,7 +186,10 @@ def read(spec: str, *, streaming: bool = False, columns: Sequence[str] | None = 
             raise TrainingError(f"{path.name} is a file: give the folder that it is in.")
         else:
             name, _, revision = spec.partition("@")
-            loaded = datasets.load_dataset(name, revision=revision or None, **how)
+            if streaming:
+                loaded = datasets.load_dataset(name, revision=revision or None, **how)
+            else:
+                loaded = download.prepared(name, revision or None)
             if not streaming and hub.is_commit(revision) and not _is_at(loaded, revision):
                 raise TrainingError(f"{name} is kept here at another revision only: connect, or name no revision.")
     except (FileNotFoundError, ConnectionError) as error:

@@ -11,7 +11,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from detector import model_store
 from detector.errors import ModelError
 from training import card as card_of
-from training import push
+from training import hub_calls, push
 from training.errors import TrainingError
 from training.source import Source
 
@@ -41,7 +41,7 @@ def publish(
     if tag and pull_request:
         raise TrainingError("A pull request has nothing to tag yet: leave --tag or --pr out.")
     files = _checked(folder)
-    with push.time_for(files):
+    with hub_calls.time_for(sum(map(len, files.values()))):
         return _publish(files, repo, private, tag, pull_request, allow_worse)
 
 
@@ -97,7 +97,7 @@ def _check_card(text: str, config: dict[str, Any]) -> None:
 def _published_metrics(target: push.Target) -> dict[str, Any]:
     if model_store.METRICS not in target.listed:
         return {}
-    path = push.asked(
+    path = hub_calls.asked(
         lambda: HfApi().hf_hub_download(target.repo, model_store.METRICS, revision=target.commit), target.repo
     )
     try:
@@ -123,7 +123,7 @@ def _worse(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 
 def _tags(repo: str) -> dict[str, str]:
-    refs = push.asked(lambda: HfApi().list_repo_refs(repo), repo)
+    refs = hub_calls.asked(lambda: HfApi().list_repo_refs(repo), repo)
     return {reference.name: reference.target_commit for reference in refs.tags}
 
 
@@ -137,7 +137,7 @@ def _tag(repo: str, tag: str, revision: str) -> None:
                 raise
 
     try:
-        push.asked(call, repo)
+        hub_calls.asked(call, repo)
     except (TrainingError, ModelError):
         raise TrainingError(
             f"The model was published as {repo}@{revision[:8]}, but the tag {tag} was not set: run the command again."

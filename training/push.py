@@ -1,28 +1,18 @@
 """Files -> a repository on the Hub: in one commit or not at all, with the attempts that the client does not make."""
 
-import math
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, RepoCard, get_token
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
 from detector import hub
-from detector.errors import ModelError
 from training.errors import TrainingError
-
-T = TypeVar("T")
+from training.hub_calls import asked
 
 MODEL, SPACE = "model", "space"
-
-WITHIN = 30.0  # seconds for a push, and what its bytes take on
-SLOWEST = 250_000  # bytes a second
-_end: ContextVar[float] = ContextVar("end", default=math.inf)
 
 
 @dataclass(frozen=True)
@@ -34,43 +24,6 @@ class Target:
     private: bool
     commit: str
     listed: dict[str, Any]
-
-
-def asked(call: Callable[[], T], repo: str, *, again: bool = True) -> T:
-    """What a call of the client returns, tried again while the trouble may pass, unless `again` is False. Raises
-    TrainingError or ModelError with the sentence for a person."""
-
-    def attempt() -> T:
-        try:
-            return call()
-        except (TrainingError, ModelError):
-            raise
-        except Exception as error:
-            # An upload that failed comes wrapped.
-            inner = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
-            raise hub.explain(inner, repo) from error
-
-    left = _end.get() - time.monotonic()
-    try:
-        if left == math.inf:
-            return hub.retried(attempt) if again else attempt()
-        if left > 0:
-            return hub.within(left, lambda stop: hub.retried(attempt, stop) if again else attempt())
-    except hub.Late:
-        pass
-    except hub.HubTrouble as trouble:
-        raise TrainingError(f"The Hub did not finish with {repo}, because {trouble}: run the command again.") from None
-    raise TrainingError(f"The Hub did not finish with {repo} in time: look at the connection, and try again.")
-
-
-@contextmanager
-def time_for(files: Mapping[str, bytes]) -> Iterator[None]:
-    """All that is asked of the Hub inside has, together, the time that a slow line takes for the files."""
-    before = _end.set(time.monotonic() + WITHIN + sum(map(len, files.values())) / SLOWEST)
-    try:
-        yield
-    finally:
-        _end.reset(before)
 
 
 def find_or_create(repo: str, kind: str, *, private: bool) -> Target:

@@ -11,7 +11,7 @@ from huggingface_hub import HfApi, RepoCard
 from packaging.specifiers import SpecifierSet
 
 from detector import hub, model_store
-from training import push
+from training import hub_calls, push
 from training.errors import TrainingError
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def publish_space(
         name = hub.parse(model)
         variables = {"DETECTOR_MODEL": info.repo, "DETECTOR_REVISION": revision or name[1] or "main"}
         files[_CARD] = _with_model(files[_CARD].decode(), info.repo)
-    with push.time_for(files):
+    with hub_calls.time_for(sum(map(len, files.values()))):
         return _publish(files, repo, variables, private)
 
 
@@ -50,10 +50,10 @@ def _publish(files: dict[str, bytes], repo: str, variables: dict[str, str], priv
     push.validate_card(files[_CARD].decode(), push.SPACE)
     target = push.find_or_create(repo, push.SPACE, private=private)
     api = HfApi()
-    known = push.asked(lambda: api.get_space_variables(repo), repo) if variables else {}
+    known = hub_calls.asked(lambda: api.get_space_variables(repo), repo) if variables else {}
     for key, value in variables.items():
         if key not in known or known[key].value != value:
-            push.asked(lambda key=key, value=value: api.add_space_variable(repo, key, value), repo)
+            hub_calls.asked(lambda key=key, value=value: api.add_space_variable(repo, key, value), repo)
     gone = [path for path in target.listed if path.startswith(tuple(f"{f}/" for f in _FOLDERS)) and path not in files]
     made = push.commit(target, files, gone, "The app")
     log.info("%s: %s", repo, f"{len(files)} files" if made else "nothing has changed")

@@ -29,7 +29,7 @@ from huggingface_hub import HfApi
 
 from detector import faces, picture
 from detector.errors import ImageError, ModelError
-from training import data, push
+from training import data, hub_calls
 from training.errors import TrainingError
 from training.files import whole, write
 from training.source import Source
@@ -204,8 +204,8 @@ def _at_its_commit(spec: str) -> str:
     if Path(spec).exists():
         return spec
     name, _, revision = spec.partition("@")
-    with push.time_for({}):
-        info = push.asked(lambda: HfApi().dataset_info(name, revision=revision or None, timeout=10), name)
+    with hub_calls.time_for(0):
+        info = hub_calls.asked(lambda: HfApi().dataset_info(name, revision=revision or None, timeout=10), name)
     return f"{name}@{info.sha}"
 
 
@@ -265,12 +265,14 @@ def _asked(call: Callable[[], Any], spec: str) -> Any:
             except (OSError, ValueError) as error:
                 if not left:
                     raise TrainingError(f"{Path(spec).name} could not be read ({error}): get another copy.") from error
-    return push.asked(call, spec.partition("@")[0])
+    return hub_calls.asked(call, spec.partition("@")[0])
 
 
 def _side_by_side(calls: list[Callable[[], Any]], pulse: _Pulse | None = None) -> list[Any]:
     """What they return. In threads that can be left behind: a server may drip bytes for ever. Raises what the first
-    that failed raised, and TrainingError after WITHIN without an answer or a beat of `pulse`."""
+    that failed raised, and TrainingError after WITHIN without an answer or a beat of `pulse`; without a pulse there is
+    nothing under way that could be lost, and it waits no longer than for other calls of the Hub."""
+    within = WITHIN if pulse else hub_calls.WITHIN
     pulse = pulse or _Pulse()
     pulse.beat()
     results: list[Any] = [None] * len(calls)
@@ -291,8 +293,8 @@ def _side_by_side(calls: list[Callable[[], Any]], pulse: _Pulse | None = None) -
         while thread.is_alive() and not errors:
             thread.join(1.0)
             still = time.monotonic() - pulse.last
-            if still >= WITHIN:
-                raise TrainingError(f"Nothing came from the Hub for {WITHIN:.0f} seconds: look at the connection.")
+            if still >= within:
+                raise TrainingError(f"Nothing came from the Hub for {within:.0f} seconds: look at the connection.")
             if still < words * _WORD_EVERY:
                 words = 0
             if still >= (words + 1) * _WORD_EVERY:

@@ -198,12 +198,10 @@ def build(detector: Callable[[], Detector]) -> None:
         return intake.keep(upload, save_bytes_to_cache(data, name, upload.GRADIO_CACHE))
 
     def detect_batch(files: list[dict[str, Any]] | None, request: gr.Request) -> list[dict[str, Any]]:
-        try:
+        with intake.answering():
             intake.admit_batch(request)
             with ExitStack() as zips, closing(judge(detector(), gather(files, zips))) as rows:
                 return [row.report for row in takewhile(lambda row: not has_left(), rows)]
-        except Exception as error:
-            raise intake.as_answer(error) from None
 
     gr.HTML(_LEAD)
     with gr.Row(equal_height=False, elem_classes="ask"):

@@ -55,6 +55,28 @@ _HEATMAP_DESCRIPTION = (
 )
 
 
+# gradio's own button for it asks the browser for leave first, and takes two clicks. In the head, as a page takes a
+# while to build itself: what is pasted meanwhile waits for the field.
+HEAD = """<script>
+document.addEventListener('paste', event => {
+  const file = [...(event.clipboardData?.files ?? [])].find(file => file.type.startsWith('image/'));
+  if (!file) return;
+  const give = tries => {
+    const field = document.querySelector('#upload'), input = field?.querySelector('input[type=file]');
+    if (!field && tries) return setTimeout(give, 250, tries - 1);
+    if (!input || field.offsetParent === null) return;  // another tab is open
+    const files = new DataTransfer();
+    files.items.add(file);
+    input.files = files.files;
+    input.dispatchEvent(new Event('change', {bubbles: true}));
+    event.preventDefault();
+  };
+  give(120);
+});
+</script>
+"""
+
+
 def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
     """Lay the tab out in `page`, which is open. `detector` is called when a picture comes, not before."""
     links = Links()
@@ -127,11 +149,9 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
         return intake.keep(upload, save_bytes_to_cache(text.encode(), name, upload.GRADIO_CACHE))
 
     def make_link(upload: dict[str, Any] | None, request: gr.Request) -> Any:
-        try:
+        with intake.answering():
             intake.admit(request)
             photo = intake.read(upload)
-        except Exception as error:
-            raise intake.as_answer(error) from None
         token = links.make(photo.data, f".{photo.format.lower()}")
         return gr.Textbox(f"?{_RESULT}={token}", visible=True)
 
@@ -156,11 +176,9 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
         Args:
             picture: the photograph, as a URL or a file
         """
-        try:
+        with intake.answering():
             intake.admit(request)
             return _judge(detector(), intake.read(picture)).to_dict()
-        except Exception as error:
-            raise intake.as_answer(error) from None
 
     def heatmap(picture: dict[str, Any] | None, face: float | None, request: gr.Request) -> Image.Image:
         """Mark where the traces of a forgery lie in one face of a picture.
@@ -169,12 +187,10 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
             picture: the photograph, as a URL or a file
             face: which face, 1 for the most suspicious
         """
-        try:
+        with intake.answering():
             intake.admit(request)
             result = _judge(detector(), intake.read(picture))
             return _heatmap_of(result, face)
-        except Exception as error:
-            raise intake.as_answer(error) from None
 
     gr.HTML(_LEAD)
     with gr.Row(equal_height=False, elem_classes="ask"):
@@ -259,7 +275,6 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
     share.click(make_link, upload, link, preprocess=False, show_progress="hidden", api_visibility="private").success(
         None, link, link, js="link => location.origin + location.pathname + link"
     )
-    page.load(None, js=_PASTE)
     page.load(reopen, None, upload, show_progress="hidden", api_visibility="private")
     which.input(pick, [which, judged], compared, show_progress="hidden", api_visibility="private")
 
@@ -288,17 +303,6 @@ _PROGRESS = gr.Progress()
 # On a phone the answer comes below the picture: bring it into sight. Where it is in sight, nothing moves.
 _SHOW_VERDICT = """() => { document.querySelector('#verdict [data-verdict], #verdict [role=alert]')?.scrollIntoView({
 block: 'nearest', behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'}) }"""
-
-# gradio's own button for it asks the browser for leave first, and takes two clicks.
-_PASTE = """() => document.addEventListener('paste', event => {
-  const file = [...(event.clipboardData?.files ?? [])].find(file => file.type.startsWith('image/'));
-  const field = document.querySelector('#upload'), input = field?.querySelector('input[type=file]');
-  if (!file || !input || field.offsetParent === null) return;  // words, or another tab is open
-  const files = new DataTransfer();
-  files.items.add(file);
-  input.files = files.files;
-  input.dispatchEvent(new Event('change', {bubbles: true}));
-  event.preventDefault() })"""
 
 
 def _examples(upload: gr.Image) -> None:

@@ -5,6 +5,7 @@ import binascii
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,10 @@ def sentence_of(error: Exception) -> str:
     return UNEXPECTED
 
 
-def as_answer(error: Exception) -> gr.Error:
-    """The same for callers of the API."""
-    return gr.Error(sentence_of(error), print_exception=False)
+@contextmanager
+def answering() -> Iterator[None]:
+    """Tells a caller of the API in the same sentence what went wrong inside the block. Raises gr.Error for it."""
+    try:
+        yield
+    except Exception as error:
+        raise gr.Error(sentence_of(error), print_exception=False) from None
