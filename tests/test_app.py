@@ -255,6 +255,7 @@ def test_a_picture_can_be_taken_with_the_camera(look: Callable[..., "Page"]) -> 
     page = look(360)
     page.get_by_label("Capture from camera").click()
     page.locator("#upload").get_by_text("Click to Access Webcam").click()
+    page.wait_for_function("() => document.querySelector('#upload video')?.videoWidth")
     page.get_by_label("capture photo").click()
     assert answer(page) == Verdict.NO_FACE  # the camera films a pattern
     assert "PicturePNG" in page.locator("#record").text_content()

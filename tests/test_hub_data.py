@@ -137,7 +137,7 @@ def test_a_download_under_faults_ends_in_time_and_leaves_a_whole_cache(hub: Hub,
     told = {}
     for number, ((kind, times), sentence) in enumerate(ends.items()):
         name = f"owner/faces-{number}"
-        folder = write_parquet(tmp_path / name, {"train": rows(2, 2, 10 * number)})
+        folder = write_parquet(tmp_path / "data" / name, {"train": rows(2, 2, 10 * number)})
         [file] = folder.glob("*.parquet")
         hub.put(f"datasets/{name}", {file.name: file.read_bytes()})
         hub.faults.append(Fault(kind, f"GET /lfs/{hashlib.sha256(file.read_bytes()).hexdigest()}", times))
@@ -178,8 +178,8 @@ def test_a_set_sorted_by_class_is_streamed_mixed_and_continued(hub: Hub, tmp_pat
     assert all(fault.times == 0 for fault in hub.faults)
 
     hub.faults = [Fault(503, BODY)]
-    assert look(hub, tmp_path, FACES, "4", script=STREAM) == {
-        "error": "Nothing came from the Hub for 4 seconds: look at the connection."
+    assert look(hub, tmp_path, FACES, "2", script=STREAM) == {
+        "error": "Nothing came from the Hub for 2 seconds: look at the connection."
     }
 
 

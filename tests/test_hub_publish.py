@@ -14,7 +14,7 @@ from training_fixtures import photograph
 from detector import Detector, ModelError
 from detector import hub as room
 from training import __main__ as command_line
-from training import push
+from training import hub_calls, push
 from training.errors import TrainingError
 from training.publish import publish
 
@@ -210,8 +210,8 @@ IN_TIME = "The Hub did not finish with owner/tiny in time: look at the connectio
 )
 def test_a_push_ends_in_time_and_is_whole_or_nothing(hub: Hub, folder: Path, monkeypatch, fault: Fault):
     first = hub.put(REPO, {"a.txt": b"1"})
-    monkeypatch.setattr(push, "WITHIN", 2.0)
-    monkeypatch.setattr(push, "SLOWEST", 1e9)
+    monkeypatch.setattr(hub_calls, "WITHIN", 2.0)
+    monkeypatch.setattr(hub_calls, "SLOWEST", 1e9)
     hub.faults.append(Fault(fault.kind, fault.match, seconds=4))
     started = time.monotonic()
     refused = refusal(folder, REPO, tag="v1")

@@ -180,10 +180,10 @@ def test_a_broken_transfer_is_made_good(hub: Hub, quick, kind):
 
 FOR_EVER = [
     (Fault(503), "the Hub answered with error 503"),
-    (Fault("late", seconds=9), "the Hub did not send it within 4 seconds"),
-    (Fault("slow", "GET /(lfs|.*config.json)"), "the Hub did not send it within 4 seconds"),
+    (Fault("late", seconds=7), "the Hub did not send it within 2 seconds"),
+    (Fault("slow", "GET /(lfs|.*config.json)"), "the Hub did not send it within 2 seconds"),
     (Fault("wrong", "GET /(lfs|.*config.json)"), "other bytes arrived than the Hub lists"),
-    (Fault("cut", "GET /(lfs|.*config.json)"), "the Hub did not send it within 4 seconds"),
+    (Fault("cut", "GET /(lfs|.*config.json)"), "the Hub did not send it within 2 seconds"),
 ]
 
 
@@ -191,7 +191,7 @@ FOR_EVER = [
 def test_without_the_hub_the_cached_model_serves_then_the_bundled_one(hub: Hub, quick, monkeypatch, fault, why):
     old = hub.put(REPO, SMALL)
     assert load(REPO).info.revision == old
-    monkeypatch.setattr(room, "WITHIN", 4.0)
+    monkeypatch.setattr(room, "WITHIN", 2.0)
     hub.put(REPO, another(SMALL, temperature=2.0))
     hub.put("owner/unseen", SMALL)
     hub.faults.append(Fault(**vars(fault)))

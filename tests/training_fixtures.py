@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import matplotlib
 import numpy as np
 import pytest
 import skimage.data
+from filelock import FileLock
 from PIL import Image
 
 from detector import faces
@@ -202,11 +203,29 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield home
 
 
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A new folder, handed to `make` by the first that asks: the others of the processes that run the tests wait."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    made = folder / ".made"
+    with FileLock(folder.with_suffix(".lock")):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of parquet files with all three splits: 24, 12 and 6 pictures of each class."""
-    splits = {"train": rows(24, 24), "validation": rows(12, 12, 100), "test": rows(6, 6, 200)}
-    return write_parquet(tmp_path_factory.mktemp("data") / "portraits_and_blends", splits)
+
+    def make(folder: Path) -> None:
+        splits = {"train": rows(24, 24), "validation": rows(12, 12, 100), "test": rows(6, 6, 200)}
+        write_parquet(folder / "portraits_and_blends", splits)
+
+    return once(tmp_path_factory, "data", make) / "portraits_and_blends"
 
 
 FIT = (
@@ -219,11 +238,13 @@ EPOCHS = 12  # of 6 batches
 @pytest.fixture(scope="session")
 def run(small_set: Path, caches: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run of `fit` on `small_set`: EPOCHS of them."""
-    folder = tmp_path_factory.mktemp("runs")
-    done = command("fit", "--preset", "laptop", "--data", small_set, *FIT, "--epochs", EPOCHS, "--out", "straight",
-                   home=caches, cwd=folder)  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return folder / "straight"
+
+    def make(folder: Path) -> None:
+        done = command("fit", "--preset", "laptop", "--data", small_set, *FIT, "--epochs", EPOCHS, "--out", "straight",
+                       home=caches, cwd=folder)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+    return once(tmp_path_factory, "runs", make) / "straight"
 
 
 JAX_EPOCHS = 2
@@ -245,28 +266,35 @@ sys.meta_path.insert(0, Refuse())
 def jax_run(small_set: Path, caches: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run on JAX, JAX_EPOCHS long."""
     pytest.importorskip("jax", reason="training on JAX needs requirements-training-jax.txt")
-    folder = tmp_path_factory.mktemp("jax")
-    words = ("--data", small_set, *FIT, "--epochs", JAX_EPOCHS, "--out", "straight")
-    done = command("fit", *words, home=caches, cwd=folder, KERAS_BACKEND="jax")
-    assert done.returncode == 0, done.stderr
-    return folder / "straight"
+
+    def make(folder: Path) -> None:
+        words = ("--data", small_set, *FIT, "--epochs", JAX_EPOCHS, "--out", "straight")
+        done = command("fit", *words, home=caches, cwd=folder, KERAS_BACKEND="jax")
+        assert done.returncode == 0, done.stderr
+
+    return once(tmp_path_factory, "jax", make) / "straight"
 
 
 @pytest.fixture(scope="session")
 def model_folder(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model folder that `export` makes of `run`."""
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    assert command_line.main(["export", str(run), "--out", str(folder)]) == 0
-    return folder
+
+    def make(folder: Path) -> None:
+        assert command_line.main(["export", str(run), "--out", str(folder / "tiny")]) == 0
+
+    return once(tmp_path_factory, "models", make) / "tiny"
 
 
 @pytest.fixture(scope="session")
 def measured_folder(model_folder: Path, small_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of `model_folder` after `evaluate`: with metrics.json, plots and a card."""
-    folder = shutil.copytree(model_folder, tmp_path_factory.mktemp("measured") / "tiny")
-    words = ("evaluate", folder, "--data", small_set, "--limit", 6, "--robustness", 2, "--workers", 2)
-    assert command_line.main(list(map(str, words))) == 0
-    return folder
+
+    def make(folder: Path) -> None:
+        shutil.copytree(model_folder, folder / "tiny")
+        words = ("evaluate", folder / "tiny", "--data", small_set, "--limit", 6, "--robustness", 2, "--workers", 2)
+        assert command_line.main(list(map(str, words))) == 0
+
+    return once(tmp_path_factory, "measured", make) / "tiny"
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ def prepared(name: str, revision: str | None) -> dict[str, datasets.Dataset]:
     def find() -> datasets.DatasetBuilder:
         try:
             return datasets.load_dataset_builder(name, revision=revision)
-        except FileNotFoundError:
+        except (FileNotFoundError, ConnectionError):
             raise TrainingError(
                 f"{name} is no folder here, and the Hub did not give it: look at the name and the connection."
             ) from None

@@ -25,7 +25,7 @@ from pydantic import ValidationError, model_validator
 from detector import Detector, ImageError, Verdict, picture
 from detector.rows import csv_cells, csv_writer, row_of
 from ui import archive, intake
-from ui.page import BUSY, has_left
+from ui.page import BUSY, has_left, was_refused
 from ui.parts import VERDICT_WORDS, data_url, error_html, lead_html, out_of_100
 from ui.theme import TONES, icon
 
@@ -189,9 +189,9 @@ def build(detector: Callable[[], Detector]) -> None:
             save_json: gr.DownloadButton(value=keep(json_of(batch.rows), "pictures.json"), interactive=True),
         }
 
-    def refused(batch: Batch | None) -> dict[Any, Any]:
-        """Where no place in the queue was free, or the way there was lost: else it looks like a stop."""
-        batch = batch or Batch(refusal=BUSY)
+    def refused(batch: Batch | None, request: gr.Request) -> dict[Any, Any]:
+        """Where no place in the queue was free. What was stopped while it waited for its turn comes here too."""
+        batch = batch or Batch(refusal=BUSY if was_refused(request, run) else None)
         return {**finish(batch), kept: batch}
 
     def keep(data: bytes, name: str) -> str:

@@ -5,6 +5,7 @@ Reaches into gradio's queue where gradio offers no other way; tests/test_page.py
 
 from asyncio import Queue as Messages
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -29,6 +30,7 @@ class Page(gr.Blocks):
     def queue(self, *arguments: Any, **named: Any) -> "Page":
         super().queue(*arguments, **named)
         push, unread = self._queue.push, deque[Event]()
+        self._refused = deque[tuple[str, str]](maxlen=_UNREAD)
 
         async def push_or_refuse(body: PredictBodyInternal, request: Request, username: str | None) -> tuple:
             success, told, state = await push(body, request, username)
@@ -47,6 +49,7 @@ class Page(gr.Blocks):
     def _refuse(self, event: Event) -> None:
         """Answer an event that never was in the queue as one whose function failed: clients know how to read that."""
         waiting, events = self._queue.pending_messages_per_session, self._queue.pending_event_ids_session
+        self._refused.append((event.session_hash, event.fn.name))
         waiting.setdefault(event.session_hash, Messages())
         events.setdefault(event.session_hash, set()).add(event._id)
         error = error_payload(gr.Error(BUSY, title="Please wait"), show_error=False)
@@ -66,6 +69,15 @@ class Page(gr.Blocks):
             raise
         except Exception:  # a wrong type, a path of the server, an address that cannot be fetched
             raise gr.Error(intake.NO_PICTURE, print_exception=False) from None
+
+
+def was_refused(request: gr.Request, function: Callable[..., Any]) -> bool:
+    """Whether the visitor's call of `function`, which failed, found the queue full. True once for each."""
+    blocks, call = LocalContext.blocks.get(None), (request.session_hash, function.__name__)
+    if blocks is None or call not in blocks._refused:
+        return False
+    blocks._refused.remove(call)
+    return True
 
 
 def has_left() -> bool:
