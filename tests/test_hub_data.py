@@ -184,10 +184,22 @@ def test_a_set_sorted_by_class_is_streamed_mixed_and_continued(hub: Hub, tmp_pat
 
 
 @pytest.mark.parametrize("hub", ["lfs"], indirect=True)
-def test_of_single_pictures_the_copy_in_parquet_is_to_be_named(hub: Hub, tmp_path: Path):
-    put(hub, write_pictures(tmp_path / "data", {"train": rows(2, 2)}))
+def test_single_pictures_are_streamed_and_checked(hub: Hub, tmp_path: Path):
+    splits = {"train": rows(16, 16), "validation": rows(2, 2, 100), "test": rows(1, 1, 200)}
+    put(hub, write_pictures(tmp_path / "data", splits))
+    train, test = "GET .*/resolve/.*/train/", "/test/"
+    hub.faults += [Fault("wrong", train, 1), Fault(503, train, 1), Fault("cut", train, 1)]
+    seen = look(hub, tmp_path, FACES, "300", script=STREAM)
+    assert seen["train"] == {"fake": 16, "real": 16}
+    assert sum(seen["fakes"]) == 8 and min(seen["fakes"]) >= 2
+    assert seen["after"] == seen["again"]
+    assert (seen["validation"]["fake"], seen["validation"]["real"]) == (2, 2)
+    assert all(fault.times == 0 for fault in hub.faults)
+    assert not any(test in line for line in hub.requests if line.startswith("GET"))
+
+    hub.put(f"datasets/{FACES}", {"train/Fake/more.zip": b"PK"})
     assert look(hub, tmp_path, FACES, "300", script=STREAM) == {
-        "error": f"{FACES} is not kept as parquet, which a stream from the Hub needs: name "
+        "error": f"{FACES} has train/Fake/more.zip, which a stream from the Hub cannot read: name "
         f"{FACES}@refs/convert/parquet, the copy that the Hub makes, or leave --streaming out."
     }
 

@@ -58,7 +58,7 @@ def targets(taken: list) -> np.ndarray:
 
 
 def test_crops_and_targets_are_those_of_the_pictures_each_once_an_epoch(faces_of: Stream, folder: Path) -> None:
-    assert (len(faces_of), faces_of.count(), faces_of.shards) == (48, {"fake": 24, "real": 24}, 12)
+    assert (len(faces_of), faces_of.count(), faces_of.files.shards) == (48, {"fake": 24, "real": 24}, 12)
     taken = take(batches((faces_of, 1.0)), 12)
     assert taken[0][0].shape == (8, 48, 48, 3) and taken[0][0].dtype == np.uint8
     assert taken[0][1].shape == (8, 1) and taken[0][1].dtype == np.float32

@@ -32,6 +32,7 @@ from training.files import whole
 from training.source import Source
 
 AnyRows = datasets.Dataset | datasets.IterableDataset
+T = TypeVar("T")
 AnyFace = TypeVar("AnyFace", faces.FoundFace, JudgedFace)
 log = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ def load(source: Source, split: str, *, cache: Path | None = None, limit: int | 
 _loading = threading.Lock()
 
 
-def split_in(available: dict[str, AnyRows], split: str, source: Source) -> AnyRows:
+def split_in(available: dict[str, T], split: str, source: Source) -> T:
     """The rows that `split` is taken from. Raises TrainingError where there are none: no part of another split is
     called a test."""
     if split == "test" and source.merged_from:

@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import fsspec
 import numpy as np
 from datasets.arrow_writer import ArrowWriter
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, get_session, hf_hub_url
+from huggingface_hub.hf_api import RepoSibling
+from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
-from detector import faces, picture
+from detector import faces, hub, picture
 from detector.errors import ImageError, ModelError
 from training import data, hub_calls
 from training.errors import TrainingError
@@ -40,6 +41,7 @@ WITHIN = 300.0  # seconds without a picture until a run is stopped, its checkpoi
 _WORD_EVERY = 20.0  # seconds of waiting between two lines that say so
 _LANES = 8  # readers of each class: each holds a row group in memory
 _RUNS = 4  # changes of class in a shard, up to which its parts are read as of one class each
+_PICTURES = 64  # single files in a part
 _SHARDS = 1024  # at most: finding one takes as long as there are many
 _LABEL_READERS = 16
 _IN_VAIN = 2000  # pictures without a face, one after the other, until something must be wrong
@@ -68,14 +70,57 @@ class _Piece:
 
 
 @dataclass(frozen=True)
+class _Table:
+    """Rows of parquet files, or of a folder of pictures at hand, in `shards` equal parts."""
+
+    rows: datasets.IterableDataset
+    shards: int
+
+    def contents(self, shard: int, wanted: np.ndarray) -> Iterator[bytes]:
+        """The picture files of these rows of a shard, ascending."""
+        following = iter(self.rows.shard(self.shards, shard) if self.shards > 1 else self.rows)
+        at = 0
+        for row in wanted:
+            found = next(islice(following, int(row) - at, None), None)
+            if found is None:
+                raise OSError("a shard ended before its rows did")
+            at = int(row) + 1
+            image = found["image"]
+            yield image["bytes"] if image["bytes"] is not None else Path(image["path"]).read_bytes()
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """Single picture files of a repository on the Hub at a commit, in the order of `datasets`, in `shards` parts."""
+
+    repo: str
+    commit: str
+    parts: list[list[RepoSibling]]
+
+    @property
+    def shards(self) -> int:
+        return len(self.parts)
+
+    def contents(self, shard: int, wanted: np.ndarray) -> Iterator[bytes]:
+        """As of a table; each is compared with the hash that the Hub lists."""
+        for row in wanted:
+            listed = self.parts[shard][row]
+            url = hf_hub_url(self.repo, listed.rfilename, repo_type="dataset", revision=self.commit)
+            answer = get_session().get(url, headers=build_hf_headers(), timeout=10, follow_redirects=True)
+            hf_raise_for_status(answer)
+            if not hub.is_as_listed(answer.content, listed):
+                raise hub.HubTrouble("other bytes arrived than the Hub lists")
+            yield answer.content
+
+
+@dataclass(frozen=True)
 class Stream:
-    """The train split of a source as it is streamed: `rows` in `shards` equal parts, `pieces` by class (real, fake,
-    both in turn), `targets` of all rows that are trained on."""
+    """The train split of a source as it is streamed: `files` has the pictures in shards, `pieces` which rows by class
+    (real, fake, both in turn), `targets` of all rows that are trained on."""
 
     name: str
     spec: str
-    rows: datasets.IterableDataset
-    shards: int
+    files: _Table | _Pictures
     pieces: list[list[_Piece]]
     labels: list[np.ndarray]  # of each shard, float32, 1 is fake
     targets: np.ndarray
@@ -92,17 +137,9 @@ class Stream:
     def read(self, piece: _Piece, start: int) -> Iterator[Row]:
         """The piece's rows from its `start`-th on."""
         wanted = piece.rows[start:]
-        shard = self.rows.shard(self.shards, piece.shard) if self.shards > 1 else self.rows
-        following = iter(shard)
-        at = 0
-        for row in wanted:
-            found = next(islice(following, int(row) - at, None), None)
-            if found is None:
-                raise OSError("a shard ended before its rows did")
-            image = found["image"]
-            at = int(row) + 1
+        for row, content in zip(wanted, self.files.contents(piece.shard, wanted), strict=True):
             self.pulse.beat()
-            yield float(self.labels[piece.shard][row]), _content(image)
+            yield float(self.labels[piece.shard][row]), content
 
 
 def open_train(source: Source, *, cache: Path | None = None, limit: int | None = None) -> Stream:
@@ -133,7 +170,7 @@ def splits_of(source: Source) -> set[str]:
 
 
 def _keep(stream: Stream, file: Path) -> None:
-    pieces = [_Piece(n, rows) for n, rows in enumerate(_by_shard(stream.pieces, stream.shards)) if len(rows)]
+    pieces = [_Piece(n, rows) for n, rows in enumerate(_by_shard(stream.pieces, stream.files.shards)) if len(rows)]
     features = datasets.Features({"image": datasets.Image(decode=False), "label": datasets.Value("int8")})
     with whole(file) as beside, ArrowWriter(path=str(beside), features=features) as writer:
         for first in range(0, len(pieces), _LABEL_READERS):
@@ -156,15 +193,15 @@ def _by_shard(pieces: list[list[_Piece]], shards: int) -> list[np.ndarray]:
 
 def _open(source: Source, split: str, cache: Path | None, limit: int | None) -> Stream:
     spec = _at_its_commit(source.spec)
-    rows, held_out = _rows(spec, split, source)
-    if not Path(spec).exists() and rows.info.builder_name != "parquet":
-        name = source.spec.partition("@")[0]
-        raise TrainingError(
-            f"{name} is not kept as parquet, which a stream from the Hub needs: name {name}@refs/convert/parquet, the "
-            "copy that the Hub makes, or leave --streaming out."
-        )
-    shards = max(1, min(rows.num_shards, _SHARDS))
-    labels = _labels(Source(spec), source, split, rows, shards, cache)
+    found = None if Path(spec).exists() else _side_by_side([lambda: _asked(lambda: _single_files(spec), spec)])[0]
+    files: _Table | _Pictures
+    if found:
+        files, labels = _pictures(source, spec, *found, split)
+        held_out = "validation" not in found[0]
+    else:
+        rows, held_out = _rows(spec, split, source)
+        files = _Table(rows, max(1, min(rows.num_shards, _SHARDS)))
+        labels = _labels(Source(spec), source, split, rows, files.shards, cache)
     targets = np.concatenate([*labels, np.empty(0, np.float32)])
     keep = data.rows_of(split, targets, held_out=held_out, limit=limit)
     pieces: list[list[_Piece]] = [[], [], []]
@@ -174,7 +211,7 @@ def _open(source: Source, split: str, cache: Path | None, limit: int | None) -> 
         for group, part in _cut(here, of_shard):
             pieces[group].append(_Piece(shard, part))
         first += len(of_shard)
-    return Stream(source.name, spec, rows, shards, [group for group in pieces if group], labels, targets[keep])
+    return Stream(source.name, spec, files, [group for group in pieces if group], labels, targets[keep])
 
 
 def _rows(
@@ -187,6 +224,36 @@ def _rows(
         return data.split_in(available, split, source).reshard(), "validation" not in available
 
     return _side_by_side([lambda: _asked(call, spec)])[0]
+
+
+def _single_files(spec: str) -> tuple[dict[str, list[str]], dict[str, RepoSibling]] | None:
+    """The paths of each split, and what the Hub lists of them, of a repository that is not kept as parquet."""
+    repo, _, commit = spec.partition("@")
+    builder = datasets.load_dataset_builder(repo, revision=commit)
+    if builder.info.builder_name == "parquet":
+        return None
+    info = HfApi().dataset_info(repo, revision=commit, files_metadata=True, timeout=10)
+    start = f"hf://datasets/{spec}/"
+    paths = {
+        str(name): [url.removeprefix(start) for url in urls] for name, urls in (builder.config.data_files or {}).items()
+    }
+    return paths, {sibling.rfilename: sibling for sibling in info.siblings or []}
+
+
+def _pictures(
+    source: Source, spec: str, splits: dict[str, list[str]], listed: dict[str, RepoSibling], split: str
+) -> tuple[_Pictures, list[np.ndarray]]:
+    """The picture files of a split on the Hub, and the targets of each part, which their folders name."""
+    repo, _, commit = spec.partition("@")
+    paths = data.split_in(splits, split, source)
+    if other := [path for path in paths if Path(path).suffix.lower() not in picture.SUFFIXES]:
+        raise TrainingError(
+            f"{repo} has {other[0]}, which a stream from the Hub cannot read: name {repo}@refs/convert/parquet, the "
+            "copy that the Hub makes, or leave --streaming out."
+        )
+    parts = [paths[first : first + _PICTURES] for first in range(0, len(paths), _PICTURES)]
+    labels = [np.array([data.target_of(Path(path).parent.name) for path in part], np.float32) for part in parts]
+    return _Pictures(repo, commit, [[listed[path] for path in part] for part in parts]), labels
 
 
 def _cut(rows: np.ndarray, labels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -244,13 +311,6 @@ def _labels(
 
 def _key(*parts: object) -> str:
     return hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()[:16]
-
-
-def _content(image: dict[str, Any]) -> bytes:
-    if image["bytes"] is not None:
-        return image["bytes"]
-    with fsspec.open(image["path"], "rb") as file:
-        return file.read()
 
 
 # ---- reading -----------------------------------------------------------------------------------------------------
