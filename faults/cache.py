@@ -97,7 +97,7 @@ def _faces(folder: Path, processes: int, threads: int) -> tuple[list[str], int]:
     from tests.training_fixtures import rows, write_parquet
 
     data = write_parquet(folder / "portraits", {"train": rows(6, 6)})
-    got = _crowd(processes, ["faces", threads, data, folder / "faces"], at_home(folder))
+    got = _crowd(processes, ["faces", threads, data, folder / "faces"], at_home(folder / "home"))
     found = _differences(got)
     for file in (folder / "faces").glob("*.parquet"):
         pq.read_table(file)

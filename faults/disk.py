@@ -150,7 +150,7 @@ def _heatmaps(folder: Path, tally: Tally) -> None:
 
 def _fit_and_export(folder: Path, tally: Tally) -> None:
     export, fit = trials.Export(), trials.Fit()
-    os.environ.update(trials.at_home(folder))
+    os.environ.update(trials.at_home(folder / "home"))
     with export.prepared(folder):
         sizes = [_PAGE, 100 * _PAGE]  # too little for model.tflite, and for model.keras
         _command(tally, "export", folder / "disk", lambda disk: export.command(folder, disk), sizes)

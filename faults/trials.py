@@ -48,7 +48,7 @@ class Fit(Trial):
         return [*self.command(inputs, work), "--resume"]
 
     def environment(self, inputs: Path, work: Path) -> dict[str, str]:
-        return at_home(inputs if self.main else work)  # what is imported already has found its home
+        return at_home((inputs if self.main else work) / "home")  # what is imported already has found its home
 
     def changes(self, work: Path) -> object:
         """Of its own files: the home has those of libraries."""
@@ -91,7 +91,7 @@ class Export(Trial):
         return ["-m", "training", "export", inputs / "run", "--out", work / "model"]
 
     def environment(self, inputs: Path, work: Path) -> dict[str, str]:
-        return at_home(inputs)
+        return at_home(inputs / "home")
 
     def halves(self, inputs: Path, work: Path) -> list[str]:
         folder = work / "model"
@@ -125,9 +125,8 @@ _PORTRAITS = [
 ]
 
 
-def at_home(folder: Path) -> dict[str, str]:
-    """For a process that keeps its caches below `folder` and asks no network."""
-    home = folder / "home"
+def at_home(home: Path) -> dict[str, str]:
+    """The environment of a process that finds the code, keeps its caches below `home` and asks no network."""
     return {
         **os.environ,
         "HF_HOME": str(home / "hf"),
@@ -142,13 +141,15 @@ def at_home(folder: Path) -> dict[str, str]:
 def _apart(words: list[object], folder: Path) -> None:
     """Run Python in `folder`, in a process of its own: its threads are none of a process that is forked."""
     command = [sys.executable, *map(str, words)]
-    done = subprocess.run(command, cwd=folder, env=at_home(folder), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=at_home(folder / "home"), capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise RuntimeError(done.stderr)
 
 
 def _training(inputs: Path) -> Callable[[list[str]], int]:
-    os.environ.update(at_home(inputs))
+    os.environ.update(at_home(inputs / "home"))
     from training import __main__ as command_line
     from training import export, fit  # noqa: F401  (imported late by the command line)
 

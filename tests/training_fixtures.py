@@ -25,6 +25,7 @@ from filelock import FileLock
 from PIL import Image
 
 from detector import faces
+from faults.trials import at_home
 from training import __main__ as command_line
 from training import forge
 
@@ -167,18 +168,8 @@ def same(first: list, second: list) -> bool:
 
 def environment(home: Path, **more: str) -> dict[str, str]:
     """For a process of its own: its caches below `home`, no network, the code found."""
-    return {
-        **os.environ,
-        "HF_HOME": str(home / "hf"),
-        "HF_HUB_OFFLINE": "1",
-        "XDG_CACHE_HOME": str(home / "xdg"),
-        "KERAS_HOME": str(home / "keras"),
-        "PYTHONPATH": str(ROOT),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "JAX_COMPILATION_CACHE_DIR": str(home / "jax"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        **more,
-    }
+    compiled = {"JAX_COMPILATION_CACHE_DIR": str(home / "jax"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    return at_home(home) | compiled | more
 
 
 def command(*words: object, home: Path, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
