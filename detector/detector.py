@@ -229,9 +229,11 @@ def _is_graphic(pixels: np.ndarray) -> bool:
     height, width = pixels.shape[:2]
     step = max(1, round((height * width / 20_000) ** 0.5))
     here, right, below = (
-        pixels[down : height - 1 + down : step, along : width - 1 + along : step].astype(np.int32) @ (65536, 256, 1)
+        pixels[down : height - 1 + down : step, along : width - 1 + along : step]
         for down, along in ((0, 0), (0, 1), (1, 0))
     )
-    counts = np.sort(np.unique(here, return_counts=True)[1])[:-1]  # without the background
-    flat = ((here == right) & (here == below)).mean()
-    return bool(counts[-8:].sum() >= _FEW_COLOURS * counts.sum() and flat >= _FLAT)
+    if ((here == right) & (here == below)).all(axis=2).mean() < _FLAT:
+        return False
+    colours = here.astype(np.int32) @ (65536, 256, 1)
+    counts = np.sort(np.unique(colours, return_counts=True)[1])[:-1]  # without the background
+    return bool(counts[-8:].sum() >= _FEW_COLOURS * counts.sum())

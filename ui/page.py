@@ -10,11 +10,13 @@ from typing import Any
 
 import gradio as gr
 from fastapi import Request
+from gradio.blocks import BlocksConfig
 from gradio.context import LocalContext
 from gradio.data_classes import PredictBodyInternal
 from gradio.queueing import Event
 from gradio.route_utils import get_fn
 from gradio.server_messages import ProcessCompletedMessage
+from gradio.state_holder import StateHolder
 from gradio.utils import error_payload
 
 from ui import intake
@@ -46,6 +48,18 @@ class Page(gr.Blocks):
         self._queue.push = push_or_refuse
         return self
 
+    @property
+    def state_holder(self) -> StateHolder:
+        """gradio's states of all sessions."""
+        return self._state_holder
+
+    @state_holder.setter
+    def state_holder(self, holder: StateHolder) -> None:
+        # For deep links gradio notes the settings of every component when a session begins. There are no such links
+        # here, every call of the API begins a session, and the notes take an eighth of the call's time.
+        holder.blocks = _Unnoted(self)
+        self._state_holder = holder
+
     def _refuse(self, event: Event) -> None:
         """Answer an event that never was in the queue as one whose function failed: clients know how to read that."""
         waiting, events = self._queue.pending_messages_per_session, self._queue.pending_event_ids_session
@@ -69,6 +83,18 @@ class Page(gr.Blocks):
             raise
         except Exception:  # a wrong type, a path of the server, an address that cannot be fetched
             raise gr.Error(intake.NO_PICTURE, print_exception=False) from None
+
+
+class _Unnoted:
+    """What a session's state looks up in a page when it begins, but for `blocks`, those to be noted."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self.blocks: dict[int, Any] = {}
+
+    @property
+    def default_config(self) -> BlocksConfig:
+        return self._page.default_config
 
 
 def was_refused(request: gr.Request, function: Callable[..., Any]) -> bool:
