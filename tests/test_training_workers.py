@@ -165,8 +165,8 @@ def meet(places: list[Place]) -> list[object]:
     return found
 
 
-def until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
+def until(true: Callable[[], object], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -259,7 +259,7 @@ def start(folder: Path, home: Path, index: int, port: int, *words: object) -> su
 def test_two_workers_train_as_one_and_one_goes_on_when_the_other_is_lost(
     jax_run: Path, small_set: Path, caches: Path, tmp_path: Path
 ) -> None:
-    """Two processes share each batch; one is killed after the first checkpoint; what is left goes on alone."""
+    """Two processes share each batch; one is killed after the first checkpoint; one with two devices goes on alone."""
     port = free_port()
     words = ("--data", small_set, *FIT, "--epochs", JAX_EPOCHS, "--out", "run")
     both = [start(tmp_path, caches, index, port, *words) for index in range(2)]
@@ -281,7 +281,7 @@ def test_two_workers_train_as_one_and_one_goes_on_when_the_other_is_lost(
     assert [row["step"] for row in saved["history"]] == [6]
     assert saved["history"][0]["auc"] == json.loads((jax_run / STATE).read_text())["history"][0]["auc"]
 
-    told = environment(caches, KERAS_BACKEND="jax")
+    told = environment(caches, KERAS_BACKEND="jax", XLA_FLAGS="--xla_force_host_platform_device_count=2")
     again = [sys.executable, "-m", "training", "fit", "--strategy", "data-parallel", "--out", "run", "--resume"]
     done = subprocess.run(again, env=told, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -291,3 +291,20 @@ def test_two_workers_train_as_one_and_one_goes_on_when_the_other_is_lost(
     for step, loss in straight.items():
         assert shared[step] == pytest.approx(loss, rel=1e-3), step
     assert (tmp_path / "run" / BEST).exists()
+
+
+def test_a_signal_to_one_worker_stops_all_at_the_same_step(small_set: Path, caches: Path, tmp_path: Path) -> None:
+    port = free_port()
+    words = ("--data", small_set, *FIT, "--epochs", 900, "--out", "run")
+    both = [start(tmp_path, caches, index, port, *words) for index in range(2)]
+    try:
+        until(lambda: (tmp_path / "run" / STATE).exists() or any(worker.poll() is not None for worker in both), 90)
+        both[1].send_signal(signal.SIGTERM)
+        status = [worker.wait(timeout=60) for worker in both]
+    finally:
+        for worker in both:
+            worker.kill()
+    last = [(tmp_path / f"worker-{n}").read_text().splitlines()[-1] for n in (0, 1)]
+    step = json.loads((tmp_path / "run" / STATE).read_text())["step"]
+    assert status == [130, 130], last
+    assert last == [f"Stopped at step {step} of {900 * 6}: --resume continues from here."] * 2
