@@ -4,6 +4,7 @@ A module that needs it says `pytest_plugins = ["hub_fixtures"]`.
 """
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,10 @@ def hub(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
         for name, value in environment(running, home).items():
             monkeypatch.setenv(name, value)
         yield running
+    # A call that was left behind closes the client that all share when it finds the server gone.
+    for thread in threading.enumerate():
+        if thread.name == "hub":
+            thread.join(10)
 
 
 def environment(hub: Hub, home: Path) -> dict[str, str]:
