@@ -1,6 +1,5 @@
 """python -m scale judge on Ray: two nodes on this machine, one of them killed, and the client of a cluster."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -22,10 +21,6 @@ ROOT = Path(__file__).parent.parent
 PICTURES = 64
 PATIENCE = 400  # seconds, on a machine that is busy with others
 
-needs_ray = pytest.mark.skipif(
-    importlib.util.find_spec("ray") is None,
-    reason="Ray is not installed: pip install -r requirements-scale.txt",
-)
 pytestmark = pytest.mark.timeout(2 * PATIENCE)
 
 
@@ -111,7 +106,6 @@ def wait_for(what: Callable[[], object], process: subprocess.Popen) -> None:
         time.sleep(0.05)
 
 
-@needs_ray
 def test_a_killed_worker_and_a_killed_node_cost_nothing(cluster, photos, tmp_path, python):
     output = tmp_path / "out"
     process = start(photos, output, "--address", cluster.address)
@@ -135,7 +129,6 @@ def test_a_killed_worker_and_a_killed_node_cost_nothing(cluster, photos, tmp_pat
     assert {path.name for path in output.iterdir() if path.suffix != ".parquet"} == {"_run.json"}
 
 
-@needs_ray
 def test_a_run_that_is_taken_over_ends_with_a_sentence(cluster, photos, tmp_path):
     process = start(photos, tmp_path / "out", "--address", cluster.address)
     wait_for(lambda: cluster.workers(cluster.head), process)
@@ -145,7 +138,6 @@ def test_a_run_that_is_taken_over_ends_with_a_sentence(cluster, photos, tmp_path
     assert (code, said) == (2, "Another run has taken over OUTPUT: this one has stopped, and nothing is lost."), told
 
 
-@needs_ray
 def test_a_client_is_told_what_the_cluster_did(cluster, folder, tmp_path_factory):
     output = tmp_path_factory.mktemp("out")
     code, told = ended(start(folder, output, "--address", cluster.client))
@@ -161,7 +153,6 @@ def test_a_client_is_told_what_the_cluster_did(cluster, folder, tmp_path_factory
     ]
 
 
-@needs_ray
 def test_one_machine_needs_no_cluster(tmp_path, hopper):
     code, told = ended(start(hopper, tmp_path / "out", "--workers", 1))
     said = told.splitlines()[-1]
@@ -170,7 +161,6 @@ def test_one_machine_needs_no_cluster(tmp_path, hopper):
     assert (row["file"], len(row["faces"])) == (str(hopper), 1)
 
 
-@needs_ray
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [("none", "There is nothing at none: look at the name."), (".", "INPUT and OUTPUT lie in one another")],

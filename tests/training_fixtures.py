@@ -256,7 +256,6 @@ sys.meta_path.insert(0, Refuse())
 @pytest.fixture(scope="session")
 def jax_run(small_set: Path, caches: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run on JAX, JAX_EPOCHS long."""
-    pytest.importorskip("jax", reason="training on JAX needs requirements-training-jax.txt")
 
     def make(folder: Path) -> None:
         words = ("--data", small_set, *FIT, "--epochs", JAX_EPOCHS, "--out", "straight")
