@@ -10,12 +10,14 @@ CLEARLY_REAL = -2.0  # logit: on validation faces, further looks below it change
 
 
 class Classifier:
-    """Thread-safe. `model` are the bytes of a model.tflite as a model folder holds it."""
+    """Thread-safe. `model` are the bytes of a model.tflite as a model folder holds it. `threads` share the crops of a
+    picture that is alone."""
 
     def __init__(self, model: bytes, input_size: int, threads: int = 1) -> None:
         try:
-            self._sessions = SessionPool(model, threads)
-            with self._sessions.take() as session:
+            self._narrow = SessionPool(model)
+            self._wide = SessionPool(model, threads) if threads > 1 else self._narrow
+            with self._narrow.take() as session:
                 shape = session.input_shape
         except (ValueError, RuntimeError):
             raise ModelError("model.tflite is no network that LiteRT can run: export the model again.") from None
@@ -23,30 +25,32 @@ class Classifier:
             raise ModelError("The network's input is not the size that config.json says: export the model again.")
         self._size = input_size
 
-    def judge(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def judge(self, crops: np.ndarray, *, alone: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Logits float32 (N,), above 0 for fake, and activation maps float32 (N, h, w) of crops uint8 (N, S, S, 3).
 
         The mean of a map is its logit. Nobody is suspected on one look: a face that the first one does not find clearly
         real is looked at mirrored too, and both count alike (test-time augmentation; Krizhevsky et al. 2012, section
-        4.1). Raises ValueError for crops of another shape.
+        4.1). Not `alone`, one thread does the work, since other pictures need the cores: a network on several threads
+        keeps them spinning. Raises ValueError for crops of another shape.
         """
-        logits, maps = self.look(crops)
+        logits, maps = self.look(crops, alone=alone)
         again = np.flatnonzero(logits > CLEARLY_REAL)
         if len(again):
-            mirrored_logits, mirrored_maps = self.look(crops[again, :, ::-1])
+            mirrored_logits, mirrored_maps = self.look(crops[again, :, ::-1], alone=alone)
             logits[again] = (logits[again] + mirrored_logits) / 2
             maps[again] = (maps[again] + mirrored_maps[:, :, ::-1]) / 2
         return logits, maps
 
-    def look(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def look(self, crops: np.ndarray, *, alone: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """What the network says of the crops as they are: as `judge`, from one look."""
         if crops.ndim != 4 or crops.shape[1:] != (self._size, self._size, 3):
             raise ValueError(f"Crops must be (N, {self._size}, {self._size}, 3), not {crops.shape}.")
         if not len(crops):
             return np.zeros(0, np.float32), np.zeros((0, 1, 1), np.float32)
+        sessions = self._wide if alone else self._narrow
         logits, maps = [], []
         for start in range(0, len(crops), _BATCH):
-            with self._sessions.take() as session:
+            with sessions.take() as session:
                 outputs = session.run(crops[start : start + _BATCH])
             by_rank = {output.ndim: output for output in outputs}
             if set(by_rank) != {1, 3}:

@@ -1,10 +1,12 @@
 """Detector: the one path from a picture to a Result."""
 
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -42,6 +44,7 @@ class Detector:
         self._folder = folder
         self._classifier = Classifier(folder.model, folder.input_size, threads)
         self._finder = faces.FaceFinder(threads)
+        self._busy, self._lock = 0, threading.Lock()
 
     @classmethod
     def load(
@@ -58,7 +61,8 @@ class Detector:
 
         Where the Hub cannot be reached, the cached revision or the bundled model is used, and `model.info.note` says
         so, unless `refresh` asks for the Hub's own. With `or_bundled` the bundled model, again with a note, also stands
-        in for one that cannot be used. `threads` is how many cores one picture may use; by default all, at most four.
+        in for one that cannot be used. `threads` is how many cores a picture may use that is judged alone; by default
+        all, at most four.
         Raises ModelError; see detector.model_store.load.
         """
         try:
@@ -91,7 +95,7 @@ class Detector:
         """
         seen = self._look(source, max_pixels, max_bytes, min_face)
         started = time.perf_counter()
-        logits, maps = self._classifier.judge(seen.crops)
+        logits, maps = self._judge(seen.crops)
         return self._result(seen, logits, maps, time.perf_counter() - started)
 
     def detect_many(
@@ -139,7 +143,7 @@ class Detector:
                 seen.append(error)
         judged = [item for item in seen if isinstance(item, _Seen)]
         started = time.perf_counter()
-        logits, maps = self._classifier.judge(np.concatenate([s.crops for s in judged])) if judged else (None, None)
+        logits, maps = self._judge(np.concatenate([s.crops for s in judged])) if judged else (None, None)
         share = (time.perf_counter() - started) / max(1, len(judged))
         results: list[Result | ImageError] = []
         position = 0
@@ -152,12 +156,29 @@ class Detector:
             results.append(self._result(item, logits[part], maps[part], share))
         return results
 
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Whether no other picture is worked at: only then is it worth to split one up among the cores."""
+        with self._lock:
+            self._busy += 1
+            alone = self._busy == 1
+        try:
+            yield alone
+        finally:
+            with self._lock:
+                self._busy -= 1
+
+    def _judge(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with self._alone() as alone:
+            return self._classifier.judge(crops, alone=alone)
+
     def _look(self, source: picture.Source, max_pixels: int, max_bytes: int, min_face: int) -> _Seen:
         read = picture.read(source, max_pixels=max_pixels, max_bytes=max_bytes)
         times = [time.perf_counter()]
         findings = provenance.read(read.data, read.format)
         times.append(time.perf_counter())
-        found = self._finder.find(read.pixels, min_face=min_face)
+        with self._alone() as alone:
+            found = self._finder.find(read.pixels, min_face=min_face, alone=alone)
         size, margin = self._folder.input_size, self._folder.margin
         crops = np.empty((len(found), size, size, 3), np.uint8)
         for i, face in enumerate(found):

@@ -55,6 +55,11 @@ def test_a_crop_is_judged_alike_alone_and_among_others(classifier, crops, answer
     assert turned[::-1] == pytest.approx(answers[0], abs=1e-3)
 
 
+def test_one_thread_says_what_several_say(classifier, crops, answers):
+    logits, maps = classifier.judge(crops, alone=False)
+    assert logits == pytest.approx(answers[0], abs=1e-3) and np.abs(maps - answers[1]).max() < 1e-2
+
+
 def test_a_suspected_face_is_looked_at_mirrored_too(classifier, crops):
     """Noise of all strengths over the face: some crops are clearly real at first sight, some are not."""
     noise = np.random.default_rng(0).normal(0, 1, crops.shape) * np.linspace(0, 160, len(crops))[:, None, None, None]

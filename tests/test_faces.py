@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from detector.faces import MIN_FACE, FoundFace, cut, least_face
+from detector.faces import MIN_FACE, FaceFinder, FoundFace, cut, least_face
 from detector.picture import read
 
 # Drawn by hand: from the hairline or the brows to the chin, from ear to ear.
@@ -211,6 +211,32 @@ def test_the_picture_is_left_as_it_was_and_the_answer_is_the_same_twice(finder, 
     first, second = finder.find(pixels), finder.find(pixels)
     assert np.array_equal(pixels, photos["hopper"][0])
     assert [(f.box, f.score) for f in first] == [(f.box, f.score) for f in second]
+
+
+def test_threads_side_by_side_find_the_same_faces(finder, photos, portrait):
+    aside = FaceFinder(threads=2)
+    row = [(20, 20, 150), (340, 20, 30), (420, 200, 80), (60, 330, 60)]
+    pictures = [pixels for pixels, _ in photos.values()] + [pasted(portrait, (700, 500), row)[0], data.coffee()]
+    for pixels in pictures:
+        expected = [(f.box, f.score, f.visible) for f in finder.find(pixels)]
+        for alone in (True, False):
+            assert [(f.box, f.score, f.visible) for f in aside.find(pixels, alone=alone)] == expected
+
+
+def test_no_window_is_looked_at_twice(finder, astronaut, monkeypatch):
+    """The second look that an idle thread takes early is the one that would come later."""
+    windows, look = [], FaceFinder._look
+
+    def noted(self, image, window, min_score, mirrored=False):
+        windows.append((window, mirrored))
+        return look(self, image, window, min_score, mirrored)
+
+    monkeypatch.setattr(FaceFinder, "_look", noted)
+    aside = FaceFinder(threads=2)
+    finder.find(astronaut)
+    expected, windows[:] = sorted(windows), []
+    aside.find(astronaut)
+    assert sorted(windows) == expected and len({*windows}) == len(windows)
 
 
 # --- Cutting ---------------------------------------------------------------------------------------------------------

@@ -91,6 +91,23 @@ def test_a_session_begins_without_notes_of_every_component() -> None:
     assert holder["somebody"][state._id] == ["changed"] and holder["another"][state._id] == ["kept"]
 
 
+def test_calls_leave_nothing_to_sum_up() -> None:
+    """gradio would go through all earlier calls after each, which takes longer and longer."""
+    with Page() as blocks:
+        gr.Button().click(lambda: None)
+    queue = blocks.queue()._queue
+
+    async def call(times: int) -> None:
+        for _ in range(times):
+            await queue.push(PredictBodyInternal(data=[], fn_index=0, request=None), None, None)
+
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(asyncio.run, call(20)).result()
+    records = list(queue.event_analytics.values())
+    assert queue.events_recorded == 20 and len(records) == 1
+    assert queue.compute_analytics_summary(records) == {"functions": {}}
+
+
 def test_refusals_that_nobody_fetches_are_forgotten() -> None:
     with Page() as blocks:
         gr.Button().click(lambda: None)
