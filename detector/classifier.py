@@ -10,14 +10,14 @@ CLEARLY_REAL = -2.0  # logit: on validation faces, further looks below it change
 
 
 class Classifier:
-    """Thread-safe. `model` are the bytes of a model.tflite as a model folder holds it. `threads` share the crops of a
-    picture that is alone."""
+    """Thread-safe. `model` are the bytes of a model.tflite as a model folder holds it; `threads` share the work where
+    a picture is alone."""
 
     def __init__(self, model: bytes, input_size: int, threads: int = 1) -> None:
         try:
             self._narrow = SessionPool(model)
             self._wide = SessionPool(model, threads) if threads > 1 else self._narrow
-            with self._narrow.take() as session:
+            with self._wide.take() as session:
                 shape = session.input_shape
         except (ValueError, RuntimeError):
             raise ModelError("model.tflite is no network that LiteRT can run: export the model again.") from None

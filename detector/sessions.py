@@ -38,11 +38,12 @@ class Session:
 
 
 class SessionPool:
-    """Sessions of one model, made when a thread finds none free, kept for the next."""
+    """Sessions of one model, made when a thread finds none free, kept for the next. For bytes that are no model `take`
+    raises ValueError or RuntimeError."""
 
     def __init__(self, model: bytes, threads: int = 1) -> None:
         self._model, self._threads = model, threads
-        self._free: list[Session] = [Session(model, threads)]
+        self._free: list[Session] = []
         self._lock = threading.Lock()
 
     @contextmanager

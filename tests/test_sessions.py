@@ -86,5 +86,5 @@ def test_threads_get_their_own_answers():
 
 @pytest.mark.parametrize("network", [b"", b"no network", NETWORK[:1000]])
 def test_no_network_is_refused(network):
-    with pytest.raises((ValueError, RuntimeError)):
-        SessionPool(network)
+    with pytest.raises((ValueError, RuntimeError)), SessionPool(network).take():
+        pass
