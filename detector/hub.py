@@ -4,6 +4,8 @@ The client library is imported when it is needed, since it takes longer to impor
 """
 
 import hashlib
+import io
+import os
 import queue
 import re
 import threading
@@ -163,7 +165,7 @@ def _pull(
             raise ModelError(f"{name} of {repo} is larger than any model should be: it was not loaded.")
     for number, name in enumerate(names):
         path = Path(api.hf_hub_download(repo, name, revision=info.sha, force_download=refresh))
-        if not is_as_listed(path.read_bytes(), listed[name]):
+        if not is_as_listed(path, listed[name]):
             drop(path)
             raise HubTrouble("other bytes arrived than the Hub lists")
         if number == 0:
@@ -177,11 +179,16 @@ def drop(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def is_as_listed(content: bytes, sibling: Any) -> bool:
-    """Whether a file is what the Hub lists as `sibling` (huggingface_hub.hf_api.RepoSibling, with its metadata)."""
-    if sibling.lfs is not None:
-        return hashlib.sha256(content).hexdigest() == sibling.lfs.sha256
-    blob = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False)  # git's name of it
+def is_as_listed(content: bytes | Path, sibling: Any) -> bool:
+    """Whether bytes, or a file of any size, are what the Hub lists as `sibling` (huggingface_hub.hf_api.RepoSibling,
+    with its metadata)."""
+    with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as opened:
+        if sibling.lfs is not None:
+            return hashlib.file_digest(opened, "sha256").hexdigest() == sibling.lfs.sha256
+        size = opened.seek(0, os.SEEK_END)
+        opened.seek(0)
+        head = b"blob %d\0" % size  # git names a file by the hash of this and its bytes
+        blob = hashlib.file_digest(opened, lambda: hashlib.sha1(head, usedforsecurity=False))
     return sibling.blob_id is None or blob.hexdigest() == sibling.blob_id
 
 

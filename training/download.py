@@ -1,11 +1,9 @@
 """A data set on the Hub -> the copy that `datasets` makes of it in its cache: in bounded time, every byte checked."""
 
-import hashlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
-from typing import Any
 
 import datasets
 from datasets.data_files import DataFilesDict, DataFilesList
@@ -60,7 +58,7 @@ def _fetch(name: str, urls: list[str]) -> dict[str, str]:
 
     def fetch(path: str) -> str:
         file = Path(HfApi().hf_hub_download(name, path, revision=commit, repo_type="dataset"))
-        if not _is_whole(file, listed[path]):
+        if not hub.is_as_listed(file, listed[path]):
             hub.drop(file)
             raise hub.HubTrouble("other bytes arrived than the Hub lists")
         return str(file)
@@ -75,10 +73,3 @@ def _fetch(name: str, urls: list[str]) -> dict[str, str]:
             return {url: call.result() for url, call in calls.items()}
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _is_whole(file: Path, sibling: Any) -> bool:
-    if sibling.lfs is None:
-        return hub.is_as_listed(file.read_bytes(), sibling)
-    with file.open("rb") as opened:  # of any size
-        return hashlib.file_digest(opened, "sha256").hexdigest() == sibling.lfs.sha256
