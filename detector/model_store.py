@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ FORMAT_VERSION = 1
 BUNDLED = Path(__file__).parent / "bundled"
 MODEL, CONFIG, METRICS, CARD, KERAS = "model.tflite", "config.json", "metrics.json", "README.md", "model.keras"
 _MAX_CONFIG_BYTES = 1_000_000
-_MAX_MODEL_BYTES = 200_000_000
+_MAX_MODEL_BYTES = 500_000_000  # the largest network of training.architectures takes 468_000_000
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def _read(
 def _bytes(file: Path, limit: int) -> bytes:
     try:
         with file.open("rb") as stream:
-            content = stream.read(limit + 1)
+            content = stream.read(min(limit, os.fstat(stream.fileno()).st_size) + 1)
     except FileNotFoundError:
         raise ModelError(f"The model folder has no {file.name}: copy or download the whole folder.") from None
     except OSError:

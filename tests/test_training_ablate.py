@@ -39,8 +39,12 @@ def test_the_table_lands_in_metrics_and_card_and_runs_are_made_once(
     assert metrics == {key: value for key, value in before.items() if key != "ablations"}
     assert [row["name"] for row in rows] == list(variants(FitOptions()))
     for row in rows:
-        assert set(row["auc"]) == {"portraits_and_blends", "portraits_and_blends, hard"}
-        assert all(0 <= value <= 1 for value in (*row["auc"].values(), *row["called_fake"].values()))
+        assert set(row["sets"]) == {"portraits_and_blends"}
+        for condition in ("clean", "hard"):
+            figures = row["sets"]["portraits_and_blends"][condition]
+            assert figures["fake"] > 0 < figures["real"]
+            for name in ("auc", "false_accusations"):
+                assert 0 <= figures[name]["low"] <= figures[name]["value"] <= figures[name]["high"] <= 1
         assert str(tmp_path) not in row["command"]
     card = (folder / "README.md").read_text()
     assert "## What each choice brought" in card and all(f"| {row['name']} |" in card for row in rows)

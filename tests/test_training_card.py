@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
@@ -62,21 +63,34 @@ def test_a_set_without_a_face_has_a_line(config: dict, metrics: dict) -> None:
 
 def test_ablations_have_a_table(config: dict, metrics: dict) -> None:
     assert "What each choice brought" not in card.render(config, metrics)
+
+    def figure(value: float) -> dict[str, float]:
+        return {"value": value, "low": value - 0.01, "high": value + 0.02}
+
+    def both(auc: float) -> dict[str, Any]:
+        return {"fake": 7, "real": 5, "auc": figure(auc), "false_accusations": figure(0.1)}
+
+    def real(fakes: float) -> dict[str, Any]:
+        return {"fake": 0, "real": 4, "false_accusations": figure(fakes)}
+
     ablations = [
         {
             "name": name,
             "command": "python -m training fit --limit 9 --out RUNS/all-choices",
-            "auc": {"blends": auc, "blends, hard": auc - 0.1},
-            "called_fake": {"blends": 0.1, "blends, hard": 0.2, "portraits": fakes, "portraits, hard": 0.4},
+            "sets": {
+                "blends": {"clean": both(auc), "hard": both(auc - 0.1)},
+                "portraits": {"clean": real(fakes), "hard": real(0.4)},
+            },
         }
         for name, auc, fakes in (("all choices", 0.95, 0.03), ("no crop jitter", 0.91, 0.08))
     ]
     text = card.render(config, {**metrics, "ablations": ablations})
     assert tables(text)[-1] == [
-        ["run", "AUC blends", "AUC blends, hard", "portraits: real called fake"],
-        ["all choices", "0.950", "0.850", "0.030"],
-        ["no crop jitter", "0.910", "0.810", "0.080"],
+        ["run", "AUC blends", "AUC blends, hard", "portraits: real above 0.5"],
+        ["all choices", "0.950 [0.940, 0.970]", "0.850 [0.840, 0.870]", "0.030 [0.020, 0.050]"],
+        ["no crop jitter", "0.910 [0.900, 0.930]", "0.810 [0.800, 0.830]", "0.080 [0.070, 0.100]"],
     ]
+    assert "12 of blends, 4 of portraits" in text
     assert ablations[0]["command"] in text
 
 

@@ -9,14 +9,19 @@ from typing import Any
 import keras
 
 from detector import model_store
+from detector.verdict import Calibration
 from training import card, corruptions, data, stream
 from training.errors import TrainingError
 from training.files import write
 from training.fit import BEST, STATE, fit, predict
-from training.metrics import auc
+from training.metrics import Answers, figures
 from training.options import FitOptions
 
 log = logging.getLogger(__name__)
+
+
+_AS_TRAINED = Calibration(temperature=1.0, real_below=0.5, fake_above=0.5)  # no run is calibrated
+_REPORTED = ("fake", "real", "auc", "false_accusations")
 
 
 def variants(base: FitOptions) -> dict[str, FitOptions]:
@@ -51,15 +56,14 @@ def ablate(base: FitOptions, out: Path, folder: Path, *, cache: Path | None = No
         if not _finished(run):
             fit(options, run, resume=(run / STATE).exists(), cache=cache)
         network = keras.saving.load_model(run / BEST, compile=False, safe_mode=True)
-        row: dict[str, Any] = {"name": name, "command": options.command(run.name), "auc": {}, "called_fake": {}}
+        row: dict[str, Any] = {"name": name, "command": options.command(run.name), "sets": {}}
         for split in validation:
+            row["sets"][split.name] = conditions = {}
             for condition, alter in (("clean", None), ("hard", corruptions.hard_measured)):
-                crops, _ = data.serving_crops(split, options.size, options.margin, alter)
-                logits = predict(network, crops)
-                key = split.name if condition == "clean" else f"{split.name}, hard"
-                if 0 < split.targets.sum() < len(split):
-                    row["auc"][key] = round(auc(split.targets, logits), 4)
-                row["called_fake"][key] = round(float((logits[split.targets < 0.5] > 0).mean()), 4)
+                crops, targets = data.serving_crops(split, options.size, options.margin, alter)
+                p = _AS_TRAINED.p_fake(predict(network, crops))
+                every = figures(Answers(targets, p, p), _AS_TRAINED)
+                conditions[condition] = {key: every[key] for key in _REPORTED if key in every}
         log.info("%s", json.dumps(row))
         rows.append(row)
     metrics = {**json.loads(measured.read_text()), "ablations": rows}

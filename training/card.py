@@ -149,17 +149,25 @@ def _robustness(robustness: dict[str, Any]) -> str:
 def _ablations(ablations: list[dict[str, Any]]) -> str:
     if not ablations:
         return ""
-    aucs = list(ablations[0]["auc"])
-    alone = [name for name in ablations[0]["called_fake"] if name not in aucs and not name.endswith(", hard")]
-    header = [*(f"AUC {name}" for name in aucs), *(f"{name}: real called fake" for name in alone)]
+    sets = ablations[0]["sets"]
+    columns = [(name, condition, "auc") for name in sets for condition in sets[name] if "auc" in sets[name][condition]]
+    columns += [(name, "clean", "false_accusations") for name in sets if "auc" not in sets[name]["clean"]]
+    header = [
+        f"AUC {name}{'' if condition == 'clean' else f', {condition}'}"
+        if figure == "auc"
+        else f"{name}: real above 0.5"
+        for name, condition, figure in columns
+    ]
+    judged = ", ".join(f"{s['clean'].get('fake', 0) + s['clean'].get('real', 0)} of {name}" for name, s in sets.items())
     rows = [
         "## What each choice brought\n",
-        "Short runs that differ in one choice each, on the validation pictures through the app's crops.\n",
+        "Short runs that differ in one choice each, one run a row, through the app's crops on validation pictures: "
+        f"{judged}. A choice that pays off only in longer training does not show here.\n",
         "| run | " + " | ".join(header) + " |",
         "|---|" + "---|" * len(header),
     ]
     for run in ablations:
-        cells = [f"{run['auc'][name]:.3f}" for name in aucs] + [f"{run['called_fake'][name]:.3f}" for name in alone]
+        cells = [_cell(run["sets"][name][condition].get(figure)) for name, condition, figure in columns]
         rows.append(f"| {run['name']} | " + " | ".join(cells) + " |")
     rows.append(f"\nThe first row's command: `{ablations[0]['command']}`. All rows: `python -m training ablate`.")
     return "\n".join(rows) + "\n"
