@@ -239,9 +239,9 @@ def test_measuring_again_gives_the_same_and_keeps_the_ablations(
     measured_folder: Path, metrics: dict, small_set: Path, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(measured_folder, tmp_path / "copy")
-    kept = [
-        {"name": "all choices", "command": "python -m training fit", "auc": {"set": 0.9}, "called_fake": {"set": 0.1}}
-    ]
+    auc = {"value": 0.9, "low": 0.8, "high": 1.0}
+    sets = {"blends": {"clean": {"fake": 3, "real": 4, "auc": auc}}}
+    kept = [{"name": "all choices", "command": "python -m training fit", "sets": sets}]
     (folder / "metrics.json").write_text(json.dumps({**metrics, "ablations": kept}))
     again = evaluate(folder, EvaluateOptions((str(small_set),), ("test",), limit=6, robustness=0))
     assert again["sets"] == {SETS[1]: metrics["sets"][SETS[1]]}
