@@ -27,7 +27,7 @@ log = logging.getLogger("app")
 _WAITING = int(os.environ.get("DETECTOR_WAITING", 32))  # requests in the queue; the next one is told to come back
 _REFRESH_MINUTES = float(os.environ.get("DETECTOR_REFRESH_MINUTES", 10))  # between looks for a newer model; 0 is never
 _SESSIONS = 250  # whose state is kept: every call of the API is one and takes 150 kB; the least used is dropped
-_TOLD_EVERY = 1  # second, how many are before them: after each answer, as is gradio's way, takes a fifth of the time
+_TOLD_EVERY = 1  # second, how many are before them; gradio's own way is to write to all who wait after each answer
 _AT_ONCE = 2  # pictures judged at the same time: each uses the cores that it finds
 # Addresses that no visitor can have. A Space is reached through its host's proxies alone, and those have such ones.
 _INSIDE = "127.0.0.0/8,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,::1,fc00::/7"

@@ -23,7 +23,7 @@ from gradio.utils import error_payload
 from ui import intake
 
 BUSY = "Many people are using this page right now: please wait a minute and try again."
-_LOOKED_EVERY = 0.004  # seconds, for who waits; gradio's 0.001 takes 8% of a core from the pictures
+_LOOKED_EVERY = 0.004  # seconds, for who waits; gradio's 0.001 takes 8% of a core from the pictures, this 5%
 _UNREAD = 200  # answers to who was turned away that nobody has fetched; gradio keeps 2,000 of all kinds
 
 
