@@ -119,6 +119,8 @@ def test_the_way_to_a_run_is_told_from_its_first_run_on(tmp_path: Path) -> None:
         "python -m training fit --weights RUNS/second/best.keras --learning-rate 0.0001 --out RUNS/third",
         "python -m training export RUNS/third --out MODEL_FOLDER",
     ]
+    made = "python -m training export RUNS/third --start-share 0.5 --rate 0.985 --out MODEL_FOLDER"
+    assert export.commands(tmp_path / "third", 0.5, 0.985)[-1] == made
 
 
 def test_the_way_goes_through_a_model_folder(run: Path, model_folder: Path, tmp_path: Path) -> None:

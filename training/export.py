@@ -94,7 +94,7 @@ def export(
             for s, t, v in zip(sources, train, validation, strict=True)
         },
         "options": _portable(options, sources),
-        "commands": commands(run, start_share),
+        "commands": commands(run, start_share, rate),
         "litert_against_keras": {"largest_difference": difference, "crops": checked},
         "versions": versions(),
         "seed": options.seed,
@@ -165,11 +165,12 @@ def git_commit() -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def commands(run: Path, start_share: float = 0.0) -> list[str]:
+def commands(run: Path, start_share: float = 0.0, rate: float = calibrate.RATE) -> list[str]:
     """The `fit` commands that lead to the run, the first one first, and the export. A run may go on from another run
     or from a model folder."""
     share = f" --start-share {start_share:g}" if start_share else ""
-    lines = [f"python -m training export RUNS/{run.name}{share} --out MODEL_FOLDER"]
+    stated = f" --rate {rate:g}" if rate != calibrate.RATE else ""
+    lines = [f"python -m training export RUNS/{run.name}{share}{stated} --out MODEL_FOLDER"]
     while True:
         options = read_options(run)
         lines.insert(0, options.command(run.name))
