@@ -10,7 +10,7 @@ from training.errors import TrainingError
 
 RATE = 0.99  # right so often outside the uncertain band, every source counted alike
 SOURCE_RATE = 0.95  # and at least so often on each source alone
-FALSE_ACCUSATIONS = 0.03  # at most this share of the real faces of any source is called fake
+FALSE_ACCUSATIONS = 0.015  # at most this share of the real faces of any source is called fake
 _FEWEST = 20  # verdicts of a source, or of all, below which a rate says nothing
 
 DECIDED = 0.5  # share of pictures, over the sources, that should get a verdict: one that never dares helps nobody
