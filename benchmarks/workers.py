@@ -3,7 +3,7 @@
     python -m benchmarks.workers DATA --processes 1 2 4
 
 Trains a small network with each number of processes, all on this machine, one after the other. Needs
-requirements-training-jax.txt.
+the extra `jax`.
 """
 
 import argparse

@@ -13,7 +13,7 @@ def main(argv: list[str] | None = None) -> int:
     """Exit status: 0 all judged, 1 some could not be, 2 usage, no model, or the run was stopped."""
     arguments = _parser().parse_args(argv)
     if not all(importlib.util.find_spec(name) for name in ("ray", "pyarrow")):
-        print("Bulk judging needs Ray: pip install -r requirements-scale.txt", file=sys.stderr)
+        print("Bulk judging needs Ray: pip install '.[scale]' in the project's folder", file=sys.stderr)
         return 2
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the sentences below say what its warnings would
     try:

@@ -88,5 +88,5 @@ class IsolatedDetector:
             pass
         self.close()
         raise ScaleError(
-            "The detector could not be started on a worker: install requirements-scale.txt on every machine."
+            "The detector could not be started on a worker: install deepfake-image-detector[scale] on every machine."
         )
