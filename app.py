@@ -44,19 +44,18 @@ class _Lazy:
         self._detector: Detector | None = None
         self._lock = threading.Lock()
 
-    def load(self, model: str | None = None) -> None:
+    def load(self, model: str | None = None) -> Detector:
         """Load `model`, or for None what was wished for: where that cannot be had the bundled one, with a note. Raises
         ModelError for `model` only."""
         if model is not None:
             self._named = (model, None)
         name, revision = self._named
         self._detector = Detector.load(name, revision=revision, or_bundled=model is None)
+        return self._detector
 
     def __call__(self) -> Detector:
         with self._lock:
-            if self._detector is None:
-                self.load()
-            return self._detector
+            return self._detector or self.load()
 
     def refresh(self) -> None:
         """Ask the Hub once what the wished-for revision is now, and go over to it."""

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import io
 import os
 import sys
 
@@ -68,8 +69,8 @@ def _judge(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     columns = (TextColumn("judging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task, at = bar.add_task("", total=None), None
-        for at in judge(asked):
+        task = bar.add_task("", total=None)
+        for at in judge(asked):  # at least once
             bar.update(task, total=at.pictures, completed=at.done)
     if at.note:
         print(at.note, file=sys.stderr)
@@ -85,5 +86,6 @@ def _judge(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.stderr.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="backslashreplace")
     sys.exit(main())

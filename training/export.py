@@ -26,7 +26,8 @@ from training.data.sources import Source
 from training.errors import TrainingError
 from training.evaluation import calibrate
 from training.files import write, write_model
-from training.fit import BEST, OPTIONS, FitOptions, read_options
+from training.fit import BEST, OPTIONS, read_options
+from training.options import FitOptions
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ by `datasets`.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import datasets
 import httpx2
@@ -19,7 +19,7 @@ from training.data.sources import Source
 from training.errors import TrainingError
 from training.hub import download
 
-AnyRows = datasets.Dataset | datasets.IterableDataset
+AnyRows: TypeAlias = datasets.Dataset | datasets.IterableDataset
 T = TypeVar("T")
 
 HELD_OUT = 0.1  # of a train split, where a source has no validation split of its own
