@@ -54,7 +54,7 @@ def train(words: list[str], count: int) -> None:
         place = ["--coordinator", f"127.0.0.1:{port}", "--processes", str(count), "--process", str(index)]
         command = [sys.executable, "-m", "training", "fit", *words, *place]
         workers.append(subprocess.Popen(command, env={**os.environ, "KERAS_BACKEND": "jax"}))
-    if any([worker.wait() for worker in workers]):
+    if any(status != 0 for status in [worker.wait() for worker in workers]):
         raise SystemExit("A worker failed.")
 
 

@@ -187,7 +187,7 @@ FOR_EVER = [
 ]
 
 
-@pytest.mark.parametrize("fault, why", FOR_EVER, ids=lambda value: getattr(value, "kind", ""))
+@pytest.mark.parametrize(("fault", "why"), FOR_EVER, ids=lambda value: getattr(value, "kind", ""))
 def test_without_the_hub_the_cached_model_serves_then_the_bundled_one(hub: Hub, quick, monkeypatch, fault, why):
     old = hub.put(REPO, SMALL)
     assert load(REPO).info.revision == old

@@ -79,7 +79,7 @@ def test_a_model_that_cannot_be_had_stops_it(hub: Hub, capsys):
 
 
 @pytest.mark.parametrize(
-    "old, new, why",
+    ("old", "new", "why"),
     [
         ("sdk_version: 6.31.0", "sdk_version: 5.0.0", "README.md says sdk_version 5.0.0, and requirements.txt pins"),
         ("gradio[mcp]==", "gradio>=", "README.md says sdk_version 6.31.0, and requirements.txt pins gradio to nothing"),

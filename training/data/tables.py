@@ -144,7 +144,8 @@ def _split_of(stem: str) -> str:
     for split in ("train", "validation", "test"):
         if stem.startswith(split):
             return split
-    return {"valid": "validation", "val": "validation"}.get(stem.split("-")[0], stem.split("-")[0])
+    name = stem.partition("-")[0]
+    return {"valid": "validation", "val": "validation"}.get(name, name)
 
 
 def targets_of(rows: AnyRows, source: Source) -> np.ndarray:
