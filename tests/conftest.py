@@ -22,6 +22,18 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a test needs is told by its fixtures; `ray` and `jax` by its module."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if "chromium" in fixtures:
+            item.add_marker("browser")
+        if "hub" in fixtures:
+            item.add_marker("hub")
+        if "running_app" in fixtures or any(item.get_closest_marker(name) for name in ("browser", "ray", "jax")):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def detector() -> Detector:
     return Detector.load()

@@ -21,7 +21,7 @@ from tests.support import ROOT
 PICTURES = 64
 PATIENCE = 400  # seconds, on a machine that is busy with others
 
-pytestmark = pytest.mark.timeout(2 * PATIENCE)
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(2 * PATIENCE)]
 
 
 class Cluster:
