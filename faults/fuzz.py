@@ -31,7 +31,7 @@ _DEATHS = 20  # after so many findings the rest is no news
 def fuzz(name: str, runs: int, *, findings: Path, corpus: Path | None = None, chunk: int = 25_000) -> int:
     """Returns the exit status. `corpus` is kept where it is given, and gone on from."""
     if importlib.util.find_spec("atheris") is None:
-        print("The fuzzer is not installed: pip install atheris.", file=sys.stderr)
+        print("The fuzzer is not installed: pip install -r requirements-faults.txt.", file=sys.stderr)
         return 2
     findings.mkdir(parents=True, exist_ok=True)
     started, done, busy, worst, peak = time.monotonic(), 0, 0.0, 0.0, 0
