@@ -239,7 +239,8 @@ def _save(model: Any, batches: Any, state: _State, out: Path, workers: Workers) 
 def _write_model(model: Any, path: Path, workers: Workers) -> None:
     """Keras reckons while it saves, on all devices, so all workers save; the lead's file is kept."""
     if workers.lead:
-        return write_model(model, path)
+        write_model(model, path)
+        return
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder) / path.name)
 
