@@ -26,7 +26,7 @@ from ui.theme import CSS, HEAD, theme
 log = logging.getLogger("app")
 
 _WAITING = int(os.environ.get("DETECTOR_WAITING", "32"))  # requests in the queue; the next one is told to come back
-_REFRESH_MINUTES = float(os.environ.get("DETECTOR_REFRESH_MINUTES", "10"))  # between looks for a newer model; 0 is never
+_REFRESH_MINUTES = float(os.environ.get("DETECTOR_REFRESH_MINUTES", "10"))  # between looks for a newer model; 0: never
 _SESSIONS = 250  # whose state is kept: every call of the API is one and takes 150 kB; the least used is dropped
 _TOLD_EVERY = 1  # second, how many are before them; gradio's own way is to write to all who wait after each answer
 _AT_ONCE = 2  # pictures judged at the same time: each uses the cores that it finds

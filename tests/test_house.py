@@ -57,7 +57,7 @@ def test_importing_takes_no_table_no_content_credentials_and_no_hub(python):
 
 
 def test_the_detector_needs_only_what_the_project_says() -> None:
-    """What detector/ imports comes with Python or with the dependencies of pyproject.toml, named by absolute imports."""
+    """What detector/ imports comes with Python or with the dependencies of pyproject.toml, by absolute imports."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     needed = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
     known = {"detector", "httpx2", *sys.stdlib_module_names}  # huggingface-hub raises the errors of httpx2
