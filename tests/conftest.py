@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 
+_SLOW = {
+    "running_app",
+    "small_set",
+    "run",
+    "jax_run",
+}  # the app in a process of its own, a data set, runs trained on it
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What a test needs is told by its fixtures; `ray` and `jax` by its module."""
     for item in items:
@@ -30,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
         if "hub" in fixtures:
             item.add_marker("hub")
-        if "running_app" in fixtures or any(item.get_closest_marker(name) for name in ("browser", "ray", "jax")):
+        if fixtures & _SLOW or any(item.get_closest_marker(name) for name in ("browser", "ray", "jax")):
             item.add_marker("slow")
 
 

@@ -63,6 +63,7 @@ def pip(arguments: list[object]) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_what_runs(wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
     serving = {f"detector/bundled/{path.name}" for path in BUNDLED.iterdir() if path.is_file() and path.name != KERAS}
@@ -76,6 +77,7 @@ def test_the_wheel_holds_what_runs(wheel: Path) -> None:
     assert not [name for name in held if name.startswith(("tests", "benchmarks", "docs")) or name.endswith(KERAS)]
 
 
+@pytest.mark.slow
 def test_the_command_runs_away_from_the_checkout(wheel: Path, hopper: Path, tmp_path: Path) -> None:
     target, elsewhere = tmp_path / "target", tmp_path / "elsewhere"
     pip(["install", wheel, "--no-deps", "--target", target])

@@ -529,6 +529,7 @@ print(peak() - before, answer, sep="|")
 """
 
 
+@pytest.mark.slow
 def test_a_hundred_megapixels_are_refused_before_they_are_decoded(python, tmp_path):
     packer = zlib.compressobj(9)
     packed = b"".join(packer.compress(bytes(1251) * 100) for _ in range(100)) + packer.flush()

@@ -107,6 +107,7 @@ def download(hub: Hub, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hub", ["lfs"], indirect=True)
 def test_the_space_runs_and_takes_a_new_model_without_a_restart(hub: Hub, tmp_path: Path, hopper: Path):
     """Where DETECTOR_TEST_INSTALL is set, in a fresh environment with what its requirements.txt names."""
@@ -137,6 +138,7 @@ def test_the_space_runs_and_takes_a_new_model_without_a_restart(hub: Hub, tmp_pa
             assert time.monotonic() < end, app.log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hub", ["lfs"], indirect=True)
 def test_the_space_starts_when_the_hub_is_away(hub: Hub, tmp_path: Path, hopper: Path):
     variables = {**environment(hub, tmp_path / "empty"), "HF_ENDPOINT": "http://127.0.0.1:9"}
@@ -170,6 +172,7 @@ def test_the_workflow_runs_on_a_release_with_no_more_rights_than_it_needs():
     assert re.search(r"\.\[(\w+)\]", install)[1] in project["optional-dependencies"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hub", ["lfs"], indirect=True)
 @pytest.mark.parametrize("named", [{}, {"MODEL": MODEL_ON_HUB}, {"MODEL": MODEL_ON_HUB, "REVISION": "v1"}], ids=len)
 def test_the_workflow_publishes(hub: Hub, tmp_path: Path, named: dict[str, str]):
