@@ -22,7 +22,8 @@ from PIL import Image
 
 from detector import Detector
 from detector.classifier import CLEARLY_REAL, Classifier
-from detector.faces import FaceFinder, cut
+from detector.crop import crop_face
+from detector.finder import FaceDetector
 from detector.model_folder import store
 from training.augment import corruptions
 
@@ -135,13 +136,13 @@ def folder(model: Path, count: int) -> None:
 def altered_faces(size: int, margin: float, count: int) -> np.ndarray:
     """Crops uint8 (count, size, size, 3) of an astronaut's face, altered as pictures on their way are."""
     pixels = skimage.data.astronaut()
-    box = FaceFinder().find(pixels)[0].box
+    box = FaceDetector().find(pixels)[0].box
     rng = np.random.default_rng(0)
     crops = []
     for _ in range(count):
         altered = corruptions.for_training(pixels, box[2] - box[0], rng)
         scale = altered.shape[1] / pixels.shape[1]
-        crops.append(cut(altered, tuple(value * scale for value in box), size, margin))
+        crops.append(crop_face(altered, tuple(value * scale for value in box), size, margin))
     return np.stack(crops)
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from detector import faces, picture, provenance, quality
+from detector import finder, picture, provenance, quality
 from detector.classifier import Classifier
+from detector.crop import crop_face
 from detector.errors import ImageError, ModelError
 from detector.model_folder import store
 from detector.result import Face, PictureInfo, Result
@@ -25,7 +26,7 @@ class _Seen:
     """A picture with its faces found and cut out, not yet judged."""
 
     picture: picture.Picture
-    found: list[faces.FoundFace]
+    found: list[finder.FoundFace]
     crops: np.ndarray
     provenance: tuple[provenance.Finding, ...]
     seconds: dict[str, float]
@@ -38,7 +39,7 @@ class Detector:
         threads = threads or min(os.cpu_count() or 1, 4)
         self._folder = folder
         self._classifier = Classifier(folder.model, folder.input_size, threads)
-        self._finder = faces.FaceFinder(threads)
+        self._finder = finder.FaceDetector(threads)
         self._busy, self._lock = 0, threading.Lock()
 
     @classmethod
@@ -82,7 +83,7 @@ class Detector:
         *,
         max_pixels: int = picture.MAX_PIXELS,
         max_bytes: int = picture.MAX_BYTES,
-        min_face: int = faces.MIN_FACE,
+        min_face: int = finder.MIN_FACE,
     ) -> Result:
         """Judge every face of one picture: a path, bytes, a PIL image, an array, or what detector.picture.read gave.
 
@@ -99,7 +100,7 @@ class Detector:
         *,
         max_pixels: int = picture.MAX_PIXELS,
         max_bytes: int = picture.MAX_BYTES,
-        min_face: int = faces.MIN_FACE,
+        min_face: int = finder.MIN_FACE,
         workers: int | None = None,
         batch_size: int = 16,
     ) -> Iterator[Result | ImageError]:
@@ -177,7 +178,7 @@ class Detector:
         size, margin = self._folder.input_size, self._folder.margin
         crops = np.empty((len(found), size, size, 3), np.uint8)
         for i, face in enumerate(found):
-            crops[i] = faces.cut(read.pixels, face.box, size, margin)
+            crops[i] = crop_face(read.pixels, face.box, size, margin)
         times.append(time.perf_counter())
         stages = zip(("provenance", "faces"), pairwise(times), strict=True)
         seconds = {"read": read.seconds, **{stage: end - start for stage, (start, end) in stages}}

@@ -50,7 +50,7 @@ class FoundFace:
         return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
 
 
-class FaceFinder:
+class FaceDetector:
     """Thread-safe. Loading takes a few milliseconds. `threads` share the work where a picture is alone."""
 
     def __init__(self, threads: int = 1) -> None:

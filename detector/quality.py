@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from detector import faces
+from detector import finder
 from detector.picture import Picture
 
 TINY_FACE = 48  # pixels: below, much of what gives a forgery away is gone
@@ -14,7 +14,7 @@ _BLURRED = 12.0  # variance of the Laplacian of the crop's grey values
 _FEW_COLOURS, _FLAT = 0.65, 0.5  # shares of a graphic, see _is_graphic; none of 10,150 photographs had them
 
 
-def warnings(seen: Picture, found: Sequence[faces.FoundFace], crops: np.ndarray) -> Iterator[str]:
+def warnings(seen: Picture, found: Sequence[finder.FoundFace], crops: np.ndarray) -> Iterator[str]:
     """Sentences on what makes the verdict on `seen` weak: its faces as `found`, their `crops` uint8 (N, S, S, 3)."""
 
     def some(count: int) -> str:
@@ -30,8 +30,8 @@ def warnings(seen: Picture, found: Sequence[faces.FoundFace], crops: np.ndarray)
     blurred = sum(_sharpness(crop) < _BLURRED for crop in crops)
     if tiny:
         yield f"{some(tiny)} smaller than {TINY_FACE} pixels: little is left to judge by, use a larger copy."
-    least = faces.least_face(seen.width, seen.height)
-    if least > 2 * faces.MIN_FACE:
+    least = finder.least_face(seen.width, seen.height)
+    if least > 2 * finder.MIN_FACE:
         yield f"In a picture this large, faces smaller than {least} pixels may be missed: check a part of it for them."
     if cut:
         yield f"{some(cut)} cut off by the edge of the picture: what is missing could not be judged."

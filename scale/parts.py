@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from detector.faces import FINDER_VERSION
+from detector.finder import FINDER_VERSION
 from detector.model_folder.store import ModelFolder
 from scale.errors import ScaleError
 from scale.places import Place

@@ -97,7 +97,8 @@ def _add_fit_options(parser: argparse.ArgumentParser) -> None:
                 name, nargs=many, choices=choices, metavar=field.name.upper(), default=argparse.SUPPRESS, help=text
             )
         elif isinstance(field.default, bool):
-            parser.add_argument(name, action="store_true", default=argparse.SUPPRESS, help=text)
+            action = argparse.BooleanOptionalAction if field.default else "store_true"
+            parser.add_argument(name, action=action, default=argparse.SUPPRESS, help=text)
         else:
             text += f" (default: {'all' if field.default is None else field.default})"
             kind = int if field.default is None else type(field.default)

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from detector import faces
+from detector import finder
 from detector.classifier import Classifier
 from detector.model_folder import store
 from training import architectures
@@ -89,7 +89,7 @@ def export(
         "architecture": options.architecture,
         "input_size": options.size,
         "crop_margin": options.margin,
-        "face_finder": faces.FINDER_VERSION,
+        "face_finder": finder.FINDER_VERSION,
         "temperature": round(calibration.temperature, 6),
         "bands": {"real_below": round(calibration.real_below, 6), "fake_above": round(calibration.fake_above, 6)},
         "stated_rate": reached,

@@ -92,7 +92,9 @@ def fit(
 
     per_epoch = steps_per_epoch(train, options.batch_size)
     total = max(1, round(per_epoch * options.epochs))
-    crop_options = CropOptions(options.size, options.margin, options.jitter, options.corruptions, options.self_blend)
+    crop_options = CropOptions(
+        options.size, options.margin, options.jitter, options.corruptions, options.self_blend, options.reencode
+    )
     batching = (train, crop_options, options.batch_size, options.seed, options.threads)
     batches = (
         streaming.Batches(*batching, block=options.streaming_block)
@@ -141,7 +143,8 @@ def fit(
             progress.show(state.step, loss)
             board.add_scalar("train/loss", loss, state.step)
             if state.step % every == 0 or state.step == total:
-                _validate(model, crops, options, state, out, board, workers)
+                with _averaged(model):
+                    _validate(model, crops, options, state, out, board, workers)
                 board.flush()  # what comes before a checkpoint outlives whatever ends the run
                 _save(model, batches, state, out, workers)
             if workers.any(bool(stop)):
@@ -166,7 +169,13 @@ def _compile(model: keras.Model, options: FitOptions, total: int) -> None:
     schedule = keras.optimizers.schedules.CosineDecay(
         peak / 20, decay_steps=max(1, total - warm), warmup_target=peak, warmup_steps=warm
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=options.weight_decay, global_clipnorm=5.0)
+    optimizer = keras.optimizers.AdamW(
+        schedule,
+        weight_decay=options.weight_decay,
+        global_clipnorm=5.0,
+        use_ema=options.averaging > 0,
+        ema_momentum=options.averaging or 0.99,
+    )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     loss = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=options.label_smoothing)
     # XLA makes a step four times slower on a CPU with TensorFlow; JAX has nothing else.
@@ -182,6 +191,18 @@ def _restore(model: keras.Model, options: FitOptions, total: int, draws: list[li
         variable.assign(value)
     for variable, value in zip(_draws(model), draws, strict=False):
         variable.assign(value)
+
+
+@contextmanager
+def _averaged(model: keras.Model) -> Iterator[None]:
+    """The model with the running mean of its weights in place of those of the last step."""
+    own = [np.asarray(variable) for variable in model.trainable_variables]
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(model.trainable_variables, own, strict=True):
+            variable.assign(value)
 
 
 def _draws(model: keras.Model) -> list[Any]:

@@ -219,14 +219,10 @@ _WEATHER = ("snow", "rain", "fog", "blocks")
 _COLOUR = ("colour-cast", "saturation", "contrast", "grey", "brightness")
 
 
-def for_training(
-    pixels: np.ndarray, face_side: float, rng: np.random.Generator, names: tuple[str, ...] = NAMES
-) -> np.ndarray:
+def for_training(pixels: np.ndarray, rng: np.random.Generator, names: tuple[str, ...] = NAMES) -> np.ndarray:
     """A random chain of the alterations in `names`, about half of the pictures little changed.
 
-    What a camera, an editor and a network do comes in that order: weather, colour, focus and noise, size, encoding.
-    Where the size changes, the face, now `face_side` pixels wide, becomes as wide as a draw that knows nothing of the
-    label: in the data sets forged faces are larger than real ones, and sharpness must not give them away.
+    Weather comes before colour, focus and noise. Sizes and encodings are the business of training.augment.formats.
     """
 
     def draw(group: tuple[str, ...], chance: float, top: float = 5.0) -> None:
@@ -240,12 +236,4 @@ def for_training(
     draw(_COLOUR, 0.35)
     draw(_COLOUR, 0.15, 3.0)
     draw(("blur", "noise"), 0.25, 4.0)
-    if "down-scale" in names and rng.random() < 0.6:
-        factor = np.exp(rng.uniform(np.log(24), np.log(170))) / max(face_side, 1.0)
-        if factor < 1:
-            height, width = pixels.shape[:2]
-            size = (max(16, round(width * factor)), max(16, round(height * factor)))
-            pixels = np.asarray(Image.fromarray(pixels).resize(size, _FILTERS[rng.integers(len(_FILTERS))]))
-    draw(("jpeg", "jpeg", "webp"), 0.5)
-    draw(("jpeg",), 0.15, 3.0)
     return pixels

@@ -13,23 +13,24 @@ import datasets
 import numpy as np
 import pyarrow.parquet as pq
 
-from detector import faces, picture
+from detector import finder, picture
 from detector.errors import ImageError
 from detector.result import Face as JudgedFace
 from training.data import tables
 from training.data.sources import Source
 from training.files import whole
 
-AnyFace = TypeVar("AnyFace", faces.FoundFace, JudgedFace)
+AnyFace = TypeVar("AnyFace", finder.FoundFace, JudgedFace)
 log = logging.getLogger(__name__)
 
 _MAX_NAMED = 20
+SURELY_A_FACE = 0.3  # least score in data sets, whose pictures are known to show a face
 
 
 @dataclass(frozen=True)
 class Face:
     """Row `index` of its split: `target` is 1.0 for a forged face, 0.0 for a real one. `box` is the face that the
-    label is about, the one nearest to the middle; `keypoints` (6, 2) as in detector.faces; `count` all faces found."""
+    label is about, the one nearest to the middle; `keypoints` (5, 2) as in detector.finder; `count` all faces found."""
 
     index: int
     target: float
@@ -108,9 +109,9 @@ def with_faces(source: Source, rows: datasets.Dataset, targets: np.ndarray, spli
     """The split that these rows are, its faces found or taken from the cache."""
     if not len(rows):  # `datasets` gives such a split no columns
         return Split(source.name, rows, targets, [], [], [])
-    key = hashlib.sha256(f"{rows._fingerprint} {faces.FINDER_VERSION}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{rows._fingerprint} {finder.FINDER_VERSION}".encode()).hexdigest()[:16]
     folder = cache or cache_beside(source.spec)
-    file = folder / f"faces-{faces.FINDER_VERSION}-{split}-{key}.parquet"
+    file = folder / f"faces-{finder.FINDER_VERSION}-{split}-{key}.parquet"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         processes = min(os.cpu_count() or 1, len(rows) // 200)
@@ -134,7 +135,7 @@ def with_faces(source: Source, rows: datasets.Dataset, targets: np.ndarray, spli
         elif problem:
             broken.append(f"{_row_name(rows, index)}: {problem}")
         else:
-            points = np.array(table["keypoints"][index], np.float32).reshape(6, 2)
+            points = np.array(table["keypoints"][index], np.float32).reshape(5, 2)
             kept.append(Face(index, float(targets[index]), tuple(table["box"][index]), points, table["count"][index]))
     for what, names in (("could not be read", broken), ("show no face", faceless)):
         if names:
@@ -151,18 +152,18 @@ _FACE_FEATURES = datasets.Features(
         "count": datasets.Value("int32"),
     }
 )
-_finder: faces.FaceFinder | None = None
+_finder: finder.FaceDetector | None = None
 
 
 def _find_row(row: dict, index: int) -> dict:
     global _finder
-    _finder = _finder or faces.FaceFinder()  # one a process
+    _finder = _finder or finder.FaceDetector()  # one a process
     nothing = {"box": [], "keypoints": [], "count": 0}
     try:
         pixels = picture.read(_bytes(row["image"])).pixels
     except (ImageError, OSError) as error:
         return {"problem": str(error), **nothing}
-    found = _finder.find(pixels, sure=0)
+    found = _finder.find(pixels, min_score=SURELY_A_FACE)
     if not found:
         return {"problem": "no face", **nothing}
     face = labelled_face(found, pixels.shape[1], pixels.shape[0])
