@@ -140,9 +140,8 @@ def altered_faces(size: int, margin: float, count: int) -> np.ndarray:
     rng = np.random.default_rng(0)
     crops = []
     for _ in range(count):
-        altered = corruptions.for_training(pixels, box[2] - box[0], rng)
-        scale = altered.shape[1] / pixels.shape[1]
-        crops.append(crop_face(altered, tuple(value * scale for value in box), size, margin))
+        altered = corruptions.for_training(pixels, rng)
+        crops.append(crop_face(altered, box, size, margin))
     return np.stack(crops)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from skimage import data
 
 from detector import Detector
-from detector.faces import FaceFinder
+from detector.finder import FaceDetector
 from tests.support import ROOT
 from tests.support.running_app import PATIENCE, RunningApp, browser, serve
 
@@ -28,8 +28,8 @@ def detector() -> Detector:
 
 
 @pytest.fixture(scope="session")
-def finder() -> FaceFinder:
-    return FaceFinder(2)
+def finder() -> FaceDetector:
+    return FaceDetector(2)
 
 
 @pytest.fixture(scope="session")

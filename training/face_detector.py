@@ -66,7 +66,10 @@ def build(graph_bytes: bytes, height: int | None = None, width: int | None = Non
         return values[name]
 
     heads = [[f"/{kind}/{kind}.{level}/Conv_output_0" for kind in _HEADS] for level in range(len(_STRIDES))]
-    maps = [layers.Concatenate(name=f"stride{s}")([value(n) for n in names]) for s, names in zip(_STRIDES, heads, strict=True)]
+    maps = [
+        layers.Concatenate(name=f"stride{s}")([value(n) for n in names])
+        for s, names in zip(_STRIDES, heads, strict=True)
+    ]
     return keras.Model(inputs, maps, name="retinaface-mobilenet0.25")
 
 

@@ -42,7 +42,7 @@ class FitOptions:
     input_size: int = _option(0, "pixels; 0: what the architecture was designed for")
     margin: float = _option(1.4, "crop side in face sides: the face, its outline and what a blend must match around it")
     jitter: float = _option(1.0, "of the crop's scale, place and resampling; 0 teaches the data set's geometry")
-    corruptions: tuple[str, ...] = _option(corruptions.NAMES, "alterations to draw from; none with no name given")
+    corruptions: tuple[str, ...] = _option(corruptions.TRAINING, "alterations to draw from; none with no name given")
     reencode: bool = _option(
         True, "make sizes and encodings of all pictures alike, or a network learns those of the data sets"
     )

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from detector.faces import cut
 
 import detector as package
 from detector import ModelError
 from detector.classifier import Classifier
-from detector.faces import cut
 from detector.model_folder import store
 
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from skimage import data
 
 from detector import Detector, Face, ImageError, ModelError, Result, Verdict
-from detector.faces import least_face
+from detector.finder import least_face
 from detector.model_folder import store
 from detector.picture import read
 

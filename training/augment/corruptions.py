@@ -217,6 +217,8 @@ def _shrunk(pixels: np.ndarray, factor: int) -> np.ndarray:
 
 _WEATHER = ("snow", "rain", "fog", "blocks")
 _COLOUR = ("colour-cast", "saturation", "contrast", "grey", "brightness")
+_FOCUS = ("blur", "noise")
+TRAINING = _WEATHER + _COLOUR + _FOCUS  # what training draws; sizes and encodings are training.augment.formats
 
 
 def for_training(pixels: np.ndarray, rng: np.random.Generator, names: tuple[str, ...] = NAMES) -> np.ndarray:
@@ -235,5 +237,5 @@ def for_training(pixels: np.ndarray, rng: np.random.Generator, names: tuple[str,
     draw(_WEATHER, 0.2)
     draw(_COLOUR, 0.35)
     draw(_COLOUR, 0.15, 3.0)
-    draw(("blur", "noise"), 0.25, 4.0)
+    draw(_FOCUS, 0.25, 4.0)
     return pixels

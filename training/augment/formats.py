@@ -55,7 +55,9 @@ def reencoded(pixels: np.ndarray, box: Box, rng: np.random.Generator) -> tuple[n
         quality = int(rng.integers(_LEAST_QUALITY, _BEST_QUALITY))
         buffer = io.BytesIO()
         if rng.random() < _JPEG:
-            Image.fromarray(pixels).save(buffer, "JPEG", quality=quality, subsampling=int(rng.choice((0, 2), p=(0.3, 0.7))))
+            Image.fromarray(pixels).save(
+                buffer, "JPEG", quality=quality, subsampling=int(rng.choice((0, 2), p=(0.3, 0.7)))
+            )
         else:
             Image.fromarray(pixels).save(buffer, "WEBP", quality=quality, method=0)
         pixels = np.asarray(Image.open(buffer).convert("RGB"))

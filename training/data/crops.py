@@ -25,7 +25,7 @@ class CropOptions:
     size: int
     margin: float
     jitter: float = 1.0
-    corruptions: tuple[str, ...] = corruptions.NAMES
+    corruptions: tuple[str, ...] = corruptions.TRAINING
     self_blend: float = 0.0
     reencode: bool = False
 

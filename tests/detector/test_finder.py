@@ -1,11 +1,11 @@
-"""The finder on real photographs with boxes drawn by hand, and the geometry of the crop on pictures that show it."""
+"""The finder on real photographs with boxes drawn by hand."""
 
 import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
 
-from detector.faces import MIN_FACE, FaceFinder, FoundFace, cut, least_face
+from detector.finder import MIN_FACE, FaceDetector, FoundFace, least_face
 from detector.picture import read
 
 # Drawn by hand: from the hairline or the brows to the chin, from ear to ear.
@@ -124,9 +124,9 @@ def test_a_face_is_found_wherever_it_is(finder, portrait, size, face):
 @pytest.mark.parametrize("size", [(256, 256), (640, 480), (4000, 3000), (7300, 5500), (20000, 500)])
 def test_the_least_face_of_a_large_picture_is_found(finder, portrait, size):
     face = least_face(*size)
-    assert face >= MIN_FACE and (size[0] > 2000) == (face > MIN_FACE)
+    assert face >= MIN_FACE and (size[0] > 2400) == (face > MIN_FACE)
     if size[0] * size[1] > 20_000_000:
-        return  # the same windows, and seconds to make
+        return  # seconds to make
     pixels, boxes = pasted(portrait, size, [(size[0] * 2 // 3, size[1] // 5, round(face * 1.2))])
     (found,) = finder.find(pixels)
     assert iou(found.box, boxes[0]) > 0.5
@@ -185,11 +185,9 @@ def test_boxes_lie_inside_and_say_how_much_is_visible(finder, photos):
 
 def test_the_eyes_nose_and_mouth_are_where_they_are(finder, astronaut):
     (face,) = finder.find(astronaut)
-    seen = [(203, 101), (248, 102), (224, 129), (223, 151)]  # by hand: her right eye, left eye, nose, mouth
-    assert face.keypoints.shape == (6, 2)
-    assert np.abs(face.keypoints[:4] - seen).max() < 8
-    right_ear, left_ear = face.keypoints[4:]
-    assert right_ear[0] < face.keypoints[0, 0] and left_ear[0] > face.keypoints[1, 0]
+    seen = [(203, 101), (248, 102), (224, 129), (205, 145), (242, 147)]  # by hand: her eyes, nose, corners of the mouth
+    assert face.keypoints.shape == (5, 2)
+    assert np.abs(face.keypoints - seen).max() < 8
 
 
 def test_faces_below_the_smallest_are_left_out(finder, portrait):
@@ -203,7 +201,7 @@ def test_faces_below_the_smallest_are_left_out(finder, portrait):
 
 
 def test_a_higher_score_may_be_asked_for(finder, astronaut):
-    assert finder.find(astronaut, min_score=0.99) == []
+    assert finder.find(astronaut, min_score=0.9999) == []
 
 
 def test_the_picture_is_left_as_it_was_and_the_answer_is_the_same_twice(finder, photos):
@@ -214,116 +212,13 @@ def test_the_picture_is_left_as_it_was_and_the_answer_is_the_same_twice(finder, 
 
 
 def test_threads_side_by_side_find_the_same_faces(finder, photos, portrait):
-    aside = FaceFinder(threads=2)
+    aside = FaceDetector(threads=2)
     row = [(20, 20, 150), (340, 20, 30), (420, 200, 80), (60, 330, 60)]
     pictures = [pixels for pixels, _ in photos.values()] + [pasted(portrait, (700, 500), row)[0], data.coffee()]
     for pixels in pictures:
         expected = [(f.box, f.score, f.visible) for f in finder.find(pixels)]
         for alone in (True, False):
             assert [(f.box, f.score, f.visible) for f in aside.find(pixels, alone=alone)] == expected
-
-
-def test_no_window_is_looked_at_twice(finder, astronaut, monkeypatch):
-    """The second look that an idle thread takes early is the one that would come later."""
-    windows, look = [], FaceFinder._look
-
-    def noted(self, image, window, min_score, mirrored=False):
-        windows.append((window, mirrored))
-        return look(self, image, window, min_score, mirrored)
-
-    monkeypatch.setattr(FaceFinder, "_look", noted)
-    aside = FaceFinder(threads=2)
-    finder.find(astronaut)
-    expected, windows[:] = sorted(windows), []
-    aside.find(astronaut)
-    assert sorted(windows) == expected and len({*windows}) == len(windows)
-
-
-# --- Cutting ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def ramp() -> np.ndarray:
-    """240 x 200 pixels: red says the column, green the row."""
-    rows, columns = np.mgrid[0:200, 0:240]
-    return np.stack([columns, rows, np.zeros_like(rows)], axis=-1).astype(np.uint8)
-
-
-def test_the_crop_is_the_square_round_the_middle_of_the_box(ramp):
-    crop = cut(ramp, (80, 60, 120, 100), 60, 1.5)
-    assert crop.shape == (60, 60, 3) and crop.dtype == np.uint8
-    assert np.array_equal(crop, ramp[50:110, 70:130])
-
-
-def test_the_longer_side_of_the_box_counts(ramp):
-    assert np.array_equal(cut(ramp, (90, 60, 110, 100), 60, 1.5), ramp[50:110, 70:130])
-    assert np.array_equal(cut(ramp, (80, 70, 120, 90), 60, 1.5), ramp[50:110, 70:130])
-
-
-def test_the_crop_is_scaled_to_the_size_asked_for(ramp):
-    for size in (32, 160, 224):
-        crop = cut(ramp, (80, 60, 120, 100), size, 2).astype(float)
-        assert crop.shape == (size, size, 3)
-        centres = (np.arange(size) + 0.5) * 80 / size - 0.5
-        inner = slice(size // 20, -size // 20)  # at its rim a scaled picture has only half its neighbours
-        assert np.abs(crop[inner, :, 1] - (40 + centres)[inner, None]).max() <= 1
-        assert np.abs(crop[:, inner, 0] - (60 + centres)[None, inner]).max() <= 1
-
-
-def test_a_finer_resampling_may_be_asked_for(astronaut):
-    crops = [
-        cut(astronaut, ASTRONAUT, 64, 1.2, resample=r) for r in (Image.Resampling.BILINEAR, Image.Resampling.LANCZOS)
-    ]
-    assert not np.array_equal(*crops)
-    assert np.abs(crops[0].astype(int) - crops[1]).mean() < 6
-
-
-def test_beyond_the_picture_its_edge_is_repeated(ramp):
-    padded = np.pad(ramp, ((300, 300), (300, 300), (0, 0)), "edge")
-    for box in ((0, 0, 40, 40), (200, 160, 240, 200), (0, 160, 40, 200), (210, 0, 240, 30), (0, 0, 240, 200)):
-        side = max(box[2] - box[0], box[3] - box[1]) * 2
-        left, top = (box[0] + box[2] - side) // 2 + 300, (box[1] + box[3] - side) // 2 + 300
-        assert np.array_equal(cut(ramp, box, side, 2), padded[top : top + side, left : left + side])
-
-
-@pytest.mark.parametrize("shift", [(20, 0), (-20, 0), (0, 20), (0, -20), (-9, 9)])
-def test_a_crop_that_lies_wholly_outside_is_the_nearest_edge(ramp, shift):
-    padded = np.pad(ramp, ((1000, 1000), (1000, 1000), (0, 0)), "edge")
-    left, top = 1080 + 40 * shift[0], 1060 + 40 * shift[1]
-    assert np.array_equal(cut(ramp, (80, 60, 120, 100), 40, 1, shift=shift), padded[top : top + 40, left : left + 40])
-
-
-def test_scale_is_of_the_side(ramp):
-    assert np.array_equal(cut(ramp, (80, 60, 120, 100), 40, 2, scale=0.5), ramp[60:100, 80:120])
-    assert np.array_equal(cut(ramp, (80, 60, 120, 100), 100, 2, scale=1.25), ramp[30:130, 50:150])
-
-
-def test_shift_is_in_sides_of_the_face(ramp):
-    crop = cut(ramp, (80, 60, 120, 100), 60, 1.5, shift=(0.25, -0.5))
-    assert np.array_equal(crop, ramp[30:90, 80:140])
-
-
-def test_boxes_need_not_be_whole_numbers(ramp):
-    assert np.array_equal(cut(ramp, (80.2, 59.9, 120.1, 100.2), 60, 1.5), ramp[50:110, 70:130])
-
-
-def test_a_box_of_nothing_still_gives_a_crop(ramp):
-    assert cut(ramp, (50, 50, 50, 50), 32, 1.2).shape == (32, 32, 3)
-
-
-def test_the_crop_is_a_copy(ramp):
-    before = ramp.copy()
-    crop = np.array(cut(ramp, (80, 60, 120, 100), 60, 1.5))
-    crop[:] = 0
-    assert np.array_equal(ramp, before)
-
-
-def test_the_crop_of_a_picture_that_was_scaled_down_is_as_sharp_as_its_pixels_allow(astronaut):
-    """No pixel is passed over: the crop of a large face is the mean of what it covers."""
-    noise = np.random.default_rng(2).integers(0, 256, (640, 640, 3)).astype(np.uint8)
-    crop = cut(noise, (0, 0, 640, 640), 64, 1.0).astype(float)
-    blocks = noise.reshape(64, 10, 64, 10, 3).mean(axis=(1, 3))
-    assert crop.std() < 12 and np.corrcoef(crop.ravel(), blocks.ravel())[0, 1] > 0.8
 
 
 def test_a_face_knows_its_side():
