@@ -16,7 +16,7 @@ import numpy as np
 from detector import faces, model_store, picture, provenance
 from detector.classifier import Classifier
 from detector.errors import ImageError, ModelError
-from detector.result import Face, PictureInfo, Result
+from detector.result import Face, PictureInfo, Result, Warning, WarningCode
 
 TINY_FACE = 48  # pixels: below, much of what gives a forgery away is gone
 MANY_FACES = 8
@@ -211,29 +211,45 @@ class Detector:
         )
 
 
-def _warnings(seen: _Seen) -> Iterator[str]:
+def _warnings(seen: _Seen) -> Iterator[Warning]:
     def some(count: int) -> str:
         return "One face is" if count == 1 else f"{count} faces are"
 
     if _is_graphic(seen.picture.pixels):
-        yield (
+        yield Warning(
+            WarningCode.NOT_A_PHOTOGRAPH,
             "This looks like a drawing, a graphic or a screenshot, not like a photograph: the detector has learned "
-            "from photographs only."
+            "from photographs only.",
         )
     tiny = sum(face.side < TINY_FACE for face in seen.found)
     cut = sum(face.visible < CUT_OFF for face in seen.found)
     blurred = sum(_sharpness(crop) < _BLURRED for crop in seen.crops)
     if tiny:
-        yield f"{some(tiny)} smaller than {TINY_FACE} pixels: little is left to judge by, use a larger copy."
+        yield Warning(
+            WarningCode.TINY_FACE,
+            f"{some(tiny)} smaller than {TINY_FACE} pixels: little is left to judge by, use a larger copy.",
+        )
     least = faces.least_face(seen.picture.width, seen.picture.height)
     if least > 2 * faces.MIN_FACE:
-        yield f"In a picture this large, faces smaller than {least} pixels may be missed: check a part of it for them."
+        yield Warning(
+            WarningCode.LARGE_PICTURE,
+            f"In a picture this large, faces smaller than {least} pixels may be missed: check a part of it for them.",
+        )
     if cut:
-        yield f"{some(cut)} cut off by the edge of the picture: what is missing could not be judged."
+        yield Warning(
+            WarningCode.CUT_OFF_FACE,
+            f"{some(cut)} cut off by the edge of the picture: what is missing could not be judged.",
+        )
     if blurred:
-        yield f"{some(blurred)} heavily blurred: the traces of a forgery may be gone, and so may those of a real photo."
+        yield Warning(
+            WarningCode.BLURRED_FACE,
+            f"{some(blurred)} heavily blurred: the traces of a forgery may be gone, and so may those of a real photo.",
+        )
     if len(seen.found) >= MANY_FACES:
-        yield f"{len(seen.found)} faces were judged: the more faces, the likelier that one is called fake by mistake."
+        yield Warning(
+            WarningCode.MANY_FACES,
+            f"{len(seen.found)} faces were judged: the more faces, the likelier that one is called forged by mistake.",
+        )
 
 
 def _sharpness(crop: np.ndarray) -> float:

@@ -170,7 +170,7 @@ def test_one_output_holds_one_model(tmp_path, model):
     config = json.loads((other / "config.json").read_text())
     config["bands"]["fake_above"] = 1.0
     (other / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ScaleError, match="with other bands .* take the same model, or another OUTPUT"):
+    with pytest.raises(ScaleError, match="with other thresholds .* take the same model, or another OUTPUT"):
         Run(source, output, model_store.load(other), "two")
     network = (other / "model.tflite").read_bytes() + b"\0"
     (other / "model.tflite").write_bytes(network)
