@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,29 +9,49 @@ from typing import Any
 
 from detector import hub
 from detector.errors import ModelError
+from detector.model_folder.schema import (
+    CARD,
+    CONFIG,
+    FORMAT_VERSION,
+    KERAS,
+    METRICS,
+    MODEL,
+    Metrics,
+    ModelConfig,
+    NetworkConfig,
+    check_version,
+)
 from detector.provenance import excerpt
 from detector.result import ModelInfo
 from detector.verdict import Calibration
 
-FORMAT_VERSION = 1
+__all__ = ["BUNDLED", "CARD", "CONFIG", "FORMAT_VERSION", "KERAS", "METRICS", "MODEL", "ModelFolder", "Network", "load"]
+
 BUNDLED = Path(__file__).parent / "bundled"
-MODEL, CONFIG, METRICS, CARD, KERAS = "model.tflite", "config.json", "metrics.json", "README.md", "model.keras"
 _MAX_CONFIG_BYTES = 1_000_000
 _MAX_MODEL_BYTES = 500_000_000  # the largest network of training.architectures takes 468_000_000
 
 
 @dataclass(frozen=True)
+class Network:
+    """One network of a model folder: the bytes of its .tflite file, and how it is used."""
+
+    model: bytes = field(repr=False)
+    config: NetworkConfig
+
+
+@dataclass(frozen=True)
 class ModelFolder:
-    """A model folder that passed its checks. `model` are the bytes of model.tflite, `margin` the side of a crop in
-    face sides."""
+    """A model folder that passed its checks. `metrics` is None where it was not measured."""
 
     info: ModelInfo
-    model: bytes = field(repr=False)
-    input_size: int
-    margin: float
-    calibration: Calibration
-    config: dict[str, Any] = field(repr=False)
-    metrics: dict[str, Any] = field(repr=False)
+    networks: tuple[Network, ...]
+    config: ModelConfig = field(repr=False)
+    metrics: Metrics | None = field(repr=False)
+
+    @property
+    def calibration(self) -> Calibration:
+        return self.config.calibration
 
 
 def load(
@@ -84,7 +103,7 @@ def _from_hub(repo: str, revision: str, refresh: bool) -> ModelFolder:
             revision,
             names,
             (METRICS,),
-            check=lambda folder: _check_version(_json(folder / CONFIG, required=True)),
+            check=lambda folder: check_version(_json(folder / CONFIG)),
             limit=_MAX_MODEL_BYTES,
             refresh=refresh,
         )
@@ -100,39 +119,20 @@ def _from_hub(repo: str, revision: str, refresh: bool) -> ModelFolder:
     return folder
 
 
-def _check_version(config: dict[str, Any]) -> None:
-    version = config.get("format_version")
-    if not isinstance(version, int) or version < 1:
-        raise ModelError(f"The model's {CONFIG} names no format version: export the model again.")
-    if version > FORMAT_VERSION:
-        raise ModelError(
-            f"The model is of format {excerpt(version, 20)}, newer than this detector reads ({FORMAT_VERSION}): "
-            "update the detector, or take an older revision of the model."
-        )
-
-
 def _read(
     folder: Path, source: str, repo: str | None = None, revision: str | None = None, note: str | None = None
 ) -> ModelFolder:
-    config = _json(folder / CONFIG, required=True)
-    _check_version(config)
-    try:
-        digest = str(config["sha256"])
-        architecture = excerpt(config["architecture"], 60)
-        input_size, margin = int(config["input_size"]), float(config["crop_margin"])
-        bands = config["bands"]
-        calibration = Calibration(float(config["temperature"]), float(bands["real_below"]), float(bands["fake_above"]))
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        why = excerpt(error, 100)
-        raise ModelError(f"The model's {CONFIG} is incomplete or wrong ({why}): export the model again.") from None
-    if not 32 <= input_size <= 1024 or not (math.isfinite(margin) and 0.5 <= margin <= 4):
-        raise ModelError(f"The input size or crop margin in the model's {CONFIG} cannot be right: export it again.")
-    model = _bytes(folder / MODEL, _MAX_MODEL_BYTES)
-    if hashlib.sha256(model).hexdigest() != digest:
-        raise ModelError(f"{MODEL} is not the file that {CONFIG} was written for: copy or download the folder again.")
-    info = ModelInfo(source, repo, revision, digest, architecture, note)
-    metrics = _json(folder / METRICS, required=False)
-    return ModelFolder(info, model, input_size, margin, calibration, config, metrics)
+    config = ModelConfig.from_dict(_json(folder / CONFIG))
+    metrics = Metrics.from_dict(_json(folder / METRICS)) if (folder / METRICS).exists() else None
+    contents = {network.file: _bytes(folder / network.file, _MAX_MODEL_BYTES) for network in config.networks}
+    for network in config.networks:
+        if hashlib.sha256(contents[network.file]).hexdigest() != network.sha256:
+            raise ModelError(
+                f"{network.file} is not the file that {CONFIG} was written for: copy or download the folder again."
+            )
+    info = ModelInfo(source, repo, revision, config.sha256, excerpt(config.architecture, 60), note)
+    networks = tuple(Network(contents[network.file], network) for network in config.networks)
+    return ModelFolder(info, networks, config, metrics)
 
 
 def _bytes(file: Path, limit: int) -> bytes:
@@ -148,9 +148,7 @@ def _bytes(file: Path, limit: int) -> bytes:
     return content
 
 
-def _json(file: Path, *, required: bool) -> dict[str, Any]:
-    if not required and not file.exists():
-        return {}
+def _json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(_bytes(file, _MAX_CONFIG_BYTES))
     except (ValueError, RecursionError):

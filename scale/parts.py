@@ -70,9 +70,9 @@ def identity(model: ModelFolder) -> dict[str, Any]:
         "model_revision": revision(model),
         "model_sha256": model.info.sha256,
         "temperature": model.calibration.temperature,
-        "real_below": model.calibration.real_below,
-        "fake_above": model.calibration.fake_above,
-        "crop_margin": model.margin,
+        "no_signs_below": model.calibration.no_signs_below,
+        "likely_fake_from": model.calibration.likely_fake_from,
+        "crop_margin": model.networks[0].config.crop_margin,
         "finder": FINDER_VERSION,
     }
 

@@ -55,7 +55,7 @@ def _sentence(result: Result) -> str:
             return f"{who} carries traces that forged faces carry."
         case Verdict.UNCERTAIN:
             return f"{who} could be either: its traces point neither way clearly enough."
-        case Verdict.LIKELY_REAL:
+        case Verdict.NO_SIGNS:
             who = "The face carries none" if count == 1 else f"None of the {count} faces carries any"
             return f"{who} of the traces of a forgery that the detector knows."
     return (
@@ -65,7 +65,7 @@ def _sentence(result: Result) -> str:
 
 
 def _score_html(p_fake: float, model: ModelFolder) -> str:
-    low, high = 100 * model.calibration.real_below, 100 * model.calibration.fake_above
+    low, high = 100 * model.calibration.no_signs_below, 100 * model.calibration.likely_fake_from
     words = out_of_100(p_fake)
     return (
         f'<div class="score"><p>Of 100 test faces with this score, <b>{words.removesuffix(" of 100")}</b> '

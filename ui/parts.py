@@ -16,13 +16,13 @@ QUALITY = 88  # of pictures shown, WebP
 VERDICT_WORDS = {
     Verdict.LIKELY_FAKE: "Likely forged",
     Verdict.UNCERTAIN: "I can’t tell",
-    Verdict.LIKELY_REAL: "Likely a real photo",
+    Verdict.NO_SIGNS: "No signs of forgery found",
     Verdict.NO_FACE: "No face found",
 }
 FACE_WORDS = {
     Verdict.LIKELY_FAKE: "Likely forged",
     Verdict.UNCERTAIN: "Can’t tell",
-    Verdict.LIKELY_REAL: "Likely real",
+    Verdict.NO_SIGNS: "No signs found",
 }
 
 

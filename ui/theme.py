@@ -12,13 +12,13 @@ _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono
 TONES = {
     Verdict.LIKELY_FAKE: "fake",
     Verdict.UNCERTAIN: "unsure",
-    Verdict.LIKELY_REAL: "real",
+    Verdict.NO_SIGNS: "real",
     Verdict.NO_FACE: "none",
 }
 BOX_COLOURS = {
     Verdict.LIKELY_FAKE: (196, 52, 28),
     Verdict.UNCERTAIN: (92, 101, 111),
-    Verdict.LIKELY_REAL: (10, 112, 130),
+    Verdict.NO_SIGNS: (10, 112, 130),
 }
 
 # Drawn on a grid of 24. Told apart by outline alone: triangle, diamond, disc, dashed square, square with a stroke.
