@@ -19,13 +19,13 @@ from detector.rows import csv_cells, csv_writer, row_of
 _WORDS = {
     Verdict.LIKELY_FAKE: "likely fake",
     Verdict.UNCERTAIN: "can't tell",
-    Verdict.LIKELY_REAL: "likely real",
+    Verdict.NO_SIGNS: "no signs of forgery",
     Verdict.NO_FACE: "no face",
 }
 _COLOURS = {
     Verdict.LIKELY_FAKE: "red",
     Verdict.UNCERTAIN: "yellow",
-    Verdict.LIKELY_REAL: "green",
+    Verdict.NO_SIGNS: "green",
     Verdict.NO_FACE: "dim",
 }
 

@@ -73,7 +73,7 @@ def identity(model: ModelFolder) -> dict[str, Any]:
         "temperature": model.calibration.temperature,
         "no_signs_below": model.calibration.no_signs_below,
         "likely_fake_from": model.calibration.likely_fake_from,
-        "crop_margin": model.margin,
+        "crop_margin": model.networks[0].config.crop_margin,
         "finder": FINDER_VERSION,
     }
 

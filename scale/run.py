@@ -134,9 +134,8 @@ def _counts(job: Job, model: ray.ObjectRef, known: ray.ObjectRef, workers: int) 
 def _model(options: Options) -> model_store.ModelFolder:
     """The model at one commit: workers are handed its bytes and ask no Hub."""
     model = model_store.load(options.model, options.revision, refresh=options.refresh)
-    if (
-        model.info.note and model.info.source is ModelSource.BUNDLED
-    ):  # one photo may be judged by another model, an archive not
+    # One photo may be judged by another model, an archive may not.
+    if model.info.note and model.info.source is ModelSource.BUNDLED:
         raise ScaleError(f"{model.info.note.split(':')[0]}: try again later, or name another model.")
     return model
 

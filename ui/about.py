@@ -84,7 +84,7 @@ def describe(folder: ModelFolder) -> dict[str, Any]:
         "architecture": info.architecture,
         "input_size": folder.input_size,
         "sha256": info.sha256,
-        "bands": {"real_below": bands.real_below, "fake_above": bands.fake_above},
+        "bands": {"real_below": bands.no_signs_below, "fake_above": bands.likely_fake_from},
         "stated_rate": _share(config.get("stated_rate")),
         "format_version": config["format_version"],
         "date": excerpt(config["date"], 20) if isinstance(config.get("date"), str) else None,

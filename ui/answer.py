@@ -69,9 +69,9 @@ def _scale_html(p_fake: float, calibration: Calibration) -> str:
     low, high = 100 * calibration.no_signs_below, 100 * calibration.likely_fake_from
     return (
         f'<div class="score"><p>Score: <b>{score_words(p_fake)}</b> on a scale from 0 to 100</p>'
-        f'<div class="scale" role="img" aria-label="Score {score_words(p_fake)} of 100. No signs of forgery below {low:.0f}, '
-        f'likely forged from {high:.0f}, in between no verdict."><div class="mark"><i style="left:{100 * p_fake:.2f}%">'
-        f'</i></div><div class="bar"><i class="c" style="width:{low:.2f}%"></i>'
+        f'<div class="scale" role="img" aria-label="Score {score_words(p_fake)} of 100. No signs of forgery below '
+        f'{low:.0f}, likely forged from {high:.0f}, in between no verdict."><div class="mark">'
+        f'<i style="left:{100 * p_fake:.2f}%"></i></div><div class="bar"><i class="c" style="width:{low:.2f}%"></i>'
         f'<i class="u" style="width:{high - low:.2f}%"></i><i class="f" style="width:{100 - high:.2f}%"></i></div>'
         '<div class="ends"><span>no signs</span><span>can’t tell</span><span>likely forged</span></div></div></div>'
     )
@@ -97,14 +97,15 @@ def _card(number: int, face: Face, model: ModelFolder) -> str:
     heat = heatmap.overlay(face.crop, face.activation)
     return (
         f'<article class="card {tone}" data-face="{number}" aria-label="Face {number}"><div class="head">'
-        f'<span class="number">{number}</span><h3>{words.VERDICTS[face.verdict]}</h3>{icon(tone)}</div><div class="pair">'
-        f"<figure>{picture_html(face.crop, f'Face {number}, cut out of the picture')}<figcaption>The face</figcaption>"
+        f'<span class="number">{number}</span><h3>{words.VERDICTS[face.verdict]}</h3>{icon(tone)}</div>'
+        f'<div class="pair"><figure>{picture_html(face.crop, f"Face {number}, cut out of the picture")}'
+        "<figcaption>The face</figcaption>"
         f"</figure><figure>{picture_html(heat, f'Face {number} with its traces of a forgery marked in colour')}"
         "<figcaption>Traces of a forgery, in colour</figcaption></figure></div>"
         f'<div class="words"><p>Score: <b>{score_words(face.p_fake)}</b> of 100</p>'
         + "".join(f'<p class="soft">{escape(fact.sentence)}</p>' for fact in words.facts(face.verdict, model.metrics))
-        + f'<p class="soft">{right - left} × {bottom - top} pixels; face finder’s score {face.score:.2f} of 1.</p></div>'
-        "</article>"
+        + f'<p class="soft">{right - left} × {bottom - top} pixels; face finder’s score {face.score:.2f} of 1.</p>'
+        "</div></article>"
     )
 
 

@@ -286,8 +286,8 @@ document.addEventListener('keydown', event => {
     if (button && button.offsetParent !== null && !button.disabled) { event.preventDefault(); button.click(); return }
   } }) }"""
 
-WAITING = f"""<section class="page panel verdict told wait"><div class="top">{icon("wait")}<h2>Real or forged?</h2></div>
-<p class="plain">Look at the edge of the face, the eyes, the light and the grain. The answer appears here.</p>
+WAITING = f"""<section class="page panel verdict told wait"><div class="top">{icon("wait")}<h2>Real or forged?</h2>
+</div><p class="plain">Look at the edge of the face, the eyes, the light and the grain. The answer appears here.</p>
 </section>"""
 
 
@@ -371,8 +371,9 @@ def _row_html(number: int, played: Round, gallery: Sequence[pictures.Shown]) -> 
     tone = "fake" if played.is_fake else "real"
     source = gallery[played.shown].source.split(",")[0]
     name = f" – {escape(source)}" if source else ""
+    truth = _guessed(played.is_fake).capitalize()
     return (
-        f'<li><span class="number">{number}</span>{icon(tone)}<span><b>{_guessed(played.is_fake).capitalize()}</b>{name}'
+        f'<li><span class="number">{number}</span>{icon(tone)}<span><b>{truth}</b>{name}'
         f'<br><span class="soft">You: {_guessed(played.guess)}, {"right" if played.right else "wrong"}. '
         f"Detector: “{words.VERDICTS[played.answer.verdict]}”.</span>"
         "</span></li>"
