@@ -30,6 +30,9 @@ class Fact:
         """Without the parts."""
         return f"{self.number} {self.text}."
 
+    def __str__(self) -> str:
+        return f"{self.sentence} Of 100 each: {'; '.join(self.parts)}." if self.parts else self.sentence
+
 
 def of_100(share: float) -> str:
     """A measured share, 0..1, as "20 of 100"; never 0 or 100, which no test can show."""
