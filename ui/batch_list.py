@@ -28,7 +28,7 @@ class Row:
     @property
     def outcome(self) -> str:
         """The verdict's name, or "error"."""
-        return self.report.get("verdict", ERROR)
+        return str(self.report.get("verdict", ERROR))
 
     @property
     def rank(self) -> tuple[int, float, str]:

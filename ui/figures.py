@@ -197,11 +197,7 @@ def _groups_html(groups: Iterable[GroupFigures]) -> str:
         "Real people, by group",
         "<p>Whether it suspects some people more than others. Real photographs only. Where two intervals do not "
         "overlap, it most likely treats the two groups differently.</p>"
-        + table_html(
-            "Clean real faces",
-            ["Group", "By", "Faces", "Called likely forged", *(FIGURES[k][0] for k in keys[1:])],
-            rows,
-        ),
+        + table_html("Clean real faces", ["Group", "By", "Faces", *(FIGURES[key][0] for key in keys)], rows),
     )
 
 
