@@ -13,7 +13,7 @@ import gradio as gr
 from detector import Detector
 from detector.model_folder.schema import CalibrationLimits, Counts
 from detector.model_folder.stated import no_signs_shares
-from detector.model_store import ModelFolder
+from detector.model_folder.store import ModelFolder
 from detector.provenance import excerpt
 from ui import charts, curves, figures, intake, snippets
 from ui.answer import LIMITS

@@ -6,7 +6,7 @@ Every string in it may come from a stranger's file: all are escaped.
 from html import escape
 
 from detector import Face, Result, Verdict, heatmap, words
-from detector.model_store import ModelFolder
+from detector.model_folder.store import ModelFolder
 from detector.verdict import Calibration
 from ui.parts import facts_html, picture_html, score_words
 from ui.theme import TONES, icon

@@ -15,13 +15,13 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from detector.model_folder.schema import Metrics
 from gradio.data_classes import GradioRootModel, ImageData
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 from pydantic import ValidationError, model_validator
 
 from detector import Detector, ImageError, picture
+from detector.model_folder.schema import Metrics
 from detector.rows import row_of
 from ui import archive, intake
 from ui.batch_list import ERROR, ORDER, Row, csv_of, json_of, table_html, tone_of, words_of

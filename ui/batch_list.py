@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from detector.model_folder.schema import Metrics
-
 from detector import Verdict, words
+from detector.model_folder.schema import Metrics
 from detector.rows import csv_cells, csv_writer
 from ui.parts import score_words
 from ui.theme import TONES, icon
