@@ -13,33 +13,32 @@ VERDICTS = {
     Verdict.NO_SIGNS: "No signs of forgery found",
     Verdict.NO_FACE: "No face found",
 }
+_LOW, _HIGH = "score this low", "score this high"
+_UNMEASURED = "Not measured"
 NOT_PROOF = "That does not prove the picture real: some forgeries score as low."
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A measured share: `number` is "20 of 100" or "Not measured", `text` goes on from there, `parts` are the same for
-    each generator, "Stable Diffusion 3 (2024): 17", the most often missed first."""
+    """A measured share: `number` is "20 of 100" or "Not measured", `of` says of which faces, `rest` ends the sentence.
+    `parts` are the same for each generator, "Stable Diffusion 3 (2024): 17", the most often missed first."""
 
     number: str
-    text: str
+    of: str
+    rest: str
     parts: tuple[str, ...] = ()
 
-    @property
-    def sentence(self) -> str:
-        """Without the parts."""
-        return f"{self.number} {self.text}."
-
     def __str__(self) -> str:
-        return f"{self.sentence} Of 100 each: {'; '.join(self.parts)}." if self.parts else self.sentence
+        sentence = f"{self.number} {self.of} {self.rest}."
+        return f"{sentence} Of 100 each: {'; '.join(self.parts)}." if self.parts else sentence
 
 
 def of_100(share: float) -> str:
     """A measured share, 0..1, as "20 of 100"; never 0 or 100, which no test can show."""
-    return f"{per_100(share)} of 100".replace("<1", "Fewer than 1").replace(">99", "More than 99")
+    return f"{_per_100(share)} of 100".replace("<1", "Fewer than 1").replace(">99", "More than 99")
 
 
-def per_100(share: float) -> str:
+def _per_100(share: float) -> str:
     """The number alone: "20", "<1" or ">99"."""
     return "<1" if share < 0.01 else ">99" if share > 0.99 else f"{100 * share:.0f}"
 
@@ -52,18 +51,26 @@ def facts(verdict: Verdict, metrics: Metrics | None) -> tuple[Fact, ...]:
     return _likely_fake(metrics) if verdict is Verdict.LIKELY_FAKE else ()
 
 
+def facts_line(verdict: Verdict, metrics: Metrics | None) -> str:
+    """The same in one sentence, for a face or a picture among many; "" where there are none."""
+    parts = [f"{fact.number[0].lower()}{fact.number[1:]} {fact.of}" for fact in facts(verdict, metrics)]
+    rest = _LOW if verdict is Verdict.NO_SIGNS else _HIGH
+    return f"{rest.capitalize()}: {', '.join(parts)}." if parts else ""
+
+
 def _no_signs(metrics: Metrics | None) -> tuple[Fact, ...]:
     shares = no_signs_shares(metrics)
-    if shares.unseen is None:
-        unseen = Fact(
-            "Not measured", "on generators it has never seen: any number of the faces they make may score this low"
-        )
-    else:
-        parts = tuple(f"{share.generator}: {per_100(share.no_signs.value)}" for share in shares.generators)
-        unseen = Fact(of_100(shares.unseen), "faces by generators it has never seen score this low", parts)
+    trained = "faces forged in the ways it was trained on"
     if shares.seen is None:
-        return unseen, Fact("Not measured", "on faces forged in the ways it was trained on")
-    return unseen, Fact(of_100(shares.seen), "faces forged in the ways it was trained on score this low")
+        seen = Fact(_UNMEASURED, f"on {trained}", "either")
+    else:
+        seen = Fact(of_100(shares.seen), trained, _LOW)
+    if shares.unseen is None:
+        return Fact(
+            _UNMEASURED, "on generators it has never seen", "– any number of their faces may score this low"
+        ), seen
+    parts = tuple(f"{share.generator}: {_per_100(share.no_signs.value)}" for share in shares.generators)
+    return Fact(of_100(shares.unseen), "faces by generators it has never seen", _LOW, parts), seen
 
 
 def _likely_fake(metrics: Metrics | None) -> tuple[Fact, ...]:
@@ -71,9 +78,6 @@ def _likely_fake(metrics: Metrics | None) -> tuple[Fact, ...]:
     accused = mean([measured.clean.real_likely_fake for measured in unseen])
     found = mean([measured.clean.fake_likely_fake for measured in unseen])
     if accused is None:
-        real = Fact("Not measured", "on real faces from collections it has never seen: some may score this high")
-    else:
-        real = Fact(of_100(accused), "real faces from collections it has never seen score this high")
-    if found is None:
-        return (real,)
-    return real, Fact(of_100(found), "faces by generators it has never seen score this high")
+        return (Fact(_UNMEASURED, "on real faces from collections it has never seen", "– some may score this high"),)
+    real = Fact(of_100(accused), "real faces from collections it has never seen", _HIGH)
+    return (real,) if found is None else (real, Fact(of_100(found), "faces by generators it has never seen", _HIGH))

@@ -95,6 +95,7 @@ def _card(number: int, face: Face, model: ModelFolder) -> str:
     tone = TONES[face.verdict]
     left, top, right, bottom = face.box
     heat = heatmap.overlay(face.crop, face.activation)
+    line = words.facts_line(face.verdict, model.metrics)
     return (
         f'<article class="card {tone}" data-face="{number}" aria-label="Face {number}"><div class="head">'
         f'<span class="number">{number}</span><h3>{words.VERDICTS[face.verdict]}</h3>{icon(tone)}</div>'
@@ -103,7 +104,7 @@ def _card(number: int, face: Face, model: ModelFolder) -> str:
         f"</figure><figure>{picture_html(heat, f'Face {number} with its traces of a forgery marked in colour')}"
         "<figcaption>Traces of a forgery, in colour</figcaption></figure></div>"
         f'<div class="words"><p>Score: <b>{score_words(face.p_fake)}</b> of 100</p>'
-        + "".join(f'<p class="soft">{escape(fact.sentence)}</p>' for fact in words.facts(face.verdict, model.metrics))
+        + (f'<p class="soft">{escape(line)}</p>' if line else "")
         + f'<p class="soft">{right - left} × {bottom - top} pixels; face finder’s score {face.score:.2f} of 1.</p>'
         "</div></article>"
     )

@@ -99,4 +99,5 @@ def _notes(report: dict[str, Any], metrics: Metrics | None) -> Iterator[str]:
     """What the file says, what weakens the verdict, and how often such a verdict is wrong."""
     yield from (finding["summary"] for finding in report["provenance"])
     yield from (warning["text"] for warning in report["warnings"])
-    yield from (fact.sentence for fact in words.facts(Verdict(report["verdict"]), metrics))
+    if line := words.facts_line(Verdict(report["verdict"]), metrics):
+        yield line

@@ -89,14 +89,14 @@ def _overview(metrics: Metrics) -> str:
         "<p>Measured the way this page works: a whole picture goes in, the faces are found, cut out and judged.</p>"
         "<h3>Generators and cameras it has never seen</h3>"
         + (
-            "<p>None of their pictures was used to train it. What it says of a picture from elsewhere is about as "
-            f"good as this.</p>{_bars_html(metrics.unseen)}"
+            "<p>It was trained on none of their pictures; they only set the scores at which it gives a verdict. With "
+            f"pictures from elsewhere it is about as good as this, or worse.</p>{_bars_html(metrics.unseen)}"
             if metrics.unseen
             else _UNMEASURED
         )
         + (
-            "<h3>Generators and cameras it was trained on</h3><p>Other pictures than those that it was trained on, "
-            f"but of the same kinds: this flatters it.</p>{_bars_html(seen)}"
+            "<h3>Generators and cameras it was trained on</h3><p>Other pictures of the kinds that it was trained on. "
+            f"This flatters it.</p>{_bars_html(seen)}"
             if seen
             else ""
         ),

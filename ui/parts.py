@@ -34,12 +34,16 @@ def score_words(p_fake: float) -> str:
 def facts_html(facts: Sequence[Fact]) -> str:
     """Measured shares side by side, those of each generator below; nothing where there are none."""
     items = "".join(
-        f"<li><b>{escape(fact.number)}</b> {escape(fact.text)}"
-        + (f'<span class="soft">Of 100 each – {escape("; ".join(fact.parts))}</span>' if fact.parts else "")
+        f"<li><b>{escape(fact.number)}</b> {escape(f'{fact.of} {fact.rest}')}"
+        + (f'<span class="soft">Of 100 each – {_unbroken(fact.parts)}</span>' if fact.parts else "")
         + "</li>"
         for fact in facts
     )
     return f'<ul class="facts" aria-label="How often it is wrong here">{items}</ul>' if items else ""
+
+
+def _unbroken(parts: Sequence[str]) -> str:
+    return "; ".join(f'<span class="whole">{escape(part)}</span>' for part in parts)
 
 
 def error_html(title: str, sentence: str) -> str:
