@@ -17,8 +17,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from detector import faces, model_store
+from detector import faces
 from detector.classifier import Classifier
+from detector.model_folder import store
 from detector.model_folder.schema import (
     CalibrationLimits,
     Counts,
@@ -28,11 +29,16 @@ from detector.model_folder.schema import (
     NetworkConfig,
     TrainingSet,
 )
-from training import architectures, calibrate, corruptions, data, stream
+from training import architectures
+from training.augment import corruptions
+from training.data import face_cache, streaming
+from training.data.crops import serving_crops
+from training.data.face_cache import Split
+from training.data.sources import Source, by_role
 from training.errors import TrainingError
+from training.evaluation import calibrate
 from training.files import write, write_model
 from training.fit import BEST, OPTIONS, FitOptions, read_options
-from training.source import by_role
 
 log = logging.getLogger(__name__)
 
@@ -86,9 +92,9 @@ def export(
         networks.append(_network(second, start_share, weights[1], number=2))
     first = networks[0].options
     texts = dict.fromkeys(text for network in networks for text in network.options.data)
-    data_of = {data.Source.parse(text).name: text for text in texts}
+    data_of = {Source.parse(text).name: text for text in texts}
     sources, unseen_sources = by_role(tuple(data_of.values()), first.unseen if unseen is None else unseen)
-    load = stream.load if first.streaming else data.load
+    load = streaming.load if first.streaming else face_cache.load
     splits = {
         role: {source.name: load(source, "validation", cache=cache, limit=first.limit) for source in of_role}
         for role, of_role in (("seen", sources), ("unseen", unseen_sources))
@@ -130,7 +136,7 @@ def export(
         for name, shares in calibrate.shares(calibration, of(role, clean)).items():
             log.info("%s %s: %s", role, name, ", ".join(f"{key} {value:.1%}" for key, value in shares.items()))
 
-    opened = stream.open_train if first.streaming else functools.partial(data.load, split="train")
+    opened = streaming.open_train if first.streaming else functools.partial(face_cache.load, split="train")
     train = {source.name: opened(source, cache=cache, limit=first.limit) for source in sources}
     out.mkdir(parents=True, exist_ok=True)
     # The configuration comes last: until then its hash, or that it is not there, tells that the folder is not whole.
@@ -174,7 +180,7 @@ def export(
         date=datetime.date.today().isoformat(),
         git_commit=git_commit(),
     )
-    write(out / model_store.CONFIG, (json.dumps(config.to_dict(), indent=2) + "\n").encode())
+    write(out / store.CONFIG, (json.dumps(config.to_dict(), indent=2) + "\n").encode())
     return out
 
 
@@ -191,16 +197,14 @@ def _network(run: Path, start_share: float, weight: float, number: int = 1) -> _
         start = architectures.build(options.architecture, options.size, options.weights)
         pairs = zip(start.get_weights(), model.get_weights(), strict=True)
         model.set_weights([start_share * before + (1 - start_share) * after for before, after in pairs])
-    files = (
-        (model_store.MODEL, model_store.KERAS) if number == 1 else (f"model-{number}.tflite", f"model-{number}.keras")
-    )
+    files = (store.MODEL, store.KERAS) if number == 1 else (f"model-{number}.tflite", f"model-{number}.keras")
     return _Network(run, options, model, weight, *files)
 
 
-def _crops(split: data.Split, options: FitOptions) -> tuple[np.ndarray, np.ndarray]:
+def _crops(split: Split, options: FitOptions) -> tuple[np.ndarray, np.ndarray]:
     """Crops of the pictures as they are, and at half size."""
     clean, half = (
-        data.serving_crops(split, options.size, options.margin, alter)[0] for alter in (None, corruptions.web_measured)
+        serving_crops(split, options.size, options.margin, alter)[0] for alter in (None, corruptions.web_measured)
     )
     return clean, half
 
@@ -250,7 +254,7 @@ def git_commit() -> str | None:
 def _words(
     weights: tuple[float, float],
     second: Path | None,
-    unseen: Sequence[data.Source],
+    unseen: Sequence[Source],
     limits: calibrate.Limits,
     start_share: float,
 ) -> str:
@@ -285,15 +289,15 @@ def _way_to(run: Path) -> list[str]:
         origin = Path(options.weights).parent
         if options.weights in ("imagenet", "none"):
             return lines
-        if (origin / model_store.CONFIG).exists():
-            before = json.loads((origin / model_store.CONFIG).read_text())["commands"]
+        if (origin / store.CONFIG).exists():
+            before = json.loads((origin / store.CONFIG).read_text())["commands"]
             return [line.replace("MODEL_FOLDER", f"RUNS/{origin.name}") for line in before] + lines
         if not (origin / OPTIONS).exists():
             return lines
         run = origin
 
 
-def _portable(options: FitOptions, sources: list[data.Source], unseen: list[data.Source]) -> dict[str, Any]:
+def _portable(options: FitOptions, sources: list[Source], unseen: list[Source]) -> dict[str, Any]:
     """The options without paths of this machine."""
     values = asdict(options)
     values["data"] = [f"{source.name}:{source.weight:g}" for source in sources]
