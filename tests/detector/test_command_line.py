@@ -55,8 +55,8 @@ def test_a_folder_is_walked_and_broken_files_do_not_stop_it(run, folder):
     assert rows.keys() == {*GOOD, *BROKEN}
     for name, faces in GOOD.items():
         assert rows[name]["error"] is None and len(rows[name]["faces"]) == faces
-    for name, words in BROKEN.items():
-        assert rows[name].keys() == {"file", "error"} and rows[name]["error"].startswith(words)
+    for name, sentence in BROKEN.items():
+        assert rows[name].keys() == {"file", "error"} and rows[name]["error"].startswith(sentence)
     assert list(rows) == sorted(rows), "in the order of names"
 
 
@@ -71,8 +71,8 @@ def test_csv_has_a_row_a_picture(run, folder):
         assert re.fullmatch(r"[0-9a-f]{64}", row["sha256"]) and row["model_sha256"] == store.load().info.sha256
         assert row["verdict"] in WORDS
         assert 0 <= float(row["p_fake"]) <= 1 if faces else (row["p_fake"], row["verdict"]) == ("", "no_face")
-    for name, words in BROKEN.items():
-        assert rows[name]["error"].startswith(words)
+    for name, sentence in BROKEN.items():
+        assert rows[name]["error"].startswith(sentence)
         assert not any(value for key, value in rows[name].items() if key not in ("file", "error"))
 
 
@@ -84,9 +84,9 @@ def test_a_table_for_people(run, folder):
     for name in GOOD:
         (line,) = (line for line in lines if name in line)
         assert any(word in line for word in WORDS.values())
-    for name, words in BROKEN.items():
+    for name, sentence in BROKEN.items():
         (line,) = (line for line in lines if name in line)
-        assert "not judged" in line and words in line
+        assert "not judged" in line and sentence in line
     assert "\x1b" not in ran.stdout, "colours are for terminals"
 
 
@@ -157,7 +157,7 @@ def test_heat_maps_are_written_for_every_face(run, detector, folder, tmp_path_fa
         f"HOPPER-{digests['HOPPER.JPG']}-face1.png",
     }
     for file in maps.iterdir():
-        assert Image.open(file).size == (detector.model.input_size,) * 2
+        assert Image.open(file).size == (detector.model.networks[0].config.input_size,) * 2
 
 
 def test_pictures_of_the_same_name_keep_their_own_heat_maps(run, hopper, astronaut, tmp_path):

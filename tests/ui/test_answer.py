@@ -40,7 +40,8 @@ def result_with(judged: Result, **changes: Any) -> Result:
 
 
 def test_every_string_of_a_stranger_is_escaped(judged: Result, model: ModelFolder) -> None:
-    told = result_with(judged, provenance=(Finding(ATTACK, ATTACK, ATTACK, ATTACK),), warnings=(Warning(WarningCode.TINY_FACE, ATTACK),))
+    warning = Warning(WarningCode.TINY_FACE, ATTACK)
+    told = result_with(judged, provenance=(Finding(ATTACK, ATTACK, ATTACK, ATTACK),), warnings=(warning,))
     pages = (answer.evidence_html(told), answer.verdict_html(told, model), parts.error_html(ATTACK, ATTACK))
     for page in pages:
         assert "<script" not in page and "<img" not in page and "&lt;script" in page
