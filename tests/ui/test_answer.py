@@ -122,19 +122,19 @@ def test_no_signs_stands_beside_both_shares_and_the_generators(judged: Result, m
     seen = words.of_100(no_signs_shares(measured.metrics).seen)
     page = text(answer.verdict_html(told, measured))
     assert "No signs of forgery found" in page and words.NOT_PROOF in page
-    assert "15 of 100 faces by generators it has never seen score this low" in page
+    assert "15 of 100 faces by generators the detector has never seen score this low" in page
     assert f"{seen} faces forged in the ways it was trained on score this low" in page
     places = [page.index(part) for part in ("Stable Diffusion 3 (2024): 26", "Gemini 3 Pro Image (2025): 14",
                                             "inswapper: 10")]  # fmt: skip
     assert places == sorted(places)
     card = text(answer.cards_html(told, measured))
-    assert f"Score this low: 15 of 100 faces by generators it has never seen, {seen[0].lower()}{seen[1:]} faces" in card
+    assert f"Score this low: 15 of 100 faces by generators the detector has never seen, {seen[0].lower()}{seen[1:]} faces" in card
 
 
 def test_likely_forged_stands_beside_how_many_real_faces_score_as_high(judged: Result, model: ModelFolder) -> None:
     page = text(answer.verdict_html(result_with(judged, verdict=Verdict.LIKELY_FAKE), measured_on_unseen(model)))
-    assert "Fewer than 1 of 100 real faces from collections it has never seen score this high" in page
-    assert "12 of 100 faces by generators it has never seen score this high" in page
+    assert "Fewer than 1 of 100 real faces from collections the detector has never seen score this high" in page
+    assert "12 of 100 faces by generators the detector has never seen score this high" in page
 
 
 @pytest.mark.parametrize("seen", [True, False])
@@ -142,10 +142,10 @@ def test_what_was_never_measured_is_said_plainly(judged: Result, model: ModelFol
     metrics = dataclasses.replace(model.metrics, sets=model.metrics.seen) if seen else None
     older = dataclasses.replace(model, metrics=metrics)
     page = text(answer.verdict_html(result_with(judged, verdict=Verdict.NO_SIGNS), older))
-    assert "Not measured on generators it has never seen – any number of their faces may score this low" in page
+    assert "Not measured on generators the detector has never seen – any number of their faces may score this low" in page
     assert ("Not measured on faces forged in the ways it was trained on" in page) != seen
     accused = text(answer.verdict_html(result_with(judged, verdict=Verdict.LIKELY_FAKE), older))
-    assert "Not measured on real faces from collections it has never seen" in accused
+    assert "Not measured on real faces from collections the detector has never seen" in accused
 
 
 def test_nothing_is_claimed_where_it_cannot_tell(judged: Result, model: ModelFolder) -> None:

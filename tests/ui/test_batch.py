@@ -479,8 +479,8 @@ def test_a_verdict_stands_beside_how_often_it_is_wrong() -> None:
         batch_list.table_html([row("a", verdict)], Metrics(UNSEEN))
         for verdict in ("no_signs", "likely_fake", "no_face")
     ]
-    assert "Score this low: 15 of 100 faces by generators it has never seen" in clear
-    assert "Score this high: fewer than 1 of 100 real faces from collections it has never seen" in fake
+    assert "Score this low: 15 of 100 faces by generators the detector has never seen" in clear
+    assert "Score this high: fewer than 1 of 100 real faces from collections the detector has never seen" in fake
     assert "never seen" not in none
 
 
