@@ -14,6 +14,8 @@ VERDICTS = {
     Verdict.NO_FACE: "No face found",
 }
 _LOW, _HIGH = "score this low", "score this high"
+_GENERATORS = "generators the detector has never seen"
+_REAL = "real faces from collections the detector has never seen"
 _UNMEASURED = "Not measured"
 NOT_PROOF = "That does not prove the picture real: some forgeries score as low."
 
@@ -66,11 +68,9 @@ def _no_signs(metrics: Metrics | None) -> tuple[Fact, ...]:
     else:
         seen = Fact(of_100(shares.seen), trained, _LOW)
     if shares.unseen is None:
-        return Fact(
-            _UNMEASURED, "on generators the detector has never seen", "– any number of their faces may score this low"
-        ), seen
+        return Fact(_UNMEASURED, f"on {_GENERATORS}", "– any number of their faces may score this low"), seen
     parts = tuple(f"{share.generator}: {_per_100(share.no_signs.value)}" for share in shares.generators)
-    return Fact(of_100(shares.unseen), "faces by generators the detector has never seen", _LOW, parts), seen
+    return Fact(of_100(shares.unseen), f"faces by {_GENERATORS}", _LOW, parts), seen
 
 
 def _likely_fake(metrics: Metrics | None) -> tuple[Fact, ...]:
@@ -78,6 +78,6 @@ def _likely_fake(metrics: Metrics | None) -> tuple[Fact, ...]:
     accused = mean([measured.clean.real_likely_fake for measured in unseen])
     found = mean([measured.clean.fake_likely_fake for measured in unseen])
     if accused is None:
-        return (Fact(_UNMEASURED, "on real faces from collections the detector has never seen", "– some may score this high"),)
-    real = Fact(of_100(accused), "real faces from collections the detector has never seen", _HIGH)
-    return (real,) if found is None else (real, Fact(of_100(found), "faces by generators the detector has never seen", _HIGH))
+        return (Fact(_UNMEASURED, f"on {_REAL}", "– some may score this high"),)
+    real = Fact(of_100(accused), _REAL, _HIGH)
+    return (real,) if found is None else (real, Fact(of_100(found), f"faces by {_GENERATORS}", _HIGH))

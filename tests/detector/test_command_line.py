@@ -106,7 +106,9 @@ def test_below_the_table_stands_how_often_such_verdicts_are_wrong(run, hopper, n
     shutil.copyfile(hopper, tmp_path / "hopper.jpg")
     Image.fromarray(no_face).save(tmp_path / "page.png")
     told = " ".join(run("hopper.jpg", "--model", model, cwd=tmp_path).stdout.partition("\n\n")[2].split())
-    assert told.startswith("No signs of forgery found: 15 of 100 faces by generators the detector has never seen score this low.")
+    assert told.startswith(
+        "No signs of forgery found: 15 of 100 faces by generators the detector has never seen score this low."
+    )
     assert "Stable Diffusion 3 (2024): 26; Gemini 3 Pro Image (2025): 14; inswapper: 10." in told
     assert "forged in the ways it was trained on" in told and told.endswith(words.NOT_PROOF)
     assert "\n\n" not in run("page.png", "--model", model, cwd=tmp_path).stdout

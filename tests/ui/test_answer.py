@@ -128,7 +128,8 @@ def test_no_signs_stands_beside_both_shares_and_the_generators(judged: Result, m
                                             "inswapper: 10")]  # fmt: skip
     assert places == sorted(places)
     card = text(answer.cards_html(told, measured))
-    assert f"Score this low: 15 of 100 faces by generators the detector has never seen, {seen[0].lower()}{seen[1:]} faces" in card
+    assert "Score this low: 15 of 100 faces by generators the detector has never seen," in card
+    assert f"{seen[0].lower()}{seen[1:]} faces forged in the ways it was trained on." in card
 
 
 def test_likely_forged_stands_beside_how_many_real_faces_score_as_high(judged: Result, model: ModelFolder) -> None:
@@ -142,7 +143,7 @@ def test_what_was_never_measured_is_said_plainly(judged: Result, model: ModelFol
     metrics = dataclasses.replace(model.metrics, sets=model.metrics.seen) if seen else None
     older = dataclasses.replace(model, metrics=metrics)
     page = text(answer.verdict_html(result_with(judged, verdict=Verdict.NO_SIGNS), older))
-    assert "Not measured on generators the detector has never seen – any number of their faces may score this low" in page
+    assert "Not measured on generators the detector has never seen – any number of their faces may" in page
     assert ("Not measured on faces forged in the ways it was trained on" in page) != seen
     accused = text(answer.verdict_html(result_with(judged, verdict=Verdict.LIKELY_FAKE), older))
     assert "Not measured on real faces from collections the detector has never seen" in accused
