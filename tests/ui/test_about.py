@@ -306,7 +306,7 @@ def test_figures_of_any_number_of_sets_are_shown() -> None:
 def test_names_of_a_stranger_are_escaped(bundled: ModelFolder) -> None:
     text = json.dumps(measured_on_unseen(bundled).metrics.to_dict()).replace('"blur"', '"<script>"')
     for name in ("openforensics", "Stable Diffusion 3", "congress", "since 1950"):
-        text = text.replace(name, ATTACK.replace('"', "'"))
+        text = text.replace(name, name + ATTACK.replace('"', "'"))
     train = dataclasses.replace(next(iter(bundled.config.data.train.values())), terms=ATTACK)
     config = dataclasses.replace(bundled.config, date=ATTACK, data=DataRoles({ATTACK: train}))
     page = about.model_html(dataclasses.replace(bundled, metrics=Metrics.from_dict(json.loads(text)), config=config))
