@@ -171,7 +171,9 @@ def test_nobody_is_accused_more_often_in_a_worse_copy() -> None:
 def test_a_source_without_pictures_changes_nothing() -> None:
     logits: Logits = {"one": source(2000, 1.5, 5.0)}
     nothing = np.zeros(0, np.float32), np.zeros(0, np.float32)
-    assert calibrate.fit({"none": nothing}, {**logits, "none": nothing}, copies=[nothing[0]]) == calibrate.fit({}, logits)
+    assert calibrate.fit({"none": nothing}, {**logits, "none": nothing}, copies=[nothing[0]]) == calibrate.fit(
+        {}, logits
+    )
 
 
 def test_the_shares_that_are_reported_by_hand() -> None:
