@@ -154,7 +154,7 @@ def _same_model(output: Place, found: dict[str, Any], model: ModelFolder) -> Non
     there, here = found.get("model_revision", "unknown"), revision(model)
     what = f"of the model revision {there[:12]}, and this is {here[:12]}"
     if there == here:
-        what = f"of the model revision {here[:12]} with other bands or another face finder"
+        what = f"of the model revision {here[:12]} with other thresholds or another face finder"
     raise ScaleError(f"OUTPUT holds verdicts {what}: take the same model, or another OUTPUT.")
 
 

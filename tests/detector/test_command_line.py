@@ -18,7 +18,12 @@ from detector.model_folder import store
 
 GOOD = {"astronaut.png": 1, "page.webp": 0, "inner/HOPPER.JPG": 1}
 BROKEN = {"broken.png": "This is not a picture", "inner/truncated.jpg": "The picture is cut off"}
-WORDS = {"likely_fake": "likely fake", "uncertain": "can't tell", "likely_real": "likely real", "no_face": "no face"}
+WORDS = {
+    "likely_fake": "likely fake",
+    "uncertain": "can't tell",
+    "no_signs": "no signs of forgery",
+    "no_face": "no face",
+}
 
 
 @pytest.fixture
@@ -144,7 +149,7 @@ def test_heat_maps_are_written_for_every_face(run, detector, folder, tmp_path_fa
         f"HOPPER-{digests['HOPPER.JPG']}-face1.png",
     }
     for file in maps.iterdir():
-        assert Image.open(file).size == (detector.model.input_size,) * 2
+        assert Image.open(file).size == (detector.model.config.networks[0].input_size,) * 2
 
 
 def test_pictures_of_the_same_name_keep_their_own_heat_maps(run, hopper, astronaut, tmp_path):

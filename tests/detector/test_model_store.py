@@ -127,7 +127,7 @@ def test_version_1_is_read_in_the_words_of_version_2(old):
     assert network == dataclasses.replace(load().config.networks[0], weight=1.0, file=MODEL, keras="model.keras")
     assert folder.calibration == Calibration(temperature=0.8, no_signs_below=0.035, likely_fake_from=0.98)
     assert folder.config.face_detector == "blazeface-back-2" and folder.config.limits is None
-    assert folder.config.data.train == {"dfdc": TrainingSet(Counts(3, 4), Counts(3, 4, no_face=2), "for research")}
+    assert folder.config.data.train == {"dfdc": TrainingSet(Counts(3, 4, 0, 0), Counts(3, 4, 0, 2), "for research")}
     assert folder.config.data.unseen == {} and folder.config.format_version == 1
     written = folder.config.to_dict()
     assert written["format_version"] == 2 and "bands" not in written

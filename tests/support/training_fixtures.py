@@ -107,8 +107,10 @@ def write_parquet(
     splits: dict[str, Sequence[tuple[str, str, bytes]]],
     names: Sequence[str] = ("Fake", "Real"),
     label_feature: object | None = None,
+    more: dict[str, Sequence[str]] | None = None,
 ) -> Path:
-    """A folder of one parquet file a split, labels numbered in the order of `names` unless `label_feature` is given."""
+    """A folder of one parquet file a split, labels numbered in the order of `names` unless `label_feature` is given.
+    `more` are further columns of words, as long as each split."""
     folder.mkdir(parents=True, exist_ok=True)
     feature = label_feature or datasets.ClassLabel(names=list(names))
     features = datasets.Features({"image": datasets.Image(), "label": feature})
@@ -117,8 +119,11 @@ def write_parquet(
         table = {
             "image": [{"bytes": content, "path": name} for _, name, content in pictures],
             "label": [_number(label, names) if numbered else label for label, _, _ in pictures],
+            **(more or {}),
         }
-        datasets.Dataset.from_dict(table, features=features).to_parquet(folder / f"{split}-00000-of-00001.parquet")
+        of_more = {name: datasets.Value("string") for name in more or {}}
+        kept = datasets.Dataset.from_dict(table, features=datasets.Features({**features, **of_more}))
+        kept.to_parquet(folder / f"{split}-00000-of-00001.parquet")
     return folder
 
 
@@ -216,6 +221,20 @@ def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_parquet(folder / "portraits_and_blends", splits)
 
     return once(tmp_path_factory, "data", make) / "portraits_and_blends"
+
+
+@pytest.fixture(scope="session")
+def unseen_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 10 fakes by two generators and 24 real pictures of two groups, all in the validation split."""
+
+    def make(folder: Path) -> None:
+        more = {
+            "generator": ["one"] * 4 + ["two"] * 6 + [""] * 24,
+            "group": [""] * 10 + ["female"] * 20 + ["male"] * 4,
+        }
+        write_parquet(folder / "elsewhere", {"validation": rows(10, 24, 300)}, more=more)
+
+    return once(tmp_path_factory, "unseen", make) / "elsewhere"
 
 
 FIT = (
