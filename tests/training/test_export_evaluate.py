@@ -151,7 +151,8 @@ def test_the_way_to_a_run_is_told_from_its_first_run_on(tmp_path: Path) -> None:
     both = export.commands(tmp_path / "third", " --weights 1 0.5 --start-share 0.5", tmp_path / "second")
     assert both == [
         *export.commands(tmp_path / "third")[:-1],
-        "python -m training export RUNS/third --second RUNS/second --weights 1 0.5 --start-share 0.5 --out MODEL_FOLDER",
+        "python -m training export RUNS/third --second RUNS/second --weights 1 0.5 --start-share 0.5 "
+        "--out MODEL_FOLDER",
     ]
 
 
