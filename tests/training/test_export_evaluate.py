@@ -32,7 +32,7 @@ from tests.support import ROOT
 from tests.support.training_fixtures import EPOCHS, FACELESS, TRUNCATED, odd_file, rows, write_parquet
 from training import __main__ as command_line
 from training import export
-from training.augment import corruptions
+from training.augment import corruptions, reencoding
 from training.data import face_cache, tables
 from training.data.crops import serving_crops
 from training.data.sources import DEFAULT_DATA, Source
@@ -255,7 +255,9 @@ def test_unseen_sets_come_first_generator_by_generator(
 ) -> None:
     folder = shutil.copytree(model_folder, tmp_path / "model")
     reals = write_parquet(tmp_path / "reals", {"validation": rows(0, 5, 400)})
-    options = EvaluateOptions((str(small_set),), ("test",), robustness=0, unseen=(str(unseen_set), str(reals)))
+    options = EvaluateOptions(
+        (str(small_set),), ("test",), robustness=0, reencoding=0, unseen=(str(unseen_set), str(reals))
+    )
     found = evaluate(folder, options)
     assert [(m.name, m.split, m.role) for m in found.sets] == [
         ("elsewhere", "validation", "unseen"),
@@ -304,7 +306,8 @@ def test_a_set_that_was_trained_on_is_not_measured_as_unseen(model_folder: Path,
 
 def test_metrics_say_how_they_were_made(metrics: Metrics, config: dict) -> None:
     assert metrics.command == (
-        "python -m training evaluate MODEL_FOLDER --data DATA/portraits_and_blends --limit 6 --robustness 2"
+        "python -m training evaluate MODEL_FOLDER --data DATA/portraits_and_blends --limit 6 --robustness 2 "
+        "--reencoding 1"
     )
     assert metrics.model_sha256 == config["networks"][0]["sha256"]
     assert metrics.versions == config["versions"]
@@ -344,8 +347,30 @@ def test_robustness_is_measured_at_every_severity_of_every_alteration(metrics: M
         assert all(0 <= row.judged <= 4 for row in figures)
 
 
+def test_pictures_are_shared_up_to_six_times(metrics: Metrics) -> None:
+    measured = metrics.reencoding
+    assert (measured.sets, measured.pictures) == (("portraits_and_blends",), 2)
+    assert tuple(measured.ladders) == reencoding.LADDERS
+    for rounds in measured.ladders.values():
+        assert [row.round for row in rounds] == list(range(7))
+        assert all(row.measured.n == 2 for row in rounds)
+
+
+@pytest.mark.parametrize("ladder", reencoding.LADDERS)
+def test_a_round_goes_on_from_the_one_before(ladder: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (900, 1500, 3), np.uint8)
+    sizes = [reencoding.shared(pixels, ladder, rounds, 3).shape for rounds in range(4)]
+    assert sizes[0] == pixels.shape and all(
+        b[0] <= a[0] and b[1] <= a[1] for a, b in zip(sizes, sizes[1:], strict=False)
+    )
+    once = reencoding.shared(pixels, ladder, 1, 3)
+    assert np.array_equal(once, reencoding.shared(pixels, ladder, 1, 3)) and not np.array_equal(once, pixels)
+    if ladder in reencoding.SHARINGS:
+        assert max(once.shape) <= reencoding.SHARINGS[ladder].longest
+
+
 def test_plots_are_pictures(measured_folder: Path) -> None:
-    for name in ("roc.png", "reliability.png", "robustness.png"):
+    for name in ("roc.png", "reliability.png", "robustness.png", "reencoding.png"):
         with Image.open(measured_folder / "plots" / name) as plot:
             plot.load()
             assert plot.format == "PNG" and min(plot.size) > 300
@@ -359,14 +384,19 @@ def test_measuring_again_gives_the_same_and_keeps_the_ablations(
     blends = {"clean": Measured(7, 7, 3, 4, auc=Figure(0.9, 0.8, 1.0, 7))}
     kept = (AblationRun("all choices", "python -m training fit", {"blends": blends}),)
     (folder / "metrics.json").write_text(json.dumps(dataclasses.replace(metrics, ablations=kept).to_dict()))
-    again = evaluate(folder, EvaluateOptions((str(small_set),), ("test",), limit=6, robustness=0))
+    again = evaluate(folder, EvaluateOptions((str(small_set),), ("test",), limit=6, robustness=0, reencoding=0))
     assert again.sets == metrics.sets[1:]
     assert again.ablations == kept and again.robustness == metrics.robustness  # of the same network
-    assert again.command.endswith("--data DATA/portraits_and_blends --splits test --limit 6 --robustness 0")
+    assert again.reencoding == metrics.reencoding
+    assert again.command.endswith(
+        "--data DATA/portraits_and_blends --splits test --limit 6 --robustness 0 --reencoding 0"
+    )
     assert Metrics.from_dict(json.loads((folder / "metrics.json").read_text())) == again
     other = dataclasses.replace(metrics, model_sha256="of another")
     (folder / "metrics.json").write_text(json.dumps(other.to_dict()))
-    assert not evaluate(folder, EvaluateOptions((str(small_set),), ("test",), limit=6, robustness=0)).robustness
+    assert not evaluate(
+        folder, EvaluateOptions((str(small_set),), ("test",), limit=6, robustness=0, reencoding=0)
+    ).robustness
 
 
 def test_what_cannot_be_judged_is_counted(model_folder: Path, tmp_path: Path) -> None:
@@ -374,7 +404,7 @@ def test_what_cannot_be_judged_is_counted(model_folder: Path, tmp_path: Path) ->
     folder = shutil.copytree(model_folder, tmp_path / "model")
     odd = [("Real", f"{kind}.jpg", odd_file(kind)) for kind in (FACELESS, TRUNCATED)]
     source = write_parquet(tmp_path / "odd", {"train": [*rows(20, 18), *odd]})
-    result = evaluate(folder, EvaluateOptions((str(source),), robustness=0))
+    result = evaluate(folder, EvaluateOptions((str(source),), robustness=0, reencoding=0))
     [measured] = result.sets
     assert measured.title == "odd held out"
     conditions = dict(measured.conditions)
@@ -474,10 +504,10 @@ def test_the_card_states_the_bands_the_data_and_how_to_make_it_again(card: Model
 
 def test_the_pictures_of_the_card_are_there_and_its_tables_are_whole(card: ModelCard, measured_folder: Path) -> None:
     plots = re.findall(r"!\[[^]]*]\(([^)]+)\)", card.text)
-    assert sorted(plots) == ["plots/reliability.png", "plots/robustness.png", "plots/roc.png"]
+    assert sorted(plots) == ["plots/reencoding.png", "plots/reliability.png", "plots/robustness.png", "plots/roc.png"]
     assert all((measured_folder / plot).is_file() for plot in plots)
     tables = re.findall(r"(?:^\|.*\|$\n?)+", card.text, re.MULTILINE)
-    assert len(tables) == 6
+    assert len(tables) == 7
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1
 
