@@ -220,6 +220,13 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         default=100,
         help="pictures of each class under each corruption, 0: none (default: %(default)s)",
     )
+    parser.add_argument(
+        "--reencoding",
+        type=int,
+        default=25,
+        help="pictures of each class and unseen set that are re-encoded 1 to 6 times as social networks do, 0: none "
+        "(default: %(default)s)",
+    )
     parser.add_argument("--workers", type=int, help="threads (default: one a core)")
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
 
@@ -233,6 +240,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
             arguments.robustness,
             arguments.workers,
             arguments.streaming,
+            arguments.reencoding,
             tuple(arguments.unseen),
         )
         evaluate(arguments.folder, options, cache=arguments.cache)

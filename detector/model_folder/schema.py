@@ -74,15 +74,15 @@ class CalibrationLimits:
 
 @dataclass(frozen=True)
 class Counts:
-    """Faces of a split, by class, and its pictures that gave none."""
+    """Faces of a split, by class, and its pictures that gave none, where that is known: not of one that is streamed."""
 
     fake: int
     real: int
-    broken: int = 0
-    no_face: int = 0
+    broken: int | None = None
+    no_face: int | None = None
 
     def __post_init__(self) -> None:
-        _check_counts(*asdict(self).values())
+        _check_counts(*(count for count in asdict(self).values() if count is not None))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from detector.model_folder.schema import (
     Metrics,
     ModelConfig,
     NetworkConfig,
-    check_version,
 )
 from detector.provenance import excerpt
 from detector.result import ModelInfo, ModelSource
@@ -103,7 +102,7 @@ def _from_hub(repo: str, revision: str, refresh: bool) -> ModelFolder:
             revision,
             names,
             (METRICS,),
-            check=lambda folder: check_version(_json(folder / CONFIG)),
+            check=lambda folder: [network.file for network in ModelConfig.from_dict(_json(folder / CONFIG)).networks],
             limit=_MAX_MODEL_BYTES,
             refresh=refresh,
         )

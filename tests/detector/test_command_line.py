@@ -159,7 +159,7 @@ def test_heat_maps_are_written_for_every_face(run, detector, folder, tmp_path_fa
         f"HOPPER-{digests['HOPPER.JPG']}-face1.png",
     }
     for file in maps.iterdir():
-        assert Image.open(file).size == (detector.model.networks[0].config.input_size,) * 2
+        assert Image.open(file).size == (detector.model.config.networks[0].input_size,) * 2
 
 
 def test_pictures_of_the_same_name_keep_their_own_heat_maps(run, hopper, astronaut, tmp_path):

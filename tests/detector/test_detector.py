@@ -17,6 +17,7 @@ from detector import Detector, Face, ImageError, ModelError, Result, Verdict
 from detector.faces import least_face
 from detector.model_folder import store
 from detector.picture import read
+from detector.verdict import Calibration
 
 KEYS = ["verdict", "p_fake", "faces", "provenance", "warnings", "picture", "model", "seconds"]
 
@@ -121,7 +122,7 @@ def test_faces_are_sorted_by_suspicion_and_the_first_speaks_for_the_picture(grou
 
 
 def test_every_face_has_its_own_crop_and_map(detector, group):
-    size, temperature = detector.model.networks[0].config.input_size, detector.model.calibration.temperature
+    size, temperature = detector.model.config.networks[0].input_size, detector.model.calibration.temperature
     for face in group.faces:
         assert face.crop.shape == (size, size, 3) and face.crop.dtype == np.uint8
         logit = np.log(face.p_fake / (1 - face.p_fake)) * temperature
@@ -133,7 +134,7 @@ def test_judge_crops_measures_many_at_once(detector, group):
     scores = detector.judge_crops(np.stack([face.crop for face in group.faces]))
     assert scores.dtype == np.float64
     assert scores == pytest.approx([face.p_fake for face in group.faces], abs=1e-3)
-    size = detector.model.networks[0].config.input_size
+    size = detector.model.config.networks[0].input_size
     assert detector.judge_crops(np.empty((0, size, size, 3), np.uint8)).shape == (0,)
 
 
@@ -285,9 +286,10 @@ def test_a_model_of_ones_own_is_loaded_from_its_folder(hopper, detector, tmp_pat
 
 def test_another_margin_or_temperature_is_used(hopper, detector, tmp_path):
     shutil.copyfile(store.BUNDLED / store.MODEL, tmp_path / store.MODEL)
-    config = json.loads((store.BUNDLED / store.CONFIG).read_text("utf-8"))
-    config |= {"temperature": 1e6, "crop_margin": 3.0, "bands": {"real_below": 0.1, "fake_above": 0.9}}
-    (tmp_path / store.CONFIG).write_text(json.dumps(config))
+    config = store.load().config
+    network = dataclasses.replace(config.networks[0], crop_margin=3.0)
+    changed = dataclasses.replace(config, networks=(network,), calibration=Calibration(1e6, 0.1, 0.9))
+    (tmp_path / store.CONFIG).write_text(json.dumps(changed.to_dict()))
     result, bundled = Detector.load(tmp_path).detect(hopper), detector.detect(hopper)
     assert result.p_fake == pytest.approx(0.5, abs=1e-3) and result.verdict == Verdict.UNCERTAIN
     assert result.faces[0].box == bundled.faces[0].box

@@ -5,7 +5,16 @@ from collections.abc import Iterator, Sequence
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from detector.model_folder.schema import AblationRun, Figure, Measured, MeasuredSet, Metrics, ModelConfig, Robustness
+from detector.model_folder.schema import (
+    AblationRun,
+    Figure,
+    Measured,
+    MeasuredSet,
+    Metrics,
+    ModelConfig,
+    ReencodingLadder,
+    Robustness,
+)
 from detector.model_folder.stated import no_signs_shares
 from training.data.sources import Source
 
@@ -28,6 +37,11 @@ _COLUMNS = (
     ("selective risk", "selective_risk"),
     ("ECE", "ece"),
 )
+REENCODING_FIGURES = {
+    "AUC": "auc",
+    "false positive rate": "false_positive_rate",
+    "abstention rate": "abstention_rate",
+}
 _CONDITIONS = {
     "clean": "Clean: the pictures as they are",
     "half_size_jpeg": "Half size, JPEG quality 60 to 80",
@@ -113,6 +127,7 @@ Made by `{metrics.command}` on {metrics.date}. What was said of each picture sta
         _confusion(metrics.sets),
         _groups(metrics.sets),
         _robustness(metrics.robustness),
+        _reencoding(metrics.reencoding),
         "![ROC](plots/roc.png) ![Reliability](plots/reliability.png)\n",
         _ablations(metrics.ablations),
         _training(config),
@@ -230,6 +245,24 @@ def _robustness(robustness: Robustness | None) -> str:
         f"### AUC under corruption ({robustness.set}, {robustness.pictures} pictures, severity 1 to 5)\n\n"
         + _table(["corruption", "1", "2", "3", "4", "5"], rows)
         + f"\nMade by `{robustness.command}`.\n\n![Robustness](plots/robustness.png)\n"
+    )
+
+
+def _reencoding(measured: ReencodingLadder | None) -> str:
+    if not measured:
+        return ""
+    rows = [
+        [ladder, title, *(f"{figure.value:.3f}" if figure else "-" for figure in figures)]
+        for ladder, rounds in measured.ladders.items()
+        for title, name in REENCODING_FIGURES.items()
+        for figures in [[getattr(row.measured, name) for row in rounds]]
+    ]
+    count = max(len(rounds) for rounds in measured.ladders.values())
+    return (
+        f"### Shared again and again ({', '.join(measured.sets)}; {measured.pictures} pictures)\n\n"
+        "Each round scales the picture down and saves it as a social network does.\n\n"
+        + _table(["each round", "figure", *(str(number) for number in range(count))], rows)
+        + f"\nMade by `{measured.command}`.\n\n![Re-encoding](plots/reencoding.png)\n"
     )
 
 

@@ -29,12 +29,14 @@ from detector.model_folder.schema import (
     MeasuredSet,
     Metrics,
     ModelConfig,
+    ReencodingLadder,
+    ReencodingRound,
     Robustness,
     Role,
     SeverityFigures,
 )
 from detector.verdict import Calibration
-from training.augment import corruptions
+from training.augment import corruptions, reencoding
 from training.data import face_cache, streaming, tables
 from training.data.face_cache import Split
 from training.data.sources import Source, by_role
@@ -66,6 +68,7 @@ class EvaluateOptions:
     robustness: int = 100  # pictures of each class for every corruption and severity; 0 leaves it out
     workers: int | None = None  # threads; None is one a core
     streaming: bool = False  # read the splits from the Hub without a download of the others
+    reencoding: int = 25  # pictures of each class and unseen set, shared again and again; 0 leaves it out
     unseen: tuple[str, ...] = ()  # sources without a picture in training: measured first, on their validation split
 
 
@@ -109,6 +112,7 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
         model_sha256=detector.model.info.sha256,
         versions=versions(),
         robustness=_robustness(detector, options, cache) if options.robustness else same and same.robustness,
+        reencoding=_reencoding(detector, options, cache) if options.reencoding else same and same.reencoding,
         ablations=previous.ablations if previous else (),  # measured once, by other runs than this one
     )
     write(folder / store.METRICS, (json.dumps(result.to_dict(), indent=1) + "\n").encode())
@@ -295,6 +299,31 @@ def _robustness(detector: Detector, options: EvaluateOptions, cache: Path | None
         log.info("%s: AUC %s", name, [row.auc.value if row.auc else None for row in rows])
         table[name] = tuple(rows)
     return Robustness(f"{source.name} validation", len(split.rows), _command(options), table)
+
+
+def _reencoding(detector: Detector, options: EvaluateOptions, cache: Path | None) -> ReencodingLadder:
+    """The unseen sets together, or the first source where there are none."""
+    sources = [Source.parse(text) for text in options.unseen or options.data[:1]]
+    splits = [_load(source, "validation", options, options.reencoding, cache) for source in sources]
+    calibration = detector.model.calibration
+
+    def after(ladder: str, rounds: int) -> ReencodingRound:
+        def alter(pixels: np.ndarray, index: int) -> np.ndarray:
+            return reencoding.shared(pixels, ladder, rounds, index)
+
+        judged = metrics.together(
+            answers(detector, split, alter if rounds else None, options.workers) for split in splits
+        )
+        found = metrics.measured(judged, calibration, resamples=200)
+        log.info("%s, round %d: AUC %s", ladder, rounds, found.auc and found.auc.value)
+        return ReencodingRound(rounds, found)
+
+    start = after(reencoding.MIXED, 0)
+    ladders = {
+        ladder: (start, *(after(ladder, rounds) for rounds in reencoding.ROUNDS)) for ladder in reencoding.LADDERS
+    }
+    names, pictures = tuple(source.name for source in sources), sum(len(split.rows) for split in splits)
+    return ReencodingLadder(names, pictures, _command(options), ladders)
 
 
 def _command(options: EvaluateOptions) -> str:

@@ -18,6 +18,7 @@ from detector.verdict import Calibration
 BINS = 15  # of the calibration error
 _RESAMPLES = 500
 _FEWEST = 20  # real faces of a group, below which it joins the others that are too small
+_SMALL = "smaller groups"
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def roc(targets: np.ndarray, p: np.ndarray, points: int = 101) -> Roc:
 
 def by_group(answers: Answers, groups: np.ndarray, calibration: Calibration) -> tuple[GroupFigures, ...]:
     """Figures of the real faces of each group, along each attribute that the names in `groups`, str (n,), hold. Groups
-    of fewer than 20 faces are taken together as "other"."""
+    of fewer than 20 faces are taken together."""
     kept = np.isfinite(answers.p_face) & (answers.targets < 0.5) & (groups != "")
     p = answers.p_face[kept]
     called_fake, likely_fake = p >= 0.5, p >= calibration.likely_fake_from
@@ -195,11 +196,11 @@ def by_group(answers: Answers, groups: np.ndarray, calibration: Calibration) -> 
     result = []
     attributes = [attributes_of(str(name)) for name in groups[kept]]
     for attribute in dict.fromkeys(name for found in attributes for name in found):
-        values = np.array([found.get(attribute, "") for found in attributes])
-        names, counts = np.unique(values[values != ""], return_counts=True)
+        values = np.array([found.get(attribute, "") for found in attributes], object)
+        names, counts = np.unique(values[values != ""].astype(str), return_counts=True)
         small = names[counts < _FEWEST]
-        values[np.isin(values, small)] = "other"
-        for group in [*(name for name in names if name not in small), *(["other"] if len(small) else [])]:
+        values[np.isin(values.astype(str), small)] = _SMALL
+        for group in [*(name for name in names if name not in small), *([_SMALL] if len(small) else [])]:
             of = values == group
             rates = (rate(called_fake[of]), rate(likely_fake[of]), rate(undecided[of]))
             result.append(GroupFigures(attribute, str(group), int(of.sum()), *rates))

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import matplotlib
 
-from detector.model_folder.schema import MeasuredSet, Metrics, Robustness
+from detector.model_folder.schema import MeasuredSet, Metrics, ReencodingLadder, Robustness
+from training.evaluation import card
 from training.files import whole
 
 matplotlib.use("Agg")
@@ -15,12 +16,14 @@ _SIZE = (6.4, 4.8)
 
 
 def draw(metrics: Metrics, folder: Path) -> None:
-    """Write roc.png, reliability.png and, where it was measured, robustness.png."""
+    """Write roc.png, reliability.png and, where they were measured, robustness.png and reencoding.png."""
     folder.mkdir(parents=True, exist_ok=True)
     _roc(metrics.sets, folder / "roc.png")
     _reliability(metrics.sets, folder / "reliability.png")
     if metrics.robustness:
         _robustness(metrics.robustness, folder / "robustness.png")
+    if metrics.reencoding:
+        _reencoding(metrics.reencoding, folder / "reencoding.png")
 
 
 def _roc(sets: Sequence[MeasuredSet], file: Path) -> None:
@@ -70,6 +73,19 @@ def _robustness(robustness: Robustness, file: Path) -> None:
         for x, value in enumerate(row):
             axes.text(x, y, f"{value:.3f}", ha="center", va="center", fontsize=8, color="w" if value < 0.85 else "k")
     figure.colorbar(image)
+    _save(figure, file)
+
+
+def _reencoding(measured: ReencodingLadder, file: Path) -> None:
+    figure, places = plt.subplots(1, 3, figsize=(9.6, 3.6), layout="constrained")
+    for axes, (title, name) in zip(places, card.REENCODING_FIGURES.items(), strict=True):
+        for ladder, rounds in measured.ladders.items():
+            found = [(row.round, getattr(row.measured, name)) for row in rounds]
+            axes.plot(
+                [x for x, y in found if y], [y.value for _, y in found if y], marker="o", markersize=3, label=ladder
+            )
+        axes.set(xlabel="rounds", title=title, ylim=(0.5 if name == "auc" else 0, 1))
+    places[0].legend(loc="lower left", fontsize=8)
     _save(figure, file)
 
 
