@@ -18,6 +18,7 @@ import gradio as gr
 from detector import Detector, ModelError, options
 from detector.model_folder import store
 from detector.model_folder.hub import is_commit
+from detector.result import ModelSource
 from ui import about, batch, detect, game, intake
 from ui.page import Page
 from ui.parts import masthead_html
@@ -62,7 +63,7 @@ class _Lazy:
         """Ask the Hub once what the wished-for revision is now, and go over to it."""
         try:
             newest = store.load(*self._named)
-            if newest.info.source != "hub" or newest.info.note or newest.info == self().model.info:
+            if newest.info.source is not ModelSource.HUB or newest.info.note or newest.info == self().model.info:
                 return
             self._detector = Detector(newest)
         except ModelError as error:
@@ -72,7 +73,7 @@ class _Lazy:
 
     def refresh_for_ever(self, minutes: float) -> None:
         """`refresh` again and again, until a revision is in use that can never change."""
-        while not (self().model.info.source == "hub" and is_commit(self._revision)):
+        while not (self().model.info.source is ModelSource.HUB and is_commit(self._revision)):
             time.sleep(60 * minutes)
             self.refresh()
 
@@ -150,7 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
     info = _detector().model.info
     if info.note:
         log.warning(info.note)
-    if _REFRESH_MINUTES and (info.source == "hub" or info.note):
+    if _REFRESH_MINUTES and (info.source is ModelSource.HUB or info.note):
         threading.Thread(target=_detector.refresh_for_ever, args=[_REFRESH_MINUTES], daemon=True).start()
     if os.environ.get("SPACE_ID"):
         # Else all visitors of a Space were one to the limit of each. uvicorn takes the last address of X-Forwarded-For

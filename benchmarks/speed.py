@@ -50,10 +50,11 @@ def crops(model: Path) -> None:
     import tensorflow as tf
 
     loaded = store.load(model)
-    served = Classifier(loaded.model, loaded.input_size, threads=os.cpu_count() or 1)
+    of_network = loaded.networks[0].config
+    served = Classifier(loaded.networks[0].model, of_network.input_size, threads=os.cpu_count() or 1)
     network = keras.saving.load_model(model / store.KERAS, compile=False, safe_mode=True)
     compiled = tf.function(lambda x: network(x, training=False), reduce_retracing=True)
-    faces = altered_faces(loaded.input_size, loaded.margin, max(BATCHES))
+    faces = altered_faces(of_network.input_size, of_network.crop_margin, max(BATCHES))
     twice = float((served.look(faces)[0] > CLEARLY_REAL).mean())
     print(f"\nmeans over {len(faces)} altered crops of one face, {twice:.0%} of them looked at twice")
     print("ms per crop        served   predict  compiled   predict/served  compiled/served")

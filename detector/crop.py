@@ -1,8 +1,8 @@
 """The crop of a face: its geometry is defined here, for training, measuring and serving alike.
 
-The finder's box reaches from the hairline to the chin and is taller than wide. The crop is a square about the features:
-its side is `margin` times the root of the box's area (the steadiest of the box's measures across poses), its centre lies
-DOWN of the box's height below the box's centre. What lies outside the picture repeats the picture's edge.
+The finder's box reaches from the hairline to the chin and is taller than wide. The crop is a square about the
+features: its side is `margin` times the root of the box's area (the steadiest of the box's measures across poses), its
+centre lies DOWN of the box's height below the box's centre. What lies outside the picture repeats the picture's edge.
 """
 
 import numpy as np

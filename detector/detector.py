@@ -38,7 +38,7 @@ class Detector:
     def __init__(self, folder: store.ModelFolder, threads: int | None = None) -> None:
         threads = threads or min(os.cpu_count() or 1, 4)
         self._folder = folder
-        self._classifier = Classifier(folder.model, folder.input_size, threads)
+        self._classifier = Classifier(folder.networks[0].model, folder.networks[0].config.input_size, threads)
         self._finder = finder.FaceDetector(threads)
         self._busy, self._lock = 0, threading.Lock()
 
@@ -175,7 +175,8 @@ class Detector:
         times.append(time.perf_counter())
         with self._alone() as alone:
             found = self._finder.find(read.pixels, min_face=min_face, alone=alone)
-        size, margin = self._folder.input_size, self._folder.margin
+        network = self._folder.networks[0].config
+        size, margin = network.input_size, network.crop_margin
         crops = np.empty((len(found), size, size, 3), np.uint8)
         for i, face in enumerate(found):
             crops[i] = crop_face(read.pixels, face.box, size, margin)

@@ -164,7 +164,7 @@ class Calls:
     def detect(self) -> None:
         """A photograph that no other call has sent, in one of the common formats."""
         answer = self._ask("detect", self._file(self._upload(self._photo())))
-        if answer.get("verdict") not in ("likely_real", "uncertain", "likely_fake") or len(answer["faces"]) != 1:
+        if answer.get("verdict") not in ("no_signs", "uncertain", "likely_fake") or len(answer["faces"]) != 1:
             raise Wrong(f"another answer: {json.dumps(answer)[:300]}")
 
     def detect_seed(self) -> None:

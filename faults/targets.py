@@ -90,7 +90,9 @@ def load_config(data: bytes) -> None:
         _check_sentence(str(error))
         return
     _check(loaded.info.sha256 == hashlib.sha256(MODEL).hexdigest(), "a model of another hash was taken")
-    _check(32 <= loaded.input_size <= 1024 and 0.5 <= loaded.margin <= 4, "a size or margin outside the limits")
+    for network in loaded.config.networks:
+        sound = 32 <= network.input_size <= 1024 and 0.5 <= network.crop_margin <= 4
+        _check(sound, "a size or margin outside the limits")
     p = loaded.calibration.p_fake(np.array([-1e30, 0, 1e30]))
     _check(bool(np.isfinite(p).all() and (p >= 0).all() and (p <= 1).all()), "P(fake) outside [0, 1]")
     _as_sent(asdict(loaded.info))

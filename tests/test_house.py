@@ -71,6 +71,7 @@ def test_no_module_names_what_stands_above_it(file):
             "pillow_heif",
             "ai_edge_litert",
             "c2pa",
+            "dacite",
             "defusedxml",
             "rich",
             "huggingface_hub",

@@ -92,7 +92,8 @@ def _add_fit_options(parser: argparse.ArgumentParser) -> None:
         choices = list(ARCHITECTURES) if field.name == "architecture" else None
         if isinstance(field.default, tuple):
             text += f" (default: {' '.join(field.default)})"
-            many, choices = ("+", None) if field.name == "data" else ("*", field.default)
+            many = "+" if field.name in ("data", "unseen") else "*"
+            choices = None if many == "+" else field.default
             parser.add_argument(
                 name, nargs=many, choices=choices, metavar=field.name.upper(), default=argparse.SUPPRESS, help=text
             )
@@ -136,12 +137,34 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("export", help="a run -> a model folder")
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="the --out of fit")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    parser.add_argument("--second", type=Path, metavar="RUN", help="another run, whose network judges beside the first")
     parser.add_argument(
-        "--rate",
+        "--weights",
+        nargs=2,
         type=float,
-        default=calibrate.RATE,
-        help="right so often outside the uncertain band (default: %(default)s)",
+        default=[1.0, 1.0],
+        metavar="W",
+        help="of the logits of the two networks in their sum (default: 1 1)",
     )
+    parser.add_argument(
+        "--unseen",
+        nargs="+",
+        help="sources without a picture in training, whose validation split fits temperature and thresholds (default: "
+        "those of the run)",
+    )
+    limits = calibrate.Limits()
+    for name, what in (
+        ("max_unseen_no_signs", "forgeries of each unseen set that get the verdict no_signs"),
+        ("max_false_positive_rate", "real faces of each set that get the verdict likely_fake"),
+        ("max_seen_no_signs", "forgeries of the seen sets, on average, that get the verdict no_signs"),
+    ):
+        parser.add_argument(
+            "--" + name.replace("_", "-"),
+            type=float,
+            default=getattr(limits, name),
+            metavar="SHARE",
+            help=f"at most this share of the {what} (default: %(default)s)",
+        )
     parser.add_argument(
         "--start-share",
         type=float,
@@ -156,7 +179,12 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
         export(
             arguments.run_folder,
             arguments.out,
-            rate=arguments.rate,
+            second=arguments.second,
+            weights=tuple(arguments.weights),
+            unseen=None if arguments.unseen is None else tuple(arguments.unseen),
+            limits=calibrate.Limits(
+                **{field.name: getattr(arguments, field.name) for field in dataclasses.fields(limits)}
+            ),
             start_share=arguments.start_share,
             cache=arguments.cache,
         )
@@ -170,7 +198,18 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "folder", type=Path, metavar="MODEL_FOLDER", help="what export wrote; gets metrics.json, plots and README.md"
     )
-    parser.add_argument("--data", nargs="+", required=True, help="Hub ids or folders; the first is used for robustness")
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        required=True,
+        help="Hub ids or folders that the model was trained on; the first is used for robustness",
+    )
+    parser.add_argument(
+        "--unseen",
+        nargs="+",
+        default=[],
+        help="Hub ids or folders without a picture in training: their validation split is measured first",
+    )
     parser.add_argument("--splits", nargs="+", default=["validation", "test"], help="(default: validation test)")
     parser.add_argument(
         "--streaming", action="store_true", help="read the splits from the Hub without a download of the others"
@@ -181,6 +220,13 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         type=int,
         default=100,
         help="pictures of each class under each corruption, 0: none (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--reencoding",
+        type=int,
+        default=25,
+        help="pictures of each class and unseen set that are re-encoded 1 to 6 times as social networks do, 0: none "
+        "(default: %(default)s)",
     )
     parser.add_argument("--workers", type=int, help="threads (default: one a core)")
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
@@ -195,6 +241,8 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
             arguments.robustness,
             arguments.workers,
             arguments.streaming,
+            arguments.reencoding,
+            tuple(arguments.unseen),
         )
         evaluate(arguments.folder, options, cache=arguments.cache)
         return 0

@@ -26,10 +26,10 @@ from detector.errors import ModelError
 from training import architectures
 from training.data import face_cache, streaming, tables
 from training.data.crops import CropOptions, serving_crops, steps_per_epoch, training_batches
-from training.data.sources import Source
+from training.data.sources import by_role
 from training.distributed import ALONE, Workers
 from training.errors import Interrupted, TrainingError
-from training.evaluation.metrics import mean_by_precision
+from training.evaluation.metrics import auc_against_pooled, mean_by_precision
 from training.files import write, write_model
 from training.options import FitOptions
 
@@ -61,19 +61,19 @@ def fit(
 ) -> Path:
     """Train, and return the path of the best checkpoint (out/best.keras). All `workers` call it with the same.
 
-    Raises TrainingError for data that cannot be used or a folder that already holds a run, Interrupted after Ctrl-C or
-    SIGTERM, once the checkpoint is on disk.
+    The best checkpoint is that of the highest mean AUC of the unseen sets, the fakes of each against the real faces of
+    all of them; without unseen sets, of the validation splits of the data. Raises TrainingError for data that cannot be
+    used or a folder that already holds a run, Interrupted after Ctrl-C or SIGTERM, once the checkpoint is on disk.
     """
     if (out / STATE).exists() and not resume:
         raise TrainingError("The folder already holds a run: add --resume to continue it, or give another --out.")
     if resume and (out / OPTIONS).exists():
         options = read_options(out)
     else:
-        options = dataclasses.replace(options, data=tuple(tables.pinned(text) for text in options.data))
+        pinned = {role: tuple(map(tables.pinned, getattr(options, role))) for role in ("data", "unseen")}
+        options = dataclasses.replace(options, **pinned)
     keras.utils.set_random_seed(options.seed)
-    sources = [Source.parse(text) for text in options.data]
-    if len({source.name for source in sources}) < len(sources):
-        raise TrainingError("Two sources have the same name: rename a folder, since figures go by the name.")
+    sources, unseen_sources = by_role(options.data, options.unseen)
     workers.check(options.batch_size)
     if options.streaming and workers.count > 1:
         raise TrainingError("One process streams: leave out --streaming, or train in one process.")
@@ -82,13 +82,18 @@ def fit(
     with workers.in_turn():  # the others find the faces in the lead's cache
         train = [(opened(s, cache=cache, limit=options.limit), s.weight) for s in sources]
         validation = [load(s, "validation", cache=cache, limit=options.limit) for s in sources]
+        unseen = [load(s, "validation", cache=cache, limit=options.limit) for s in unseen_sources]
     empty = [split.name for split, _ in train if not len(split)]
-    if empty or not sum(map(len, validation)):
+    if empty or not sum(map(len, (*validation, *unseen))):
         raise TrainingError(
             f"No face to {'train on in ' + empty[0] if empty else 'validate on'}: look at the pictures."
         )
+    if unseen and len({target for split in unseen for target in split.targets}) < 2:
+        raise TrainingError("The unseen sets need both real and fake faces, in whichever of them: name more of them.")
     own = (workers.index, workers.count)
-    crops = [(split, serving_crops(split.part(*own), options.size, options.margin)[0]) for split in validation]
+    crops = [
+        (split, serving_crops(split.part(*own), options.size, options.margin)[0]) for split in (*validation, *unseen)
+    ]
 
     per_epoch = steps_per_epoch(train, options.batch_size)
     total = max(1, round(per_epoch * options.epochs))
@@ -106,7 +111,7 @@ def fit(
     going_on = resume and (out / STATE).exists()
     if going_on:
         state = _State(**json.loads((out / STATE).read_text()))
-    faces = [[len(split), split.count()] for split in (*(split for split, _ in train), *validation)]
+    faces = [[len(split), split.count()] for split in (*(split for split, _ in train), *validation, *unseen)]
     workers.agree(json.dumps([dataclasses.asdict(options), faces, dataclasses.asdict(state)]))
     if workers.lead:
         out.mkdir(parents=True, exist_ok=True)
@@ -212,22 +217,29 @@ def _draws(model: keras.Model) -> list[Any]:
 def _validate(
     model: Any, crops: list, options: FitOptions, state: _State, out: Path, board: SummaryWriter, workers: Workers
 ) -> None:
-    row: dict[str, Any] = {"step": state.step, "auc": {}, "accuracy": {}}
-    faces = {}
+    row: dict[str, Any] = {"step": state.step, "auc": {}, "accuracy": {}, "unseen_auc": {}}
+    faces, unseen = {}, {}
+    names_unseen = {source.name for source in by_role(options.data, options.unseen)[1]}
     for split, pictures in crops:
         targets = split.targets
         if not len(targets):
             continue
-        faces[split.name] = len(targets)
         logits = workers.predict(model, pictures, len(targets), options.batch_size)
+        if split.name in names_unseen:
+            unseen[split.name] = (logits, targets)
+            continue
+        faces[split.name] = len(targets)
         row["accuracy"][split.name] = float(((logits > 0) == (targets > 0.5)).mean())
         if 0 < targets.sum() < len(targets):
             row["auc"][split.name] = float(roc_auc_score(targets, logits))
-    figures = row["auc"] or row["accuracy"]
-    mean = mean_by_precision(figures, faces)
+    row["unseen_auc"] = auc_against_pooled(unseen)
+    if row["unseen_auc"]:
+        mean = float(np.mean(list(row["unseen_auc"].values())))
+    else:
+        mean = mean_by_precision(row["auc"] or row["accuracy"], faces)
     row["mean_auc"] = mean
     state.history.append(row)
-    for kind in ("auc", "accuracy"):
+    for kind in ("auc", "accuracy", "unseen_auc"):
         for name, value in row[kind].items():
             board.add_scalar(f"validation/{kind}/{name}", value, state.step)
     log.info("step %d validation %s", state.step, json.dumps(row, default=str))

@@ -29,6 +29,9 @@ class FitOptions:
     data: tuple[str, ...] = _option(
         (DEFAULT_DATA,), "SPEC or SPEC:WEIGHT each: a Hub id, a folder of pictures or parquet"
     )
+    unseen: tuple[str, ...] = _option(
+        (), "sources whose validation split chooses the checkpoint; none of their pictures is trained on"
+    )
     streaming: bool = _option(
         False,
         "read the pictures from the Hub while training, for sets too large to download; their faces are found anew",
@@ -73,7 +76,7 @@ class FitOptions:
             value = getattr(self, option.name)
             if value == option.default:
                 continue
-            if option.name == "data":
+            if option.name in ("data", "unseen"):
                 sources = [Source.parse(text) for text in value]
                 value = [s.place + (f":{s.weight:g}" if s.weight != 1 else "") for s in sources]
             elif option.name == "weights" and value.endswith(".keras"):

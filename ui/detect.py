@@ -11,14 +11,14 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache, save_pil_to_cache
 from PIL import Image
 
-from detector import Detector, ImageError, Result, Verdict, picture
+from detector import Detector, ImageError, Result, Verdict, picture, words
 from detector.heatmap import overlay
 from detector.model_folder.store import ModelFolder
 from ui import boxes, intake, report
 from ui.answer import LIMITS, SHOWN_FACES, cards_html, evidence_html, record_html, verdict_html
 from ui.links import KEPT_SECONDS, Links
 from ui.page import BUSY
-from ui.parts import FACE_WORDS, error_html, lead_html
+from ui.parts import error_html, lead_html
 from ui.theme import icon
 
 log = logging.getLogger(__name__)
@@ -43,9 +43,11 @@ LOOKING = f"""<section class="page panel verdict wait"><div class="top">{icon("w
 </div></section>"""
 
 API_DESCRIPTION = (
-    "Judge every face of one picture. Returns the verdict (likely_fake, uncertain, likely_real or no_face), p_fake "
-    "(the calibrated probability that the most suspicious face was forged, null without a face), the faces, what the "
-    "file says of its origin, warnings, the picture's and the model's checksums, and seconds by stage."
+    "Judge every face of one picture. Returns the verdict (likely_fake, uncertain, no_signs or no_face), p_fake (the "
+    "calibrated probability that the most suspicious face was forged, null without a face), the faces, what the file "
+    "says of its origin, warnings (code and text), the picture's and the model's checksums, and seconds by stage. "
+    "no_signs means that no signs of forgery were found, never that the picture is real: /model tells how many "
+    "forgeries by generators that the model has never seen get it."
 )
 
 
@@ -101,7 +103,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
                 findings: evidence_html(result),
                 record: record_html(result),
                 **reports(result, photo, judge.model, intake.name_of(upload, 1)),
-                **({} if result.verdict is Verdict.NO_FACE else show_faces(result, photo)),
+                **({} if result.verdict is Verdict.NO_FACE else show_faces(result, photo, judge.model)),
             }
         except Exception as error:
             yield {verdict: error_html("This picture could not be judged", intake.sentence_of(error))}
@@ -118,7 +120,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
         """Where no place in the queue was free: `answer` tells of all else itself."""
         return {verdict: error_html("No answer this time", BUSY) if upload else WAITING, **hidden()}
 
-    def show_faces(result: Result, photo: picture.Picture) -> dict[Any, Any]:
+    def show_faces(result: Result, photo: picture.Picture, model: ModelFolder) -> dict[Any, Any]:
         shown = result.faces[:SHOWN_FACES]
         numbers = list(range(1, len(shown) + 1))
         boxed = boxes.draw(photo.pixels, result.faces)
@@ -127,7 +129,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
             marked: gr.Image(keep(boxed), alt_text=_alt(result)),
             which: gr.Radio([(f"Face {n}", n) for n in numbers], value=1, visible=len(shown) > 1),
             compared: pair(shown[0].crop, shown[0].activation),
-            cards: cards_html(result),
+            cards: cards_html(result, model),
             judged: [(face.crop, face.activation) for face in shown],
         }
 
@@ -340,8 +342,8 @@ def _judge(detector: Detector, photo: picture.Picture) -> Result:
 
 
 def _alt(result: Result) -> str:
-    shown = ", ".join(
-        f"face {number} {FACE_WORDS[face.verdict].lower()}" for number, face in enumerate(result.faces[:8], 1)
+    shown = "; ".join(
+        f"face {number}, {words.VERDICTS[face.verdict]}" for number, face in enumerate(result.faces[:8], 1)
     )
     count = len(result.faces)
     return f"Your picture with {count} {'face' if count == 1 else 'faces'} marked: {shown}{'…' if count > 8 else '.'}"

@@ -107,8 +107,10 @@ def write_parquet(
     splits: dict[str, Sequence[tuple[str, str, bytes]]],
     names: Sequence[str] = ("Fake", "Real"),
     label_feature: object | None = None,
+    more: dict[str, Sequence[str]] | None = None,
 ) -> Path:
-    """A folder of one parquet file a split, labels numbered in the order of `names` unless `label_feature` is given."""
+    """A folder of one parquet file a split, labels numbered in the order of `names` unless `label_feature` is given.
+    `more` are further columns of words, as long as each split."""
     folder.mkdir(parents=True, exist_ok=True)
     feature = label_feature or datasets.ClassLabel(names=list(names))
     features = datasets.Features({"image": datasets.Image(), "label": feature})
@@ -117,8 +119,11 @@ def write_parquet(
         table = {
             "image": [{"bytes": content, "path": name} for _, name, content in pictures],
             "label": [_number(label, names) if numbered else label for label, _, _ in pictures],
+            **(more or {}),
         }
-        datasets.Dataset.from_dict(table, features=features).to_parquet(folder / f"{split}-00000-of-00001.parquet")
+        of_more = {name: datasets.Value("string") for name in more or {}}
+        kept = datasets.Dataset.from_dict(table, features=datasets.Features({**features, **of_more}))
+        kept.to_parquet(folder / f"{split}-00000-of-00001.parquet")
     return folder
 
 
@@ -218,6 +223,20 @@ def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return once(tmp_path_factory, "data", make) / "portraits_and_blends"
 
 
+@pytest.fixture(scope="session")
+def unseen_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 10 fakes by two generators and 24 real pictures of two groups, all in the validation split."""
+
+    def make(folder: Path) -> None:
+        more = {
+            "generator": ["one"] * 4 + ["two"] * 6 + [""] * 24,
+            "group": [""] * 10 + ["female"] * 20 + ["male"] * 4,
+        }
+        write_parquet(folder / "elsewhere", {"validation": rows(10, 24, 300)}, more=more)
+
+    return once(tmp_path_factory, "unseen", make) / "elsewhere"
+
+
 FIT = (
     "--architecture sequential-baseline --weights none --input-size 64 --batch-size 8 --learning-rate 0.01 "
     "--corruptions jpeg noise --patience 50 --threads 2 --seed 3"
@@ -280,7 +299,8 @@ def measured_folder(model_folder: Path, small_set: Path, tmp_path_factory: pytes
 
     def make(folder: Path) -> None:
         shutil.copytree(model_folder, folder / "tiny")
-        words = ("evaluate", folder / "tiny", "--data", small_set, "--limit", 6, "--robustness", 2, "--workers", 2)
+        words = ["evaluate", folder / "tiny", "--data", small_set, "--limit", 6, "--robustness", 2]
+        words += ["--reencoding", 1, "--workers", 2]
         assert command_line.main(list(map(str, words))) == 0
 
     return once(tmp_path_factory, "measured", make) / "tiny"

@@ -25,7 +25,7 @@ def as_kept_by_a_data_set(fake: bool, rng: np.random.Generator) -> tuple[np.ndar
 
 
 def traits(pixels: np.ndarray, box: tuple[float, ...]) -> list[float]:
-    """What a file tells without what it shows: its face's size, sharpness, and how the edges of 8 x 8 blocks stand out."""
+    """What a file tells without what it shows: its face's size, sharpness and how 8 x 8 blocks stand out."""
     grey = pixels.astype(np.float32).mean(axis=2)
     across = np.abs(np.diff(grey, axis=1)).mean(axis=0)
     blocks = across[7::8].mean() / max(np.delete(across, np.arange(7, len(across), 8)).mean(), 1e-3)

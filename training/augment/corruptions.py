@@ -61,7 +61,7 @@ def _noise(pixels: np.ndarray, severity: float, rng: np.random.Generator) -> np.
     return _clip(pixels + rng.standard_normal(shape, np.float32) * sigma)
 
 
-def _encoded(pixels: np.ndarray, format_: str, quality: int, **options: int) -> np.ndarray:
+def encoded(pixels: np.ndarray, format_: str, quality: int, **options: int) -> np.ndarray:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format_, quality=quality, **options)
     return np.asarray(Image.open(buffer).convert("RGB"))
@@ -69,11 +69,11 @@ def _encoded(pixels: np.ndarray, format_: str, quality: int, **options: int) -> 
 
 def _jpeg(pixels: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
     quality = round(_step(severity, (80, 65, 50, 35, 20)))
-    return _encoded(pixels, "JPEG", quality, subsampling=int(rng.choice((0, 2), p=(0.2, 0.8))))
+    return encoded(pixels, "JPEG", quality, subsampling=int(rng.choice((0, 2), p=(0.2, 0.8))))
 
 
 def _webp(pixels: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    return _encoded(pixels, "WEBP", round(_step(severity, (80, 65, 50, 35, 20))), method=0)
+    return encoded(pixels, "WEBP", round(_step(severity, (80, 65, 50, 35, 20))), method=0)
 
 
 _FILTERS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.BOX)
@@ -191,12 +191,12 @@ NAMES = tuple(ALTERATIONS)
 
 def web(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """As pictures reach people: half size, JPEG 60 to 80. Smaller than what came in, (H/2, W/2, 3)."""
-    return _encoded(_shrunk(pixels, 2), "JPEG", int(rng.integers(60, 81)))
+    return encoded(_shrunk(pixels, 2), "JPEG", int(rng.integers(60, 81)))
 
 
 def hard(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """As pictures look when passed on many times: quarter size, JPEG 40. (H/4, W/4, 3)."""
-    return _encoded(_shrunk(pixels, 4), "JPEG", 40)
+    return encoded(_shrunk(pixels, 4), "JPEG", 40)
 
 
 def web_measured(pixels: np.ndarray, index: int) -> np.ndarray:

@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 
 from detector import finder, picture
 from detector.errors import ImageError
+from detector.model_folder.schema import Generator
 from detector.result import Face as JudgedFace
 from training.data import tables
-from training.data.sources import Source
+from training.data.sources import Source, generator
 from training.files import whole
 
 AnyFace = TypeVar("AnyFace", finder.FoundFace, JudgedFace)
@@ -61,6 +62,19 @@ class Split:
     def pixels(self, face: Face) -> np.ndarray:
         """The whole picture that `face` is in, uint8 RGB (H, W, 3)."""
         return picture.read(self.file(face.index)).pixels
+
+    def column(self, name: str) -> np.ndarray:
+        """What the column `name` says of each row, str (rows,); "" where it says nothing or is not there."""
+        if name not in (self.rows.column_names or ()):
+            return np.full(len(self.rows), "")
+        return np.array([str(value or "") for value in self.rows[name]])
+
+    def generators(self, source: Source) -> tuple[Generator, ...]:
+        """What made its fakes: as the column `generator` says, else as is known of the source."""
+        names = np.unique(self.column("generator")[self.labels > 0.5])
+        named = tuple(generator(str(name)) for name in names if name)
+        known = source.generator if (self.labels > 0.5).any() else None
+        return named or ((known,) if known else ())
 
     def part(self, index: int, count: int) -> "Split":
         """Every `count`th face, from `index` on."""

@@ -11,6 +11,7 @@ from huggingface_hub import HfApi, RepoCard
 from packaging.specifiers import SpecifierSet
 
 from detector.model_folder import hub, store
+from detector.result import ModelSource
 from training.errors import TrainingError
 from training.hub import push, retries
 
@@ -37,7 +38,7 @@ def publish_space(
     variables = {}
     if model is not None:
         info = store.load(model, revision).info
-        if info.source != "hub" or info.note:
+        if info.source is not ModelSource.HUB or info.note:
             raise TrainingError(info.note or f"{model} is a folder here: name a model that is on the Hub.")
         name = hub.parse(model)
         variables = {"DETECTOR_MODEL": info.repo, "DETECTOR_REVISION": revision or name[1] or "main"}
