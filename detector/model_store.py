@@ -10,8 +10,8 @@ from typing import Any
 
 from detector import hub
 from detector.errors import ModelError
-from detector.provenance import excerpt
 from detector.result import ModelInfo
+from detector.text import excerpt
 from detector.verdict import Calibration
 
 FORMAT_VERSION = 1

@@ -17,8 +17,10 @@ import c2pa
 import pytest
 from PIL import Image, PngImagePlugin
 
-from detector import provenance
-from detector.provenance import Finding, excerpt, read
+from detector.provenance import Finding, read
+from detector.provenance.c2pa import _judge_credentials
+from detector.provenance.programs import FACE_EDITORS
+from detector.text import excerpt
 from tests import credentials
 
 SUGGESTIONS = {"ai_made", "edited", "camera", "neutral"}
@@ -290,10 +292,10 @@ def test_an_expired_certificate_leaves_the_claim_whole(sign):
     store["validation_state"] = "Invalid"
     failures = store["validation_results"]["activeManifest"]["failure"]
     failures.append({"code": "signingCredential.expired"})
-    finding = provenance._judge_credentials(store)
+    finding = _judge_credentials(store)
     assert finding.suggests == "ai_made" and "the certificate has run out" in finding.meaning
     failures.append({"code": "signingCredential.revoked"})
-    assert provenance._judge_credentials(store).suggests == "neutral"
+    assert _judge_credentials(store).suggests == "neutral"
 
 
 def test_without_a_proof_of_the_pixels_nothing_is_believed(sign):
@@ -301,7 +303,7 @@ def test_without_a_proof_of_the_pixels_nothing_is_believed(sign):
         store = json.loads(reader.json())
     active = store["validation_results"]["activeManifest"]
     active["success"] = [s for s in active["success"] if s["code"] != "assertion.dataHash.match"]
-    assert provenance._judge_credentials(store).suggests == "neutral"
+    assert _judge_credentials(store).suggests == "neutral"
 
 
 def test_a_signer_on_the_trusted_list_is_told_apart(sign):
@@ -310,7 +312,7 @@ def test_a_signer_on_the_trusted_list_is_told_apart(sign):
     active = store["validation_results"]["activeManifest"]
     active["failure"] = store["validation_status"] = []
     active["success"].append({"code": "signingCredential.trusted"})
-    assert "on a trusted list" in provenance._judge_credentials(store).meaning
+    assert "on a trusted list" in _judge_credentials(store).meaning
 
 
 def test_nothing_is_fetched(sign):
@@ -611,7 +613,7 @@ def test_a_comment_of_a_jpeg_or_gif():
 def test_editors(software, name):
     finding = only(save(exif=exif({0x0131: software})), "JPEG")
     assert (finding.source, finding.suggests) == ("Editor's mark", "edited") and f"by {name}:" in finding.summary
-    assert ("can change faces" in finding.meaning) == (name in provenance.FACE_EDITORS)
+    assert ("can change faces" in finding.meaning) == (name in FACE_EDITORS)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import gradio as gr
 
 from detector import Detector
 from detector.model_store import ModelFolder
-from detector.provenance import excerpt
+from detector.text import excerpt
 from ui import charts, figures, intake, snippets
 from ui.answer import LIMITS
 from ui.parts import lead_html, panel_html, table_html

@@ -1,0 +1,221 @@
+"""Content Credentials (C2PA): what a signed manifest says of the picture, and whether that can be believed."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from detector.provenance.containers import Metadata
+from detector.provenance.finding import CONTENT_CREDENTIALS, Finding
+from detector.provenance.source_type import SAYINGS, source_type
+from detector.provenance.untrusted import MAX_TEXT, as_dict, as_list
+from detector.provenance.xmp import NS_DCTERMS
+from detector.text import excerpt
+
+log = logging.getLogger(__name__)
+
+MIME = {
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "AVIF": "image/avif",
+    "GIF": "image/gif",
+    "TIFF": "image/tiff",
+    "HEIF": "image/heic",
+}
+
+C2PA_SETTINGS: dict[str, Any] = {
+    "version": 1,
+    "verify": {"verify_after_reading": True, "verify_trust": True, "remote_manifest_fetch": False, "ocsp_fetch": False},
+    "core": {"allowed_network_hosts": [], "decode_identity_assertions": False},
+}
+
+# Failures that leave the picture and its claim whole, and only the signer unproven. The library calls a picture
+# "Invalid" once the certificate of its signer has run out, so its own word is not taken.
+UNPROVEN = ("signingCredential.untrusted", "signingCredential.expired", "claimSignature.outsideValidity", "timeStamp.")
+BOUND = ("assertion.dataHash.match", "assertion.bmffHash.match", "assertion.boxesHash.match")
+DAMAGED = ("Assertion", "AssertionNotFound", "Decoding", "Manifest", "Signature", "Verify")
+MAX_MANIFESTS = 200
+MAX_READS = 80_000  # by the native library, whose time grows with the square of the boxes: large PNGs take 40,000
+EDIT_ACTIONS = frozenset(
+    "c2pa." + name
+    for name in "edited color_adjustments adjustedColor changedSpeed cropped deleted drawing enhanced filtered "
+    "orientation placed removed resized resized.proportional dubbed addedText".split()
+)
+
+
+def content_credentials(metadata: Metadata) -> list[Finding]:
+    mime = MIME.get(metadata.container)
+    # Every embedded manifest store bears this label: without it, or the address of one elsewhere, spare the library.
+    if mime is None or (b"c2pa" not in metadata.data and (NS_DCTERMS, "provenance") not in metadata.xmp):
+        return []
+    try:
+        import c2pa  # late: a native library of 23 MB that few pictures need
+    except Exception as error:  # absent, or not made for this machine
+        log.warning("Content Credentials are not read, c2pa cannot be loaded: %r", error)
+        return []
+    try:
+        # A context of its own for every picture: sharing one between threads or over a fork is refused.
+        with c2pa.Context.from_dict(C2PA_SETTINGS) as context:
+            reader = c2pa.Reader.try_create(mime, _Bounded(metadata.data), None, context)
+            if reader is None:
+                return []
+            with reader:
+                text = reader.json()
+    except c2pa.C2paError as error:
+        return _unreadable_credentials(c2pa.C2paError, error)
+    if len(text) > 8 * MAX_TEXT:
+        raise ValueError("the manifest store is longer than the limit")
+    return [_judge_credentials(json.loads(text))]
+
+
+class _Bounded(io.BytesIO):
+    """A file that ends in an error after MAX_READS, so that no layout of it can keep the library busy for long."""
+
+    reads = 0
+
+    def _count(self) -> None:
+        self.reads += 1
+        if self.reads > MAX_READS:
+            raise OSError("too many reads")
+
+    def readinto(self, buffer: Any) -> int:
+        self._count()
+        return super().readinto(buffer)
+
+    def read(self, size: int | None = -1) -> bytes:
+        self._count()
+        return super().read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._count()
+        return super().seek(offset, whence)
+
+
+def _unreadable_credentials(base: type[Exception], error: Exception) -> list[Finding]:
+    log.info("Content Credentials: %s", excerpt(error, 300))
+    if str(error).startswith("Remote: must fetch"):
+        return [
+            Finding(
+                CONTENT_CREDENTIALS,
+                "The file says that its Content Credentials are kept on a web site.",
+                "They were not fetched, since a picture is checked here without asking anyone, so this tells nothing.",
+                "neutral",
+            )
+        ]
+    if isinstance(error, tuple(getattr(base, name) for name in DAMAGED)):
+        return [_broken("Content Credentials are attached, but they are damaged and cannot be read.")]
+    return []
+
+
+def _broken(summary: str) -> Finding:
+    return Finding(
+        CONTENT_CREDENTIALS,
+        summary,
+        "Nothing that they say can be believed; ordinary programs that resave a picture break them too, "
+        "so this alone is no sign of a forgery.",
+        "neutral",
+    )
+
+
+def _judge_credentials(store: dict[str, Any]) -> Finding:
+    results = as_dict(store.get("validation_results"))
+    active = as_dict(results.get("activeManifest"))
+    succeeded = _codes(active.get("success"))
+    failed = _codes(active.get("failure")) | _codes(store.get("validation_status"))
+    for delta in as_list(results.get("ingredientDeltas")):
+        failed |= _codes(as_dict(as_dict(delta).get("validationDeltas")).get("failure"))
+    whole = "claimSignature.validated" in succeeded and not succeeded.isdisjoint(BOUND)
+    if not whole or any(not code.startswith(UNPROVEN) for code in failed):
+        log.info("Content Credentials fail: %s", excerpt(sorted(failed), 300))
+        if any(code.endswith(".mismatch") for code in failed):
+            return _broken("Content Credentials are attached, but they are broken: they no longer match this picture.")
+        return _broken("Content Credentials are attached, but they are not valid: their signature cannot be accepted.")
+
+    manifests = as_dict(store.get("manifests"))
+    manifest = as_dict(manifests.get(str(store.get("active_manifest"))))
+    sayings, tools = _history(manifests, manifest)
+    signature = as_dict(manifest.get("signature_info"))
+    signer = excerpt(signature.get("issuer") or signature.get("common_name") or "", 60)
+    generators = as_list(manifest.get("claim_generator_info")) or [{"name": manifest.get("claim_generator") or ""}]
+    generator = excerpt(as_dict(generators[0]).get("name") or "", 60)
+    said = [words for key, (words, _) in reversed(SAYINGS.items()) if key in sayings]
+    statement = f"the picture {' and '.join(said)}" if said else "nothing of how the picture was made"
+    details = [("signed by", signer), ("written with", generator), ("tool:", tools[0] if tools else "")]
+    named = ", ".join(f"{role} “{name}”" for role, name in details if name)
+    if "signingCredential.trusted" in succeeded and not failed:
+        meaning = "The picture is unchanged since it was signed, by a signer on a trusted list."
+    else:
+        expired = "signingCredential.expired" in failed
+        reason = "the certificate has run out" if expired else "no list of trusted signers is used"
+        meaning = (
+            "The picture is unchanged since it was signed, but who signed it is not verifiable here "
+            f"({reason}), and anyone can sign under any name."
+        )
+    suggests = next((suggests for key, (_, suggests) in SAYINGS.items() if key in sayings), "neutral")
+    summary = f"Intact Content Credentials say {statement}{f' ({named})' if named else ''}."
+    return Finding(CONTENT_CREDENTIALS, summary, meaning, suggests)
+
+
+def _history(manifests: dict[str, Any], manifest: dict[str, Any]) -> tuple[set[str], list[str]]:
+    """What a manifest and those of the pictures that it was made from say, and the tools named for what AI did."""
+    sayings: set[str] = set()
+    tools: list[str] = []
+    seen: set[str] = set()
+    queue: list[tuple[dict[str, Any], bool]] = [(manifest, True)]  # (manifest, is it of this picture or only of a part)
+    while queue and len(seen) < MAX_MANIFESTS:
+        manifest, own = queue.pop(0)
+        for saying, tool in _statements(manifest):
+            if not own:  # a photograph or a retouched picture put into this one says nothing of the whole
+                saying = "ai_edit" if saying in ("ai", "ai_edit") else "edit"
+            sayings.add(saying)
+            if tool and saying in ("ai", "ai_edit"):
+                tools.append(excerpt(tool, 60))
+        for ingredient in as_list(manifest.get("ingredients"))[:MAX_MANIFESTS]:
+            ingredient = as_dict(ingredient)
+            label = ingredient.get("active_manifest")
+            relationship = ingredient.get("relationship")
+            if isinstance(label, str) and label not in seen and relationship in ("parentOf", "componentOf"):
+                seen.add(label)
+                failed = _codes(ingredient.get("validation_status"))
+                failed |= _codes(
+                    as_dict(as_dict(ingredient.get("validation_results")).get("activeManifest")).get("failure")
+                )
+                if all(code.startswith(UNPROVEN) for code in failed):
+                    queue.append((as_dict(manifests.get(label)), own and relationship == "parentOf"))
+    if "ai" in sayings:
+        sayings.discard("ai_edit")
+    if sayings & {"ai", "algorithm", "ai_edit", "synthetic_edit"}:
+        sayings.discard("edit")  # said already; a generator's own steps (a watermark, a resize) are no edits to a photo
+    return sayings, tools
+
+
+def _statements(manifest: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for assertion in as_list(manifest.get("assertions"))[:1000]:
+        assertion = as_dict(assertion)
+        label, data = str(assertion.get("label")), as_dict(assertion.get("data"))
+        if label.startswith("c2pa.actions"):
+            for action in as_list(data.get("actions"))[:1000]:
+                yield from _action_statements(as_dict(action))
+        elif label.startswith(("stds.iptc", "c2pa.metadata", "cawg.metadata")):
+            for key, value in data.items():
+                if key.lower().endswith("digitalsourcetype") and (saying := source_type(value)):
+                    yield saying, ""
+
+
+def _action_statements(action: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    name, agent = action.get("action"), action.get("softwareAgent")
+    agent = agent.get("name") if isinstance(agent, dict) else agent
+    saying = source_type(action.get("digitalSourceType"))
+    if saying == "ai" and name != "c2pa.created":
+        saying = "ai_edit"  # a step within the picture, such as a generative fill
+    if saying:
+        yield saying, agent if isinstance(agent, str) else ""
+    if name in EDIT_ACTIONS:
+        yield "edit", ""
+
+
+def _codes(statuses: object) -> set[str]:
+    return {str(as_dict(status).get("code")) for status in as_list(statuses)}
