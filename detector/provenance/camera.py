@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from detector.provenance.containers import Metadata
-from detector.provenance.finding import CAMERA_EXIF, Finding
+from detector.provenance.finding import CAMERA_EXIF, Finding, Suggests
 from detector.provenance.programs import GENERATORS, named
 from detector.text import excerpt
 
@@ -28,5 +28,5 @@ def camera_fields(metadata: Metadata) -> Iterator[Finding]:
         f"The file carries the fields that a camera writes: {camera}{on}, with {len(shot)} of {len(SHOT_FIELDS)} "
         "details of the shot.",
         "EXIF is easily forged or copied from another picture, and it stays when a photograph is changed afterwards.",
-        "camera",
+        Suggests.CAMERA,
     )

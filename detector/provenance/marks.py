@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from detector.provenance.containers import Metadata
-from detector.provenance.finding import EDITOR_MARK, GENERATOR_MARK, Finding
+from detector.provenance.finding import EDITOR_MARK, GENERATOR_MARK, Finding, Suggests
 from detector.provenance.programs import EDITORS, FACE_EDITORS, GENERATING_NODE, GENERATORS, MARK_KEYS, UUID, named
 from detector.provenance.untrusted import as_dict, ends, parse_json
 from detector.provenance.xmp import NS_DC, NS_EXIF, NS_TIFF, NS_XMP
@@ -31,7 +31,7 @@ def generators(metadata: Metadata) -> Iterator[Finding]:
             f"The file bears the mark of {name}, a generator of pictures: {evidence}.",
             "The program or a copy of its fields wrote this; such marks are unsigned, can be forged, and do not tell "
             "how much of the picture is generated.",
-            "ai_made",
+            Suggests.AI_MADE,
         )
     for name, evidence in untold.items():
         if name not in found:
@@ -39,7 +39,7 @@ def generators(metadata: Metadata) -> Iterator[Finding]:
                 GENERATOR_MARK,
                 f"The file went through {name}: {evidence}, but none of the steps in it is known to generate pictures.",
                 "Such programs also resize and convert ordinary photographs, so this tells little.",
-                "neutral",
+                Suggests.NEUTRAL,
             )
 
 
@@ -57,7 +57,7 @@ def editors(metadata: Metadata) -> Iterator[Finding]:
             meaning = (
                 "Most published photographs pass through such a program, and the file does not tell what was changed."
             )
-        yield Finding(EDITOR_MARK, f"The file was saved by {name}: {evidence}.", meaning, "edited")
+        yield Finding(EDITOR_MARK, f"The file was saved by {name}: {evidence}.", meaning, Suggests.EDITED)
 
 
 def _program_fields(metadata: Metadata) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,8 @@
 
 import re
 
+from detector.provenance.finding import Suggests
+
 # IPTC's and C2PA's "digital source type" -> what it says of the picture.
 SOURCE_TYPES = {
     "trainedalgorithmicmedia": "ai",
@@ -22,12 +24,12 @@ SOURCE_TYPES = {
 
 # What is said -> words and what they suggest; what matters most first.
 SAYINGS = {
-    "ai": ("was made by generative AI", "ai_made"),
-    "algorithm": ("was made by a computer program alone, without a camera", "ai_made"),
-    "ai_edit": ("was edited with generative AI, or holds parts made by it", "edited"),
-    "synthetic_edit": ("was put together with synthetic parts", "edited"),
-    "edit": ("was edited", "edited"),
-    "camera": ("was taken with a camera", "camera"),
+    "ai": ("was made by generative AI", Suggests.AI_MADE),
+    "algorithm": ("was made by a computer program alone, without a camera", Suggests.AI_MADE),
+    "ai_edit": ("was edited with generative AI, or holds parts made by it", Suggests.EDITED),
+    "synthetic_edit": ("was put together with synthetic parts", Suggests.EDITED),
+    "edit": ("was edited", Suggests.EDITED),
+    "camera": ("was taken with a camera", Suggests.CAMERA),
 }
 
 

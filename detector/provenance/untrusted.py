@@ -27,10 +27,13 @@ def as_list(value: object) -> list[Any]:
 
 def decode(value: bytes | str) -> str:
     """Text in UTF-8, or else Latin-1, without what writers pad it with."""
-    try:
-        text = value if isinstance(value, str) else value.decode("utf-8")
-    except UnicodeDecodeError:
-        text = str(value, "latin-1")
+    if isinstance(value, bytes):
+        try:
+            text = value.decode("utf-8")
+        except UnicodeDecodeError:
+            text = value.decode("latin-1")
+    else:
+        text = value
     return text.strip("\0 \r\n\t")
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from detector.provenance.containers import Metadata
-from detector.provenance.finding import AIGC_LABEL, XMP_IPTC, Finding
+from detector.provenance.finding import AIGC_LABEL, XMP_IPTC, Finding, Suggests
 from detector.provenance.programs import GENERATORS, MADE_WITH, named
 from detector.provenance.source_type import SAYINGS, source_type
 from detector.provenance.untrusted import as_dict, parse_json
@@ -66,5 +66,5 @@ def aigc_labels(metadata: Metadata) -> Iterator[Finding]:
         else:
             doubt = "possibly" if kind == "2" else "suspected to be"
             summary = f"China's AIGC label says that the picture is {doubt} AI-made{by}."
-        yield Finding(AIGC_LABEL, summary, UNSIGNED, "ai_made" if kind == "1" else "neutral")
+        yield Finding(AIGC_LABEL, summary, UNSIGNED, Suggests.AI_MADE if kind == "1" else Suggests.NEUTRAL)
         return
