@@ -76,7 +76,7 @@ class Result:
             "verdict": str(self.verdict),
             "p_fake": None if self.p_fake is None else round(self.p_fake, 6),
             "faces": [face.to_dict() for face in self.faces],
-            "provenance": [asdict(finding) for finding in self.provenance],
+            "provenance": [finding.to_dict() for finding in self.provenance],
             "warnings": list(self.warnings),
             "picture": asdict(self.picture),
             "model": asdict(self.model),

@@ -1,7 +1,8 @@
 """What was found, and the words for it."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 CONTENT_CREDENTIALS = "Content Credentials (C2PA)"
 CAMERA_EXIF = "Camera EXIF"
@@ -62,3 +63,11 @@ class Finding:
     suggests: Suggests
     signature: Signature | None = None
     trust_list: ListUsed | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types only, ready for JSON."""
+        return asdict(self, dict_factory=_plain)
+
+
+def _plain(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: str(value) if isinstance(value, StrEnum) else value for name, value in fields}
