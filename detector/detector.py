@@ -35,11 +35,11 @@ class Detector:
     """Judges pictures with one model. Thread-safe; make it with `Detector.load()`."""
 
     def __init__(self, folder: store.ModelFolder, threads: int | None = None) -> None:
+        self._trust = provenance.from_environment()
         threads = threads or min(os.cpu_count() or 1, 4)
         self._folder = folder
         self._classifier = Classifier(folder.model, folder.input_size, threads)
         self._finder = faces.FaceFinder(threads)
-        self._trust = provenance.from_environment()
         self._busy, self._lock = 0, threading.Lock()
 
     @classmethod

@@ -63,7 +63,7 @@ def content_credentials(metadata: Metadata, trust: TrustSource | None = None) ->
         log.warning("Content Credentials are not read, c2pa cannot be loaded: %r", error)
         return []
     trusted = trust.current() if trust else None
-    settings = C2PA_SETTINGS | ({"trust": {"anchors": trusted.anchors}} if trusted else {})
+    settings = C2PA_SETTINGS | ({"trust": trusted.settings} if trusted else {})
     try:
         # A context of its own for every picture: sharing one between threads or over a fork is refused.
         with c2pa.Context.from_dict(settings) as context:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from detector import files
 from detector.errors import SettingError
@@ -49,10 +49,11 @@ class TrustList:
     time_stamps: str = ""
 
     @property
-    def anchors(self) -> list[dict[str, str]]:
-        """For c2pa's settings, `trust.anchors`."""
+    def settings(self) -> dict[str, Any]:
+        """c2pa's settings under `trust`."""
         kinds = ((self.signers, SIGNERS, "manifest"), (self.time_stamps, TIME_STAMPS, "tsa"))
-        return [{"trust_anchors": pem, "trust_uri": uri, "trust_kind": kind} for pem, uri, kind in kinds if pem]
+        anchors = [{"trust_anchors": pem, "trust_uri": uri, "trust_kind": kind} for pem, uri, kind in kinds if pem]
+        return {"anchors": anchors}
 
 
 class TrustSource(Protocol):
@@ -154,15 +155,14 @@ class FetchedList:
             with self._kept.open("rb") as file:
                 kept = json.loads(file.read(4 * MAX_BYTES))
             if kept["addresses"] == self._addresses:
-                self._take(kept["fetched"], [pem.encode() for pem in kept["lists"]])
+                self._take(kept["fetched"], [parse(pem.encode()) for pem in kept["lists"]])
         except FileNotFoundError:
             pass
         except Exception as error:  # anything may stand in a file
             log.warning("The kept trust list is not usable: %r", error)
 
-    def _take(self, fetched: float, lists: Sequence[bytes]) -> None:
-        """Raises ValueError, and keeps the list before, for what is no list."""
-        signers, *others = (parse(pem) for pem in lists)
+    def _take(self, fetched: float, lists: Sequence[list[str]]) -> None:
+        signers, *others = lists
         # c2pa believes an authority of either kind to be a signer's, and names any of the lists that hold it: an
         # authority that is on both counts as a signer's only.
         time_stamps = [pem for other in others for pem in other if pem not in signers]
@@ -189,15 +189,16 @@ class FetchedList:
         self._keep(self._marker, b"")
         try:
             end = time.monotonic() + FETCHED_WITHIN
-            lists = [_get(address, end) for address in self._addresses]
+            lists = [parse(_get(address, end)) for address in self._addresses]
             fetched = time.time()
             with self._lock:
                 self._take(fetched, lists)
         except Exception as error:
-            log.warning("The trust list could not be fetched, the next attempt is in %.0f s: %r", RETRY, error)
+            log.warning(
+                "The trust list could not be fetched, and is tried again in %.0f minutes: %r", RETRY / 60, error
+            )
             return
-        texts = ["\n".join(parse(pem)) for pem in lists]
-        content = {"addresses": self._addresses, "fetched": fetched, "lists": texts}
+        content = {"addresses": self._addresses, "fetched": fetched, "lists": ["\n".join(pem) for pem in lists]}
         self._keep(self._kept, json.dumps(content).encode())
 
     def _keep(self, path: Path | None, content: bytes) -> None:
