@@ -44,7 +44,8 @@ address, in memory, for as long as your pictures of the last minutes are counted
 <dt>What is logged</dt><dd>How many pictures and faces were judged, and how long it took. No picture, no file name, no
 score.</dd>
 <dt>Who else learns of it</dt><dd>Nobody: no analytics, no fonts or scripts from elsewhere, and no picture is used for
-training. Where a host such as Hugging Face runs this page, it carries the traffic, as for any website.</dd></dl>""",
+training. The list of trusted signers of Content Credentials is fetched once a day, and nothing of a picture goes with
+the request. Where a host such as Hugging Face runs this page, it carries the traffic, as for any website.</dd></dl>""",
 )
 
 API_DESCRIPTION = (
