@@ -191,7 +191,7 @@ def _in_words(used: ListUsed) -> str:
     """The list with its date, to follow "on"."""
     name = "the C2PA trust list" if used.owner is ListOwner.C2PA else "the trust list set up here"
     day = date.fromisoformat(used.date)
-    return f"{name} (of {day.day} {day:%B %Y})"
+    return f"{name} of {day.day} {day:%B %Y}"
 
 
 def _is_trusted(status: object) -> bool:

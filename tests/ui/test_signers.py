@@ -81,7 +81,7 @@ def test_the_page_says_who_signed(
     tag.wait_for()
     assert tag.inner_text() == words and overflow(page) <= 0
     said = page.locator("#evidence").inner_text()
-    assert ("by a signer on the trust list set up here (of " in said) == (code == "trusted")
+    assert ("by a signer on the trust list set up here of " in said) == (code == "trusted")
     assert ("signed by “Example Pictures”" in said) == (code == "trusted")
 
 

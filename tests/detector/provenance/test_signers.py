@@ -53,7 +53,7 @@ def test_a_signer_on_the_list(authority):
     finding = only(sign(authority.signer()), Listed(authority))
     assert (finding.signature, finding.trust_list) == (Signature.TRUSTED, USED)
     assert "signed by “Example bPictures/b”" in finding.summary
-    assert "by a signer on the C2PA trust list (of 13 August 2026)" in finding.meaning
+    assert "by a signer on the C2PA trust list of 13 August 2026" in finding.meaning
     assert "not for what they say" in finding.meaning and "not verifiable" not in finding.meaning
 
 
@@ -61,7 +61,7 @@ def test_a_signer_that_is_not_on_the_list(authority, other):
     finding = only(sign(authority.signer()), Listed(other))
     assert (finding.signature, finding.trust_list) == (Signature.UNKNOWN, USED)
     assert "signed under the name “Example bPictures/b”" in finding.summary
-    assert "not on the C2PA trust list (of 13 August 2026)" in finding.meaning
+    assert "not on the C2PA trust list of 13 August 2026" in finding.meaning
     assert "anyone can sign under any name" in finding.meaning
 
 
