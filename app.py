@@ -16,6 +16,7 @@ from typing import Any
 import gradio as gr
 
 from detector import Detector, ModelError, options
+from detector.errors import SettingError
 from detector.model_folder import store
 from detector.model_folder.hub import is_commit
 from detector.result import ModelSource
@@ -143,9 +144,10 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("ui").setLevel(logging.INFO)
     logging.getLogger("detector").setLevel(logging.ERROR)  # its warnings may quote a visitor's file
+    logging.getLogger("detector.provenance.trust_list").setLevel(logging.WARNING)  # and these never do
     try:
         _detector.load(given.model)  # at start, not with the first visitor
-    except ModelError as error:
+    except (ModelError, SettingError) as error:
         print(error, file=sys.stderr)
         return 2
     info = _detector().model.info

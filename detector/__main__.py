@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from detector import Detector, ImageError, ModelError, Result, Verdict, options, words
+from detector.errors import SettingError
 from detector.files import refusal, whole
 from detector.heatmap import overlay
 from detector.model_folder.schema import Metrics
@@ -46,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
             print(detector.model.info.note, file=sys.stderr)
         if arguments.heatmaps:
             arguments.heatmaps.mkdir(parents=True, exist_ok=True)
-    except ModelError as error:
+    except (ModelError, SettingError) as error:
         print(error, file=sys.stderr)
         return 2
     except OSError:

@@ -36,6 +36,7 @@ class Detector:
     """Judges pictures with one model. Thread-safe; make it with `Detector.load()`."""
 
     def __init__(self, folder: store.ModelFolder, threads: int | None = None) -> None:
+        self._trust = provenance.from_environment()
         threads = threads or min(os.cpu_count() or 1, 4)
         self._folder = folder
         self._classifier = Classifier(folder.networks[0].model, folder.networks[0].config.input_size, threads)
@@ -59,7 +60,8 @@ class Detector:
         so, unless `refresh` asks for the Hub's own. With `or_bundled` the bundled model, again with a note, also stands
         in for one that cannot be used. `threads` is how many cores a picture may use that is judged alone; by default
         all, at most four.
-        Raises ModelError; see detector.model_folder.store.load.
+        Raises ModelError, see detector.model_folder.store.load, and SettingError where the environment variable
+        DETECTOR_TRUST_LIST says nothing usable.
         """
         try:
             return cls(store.load(model, revision, refresh=refresh), threads)
@@ -171,7 +173,7 @@ class Detector:
     def _look(self, source: picture.Source, max_pixels: int, max_bytes: int, min_face: int) -> _Seen:
         read = picture.read(source, max_pixels=max_pixels, max_bytes=max_bytes)
         times = [time.perf_counter()]
-        findings = provenance.read(read.data, read.format)
+        findings = provenance.read(read.data, read.format, self._trust)
         times.append(time.perf_counter())
         with self._alone() as alone:
             found = self._finder.find(read.pixels, min_face=min_face, alone=alone)

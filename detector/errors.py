@@ -7,3 +7,7 @@ class ImageError(ValueError):
 
 class ModelError(RuntimeError):
     """A model folder that cannot be used. `str(error)` says what was wrong with it and what to do."""
+
+
+class SettingError(ValueError):
+    """An environment variable that says nothing usable. `str(error)` says which one, and what it may be."""

@@ -104,7 +104,7 @@ class Result:
             "verdict": str(self.verdict),
             "p_fake": None if self.p_fake is None else round(self.p_fake, 6),
             "faces": [face.to_dict() for face in self.faces],
-            "provenance": [_plain(finding) for finding in self.provenance],
+            "provenance": [finding.to_dict() for finding in self.provenance],
             "warnings": [_plain(warning) for warning in self.warnings],
             "picture": asdict(self.picture),
             "model": _plain(self.model),
@@ -112,6 +112,6 @@ class Result:
         }
 
 
-def _plain(record: Warning | Finding | ModelInfo) -> dict[str, Any]:
+def _plain(record: Warning | ModelInfo) -> dict[str, Any]:
     """The fields of `record`, a member of an enum as its value."""
     return {key: str(value) if isinstance(value, StrEnum) else value for key, value in asdict(record).items()}

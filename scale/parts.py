@@ -24,7 +24,10 @@ _FACE = pa.struct(
     [("box", pa.list_(pa.int32())), ("score", pa.float64()), ("p_fake", pa.float64()), ("verdict", pa.string())]
 )
 _WARNING = pa.struct([(name, pa.string()) for name in ("code", "text")])
-_FINDING = pa.struct([(name, pa.string()) for name in ("source", "summary", "meaning", "suggests")])
+_FINDING = pa.struct(
+    [(name, pa.string()) for name in ("source", "summary", "meaning", "suggests", "signature")]
+    + [("trust_list", pa.struct([("owner", pa.string()), ("date", pa.string())]))]
+)
 SCHEMA = pa.schema(
     [
         pa.field("file", pa.string(), nullable=False),

@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from detector.errors import ModelError
+from detector.errors import ModelError, SettingError
 from training.distributed import STRATEGIES, Place, joined
 from training.errors import Interrupted, TrainingError
 from training.files import refusal
@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         return arguments.run(arguments)
-    except (TrainingError, ModelError) as error:
+    except (TrainingError, ModelError, SettingError) as error:
         print(error, file=sys.stderr)
         return 2
     except Interrupted as stopped:

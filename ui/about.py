@@ -14,7 +14,7 @@ from detector import Detector
 from detector.model_folder.schema import CalibrationLimits, Counts
 from detector.model_folder.stated import no_signs_shares
 from detector.model_folder.store import ModelFolder
-from detector.provenance import excerpt
+from detector.text import excerpt
 from ui import charts, curves, figures, intake, snippets
 from ui.answer import LIMITS
 from ui.parts import lead_html, panel_html, table_html
@@ -47,7 +47,8 @@ address, in memory, for as long as your pictures of the last minutes are counted
 <dt>What is logged</dt><dd>How many pictures and faces were judged, and how long it took. No picture, no file name, no
 score.</dd>
 <dt>Who else learns of it</dt><dd>Nobody: no analytics, no fonts or scripts from elsewhere, and no picture is used for
-training. Where a host such as Hugging Face runs this page, it carries the traffic, as for any website.</dd></dl>""",
+training. The list of trusted signers of Content Credentials is fetched once a day, and nothing of a picture goes with
+the request. Where a host such as Hugging Face runs this page, it carries the traffic, as for any website.</dd></dl>""",
 )
 
 API_DESCRIPTION = (

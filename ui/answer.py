@@ -7,6 +7,7 @@ from html import escape
 
 from detector import Face, Result, Verdict, heatmap, words
 from detector.model_folder.store import ModelFolder
+from detector.provenance import Finding, ListOwner, Signature
 from detector.verdict import Calibration
 from ui.parts import facts_html, picture_html, score_words
 from ui.theme import TONES, icon
@@ -19,6 +20,16 @@ _SUGGESTS = {
     "camera": "Points to a camera",
     "neutral": "Tells little",
 }
+_SIGNATURES = {
+    Signature.TRUSTED: "Signer on {list}",
+    Signature.UNKNOWN: "Signer unknown",
+    Signature.UNCHECKED: "Signer not checked",
+    Signature.EXPIRED: "Certificate has run out",
+    Signature.REVOKED: "Certificate revoked",
+    Signature.CHANGED: "Changed after signing",
+    Signature.INVALID: "Signature not valid",
+}
+_LISTS = {ListOwner.C2PA: "the C2PA trust list", ListOwner.ADMINISTRATOR: "the trust list set up here"}
 
 LIMITS = """<section class="page panel limits" aria-label="What this cannot tell"><h2>What this cannot tell</h2><ul>
 <li>Whether the story is true. A real photograph with a false caption shows no signs of forgery.</li>
@@ -113,7 +124,7 @@ def _card(number: int, face: Face, model: ModelFolder) -> str:
 def evidence_html(result: Result) -> str:
     """What the file says of itself. Every string in it may come from a stranger's file."""
     items = "".join(
-        f'<li><h3>{escape(finding.source)}<span class="tag">{escape(_SUGGESTS.get(finding.suggests, ""))}</span></h3>'
+        f"<li><h3>{escape(finding.source)}{_tags_html(finding)}</h3>"
         f'<p>{escape(finding.summary)}</p><p class="meaning">{escape(finding.meaning)}</p></li>'
         for finding in result.provenance
     )
@@ -126,6 +137,14 @@ def evidence_html(result: Result) -> str:
         + '<p class="absent soft">A mark that is absent proves nothing: most websites and messengers strip them, and '
         "anybody can remove or forge them.</p></section>"
     )
+
+
+def _tags_html(finding: Finding) -> str:
+    tags = f'<span class="tag">{escape(_SUGGESTS.get(finding.suggests, ""))}</span>'
+    if finding.signature is None:
+        return tags
+    words = _SIGNATURES[finding.signature].format(list=_LISTS[finding.trust_list.owner] if finding.trust_list else "")
+    return f'{tags}<span class="tag" data-signature="{finding.signature}">{words}</span>'
 
 
 def record_html(result: Result) -> str:

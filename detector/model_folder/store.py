@@ -20,8 +20,8 @@ from detector.model_folder.schema import (
     ModelConfig,
     NetworkConfig,
 )
-from detector.provenance import excerpt
 from detector.result import ModelInfo, ModelSource
+from detector.text import excerpt
 from detector.verdict import Calibration
 
 __all__ = ["BUNDLED", "CARD", "CONFIG", "FORMAT_VERSION", "KERAS", "METRICS", "MODEL", "ModelFolder", "Network", "load"]

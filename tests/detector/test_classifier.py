@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from detector.faces import cut
 
 import detector as package
 from detector import ModelError
 from detector.classifier import Classifier
+from detector.crop import crop_face
 from detector.model_folder import store
 
 
@@ -27,7 +27,9 @@ def crops(folder, astronaut) -> np.ndarray:
     """One face, cut out in 19 ways: more than go through the network at once."""
     box, shifts = (172, 70, 279, 178), np.linspace(-0.15, 0.15, 19)
     size, margin = folder.config.networks[0].input_size, folder.config.networks[0].crop_margin
-    return np.stack([cut(astronaut, box, size, margin, shift=(shift, -shift), scale=1 + shift) for shift in shifts])
+    return np.stack(
+        [crop_face(astronaut, box, size, margin, shift=(shift, -shift), scale=1 + shift) for shift in shifts]
+    )
 
 
 @pytest.fixture(scope="module")

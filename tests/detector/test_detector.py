@@ -178,7 +178,7 @@ def test_what_the_file_says_of_itself_stands_beside_the_score(detector, astronau
     assert marked.provenance and not bare.provenance
     assert marked.p_fake == pytest.approx(bare.p_fake, abs=1e-6)
     (first, *_) = marked.to_dict()["provenance"]
-    assert list(first) == ["source", "summary", "meaning", "suggests"]
+    assert list(first) == ["source", "summary", "meaning", "suggests", "signature", "trust_list"]
 
 
 def test_the_model_says_what_it_is(detector):

@@ -103,10 +103,11 @@ def training_batches(
     """An endless iterator of (crops uint8 (B, S, S, 3), targets float32 (B, 1)).
 
     Real and fake faces alternate, so that every batch holds as many of one as of the other. Of each class a source is
-    drawn in proportion to its faces times its weight, each of its faces once before any a second time. `get_state()` and
-    `set_state()` of the iterator resume it exactly. With `part` (index, count) only that part of each batch is read and
-    cut; together the parts are the batches that are read otherwise, and the state is that of the whole, from which any
-    number of parts goes on.
+    drawn in proportion to its faces times its weight, each of its faces once before any a second time.
+
+    `get_state()` and `set_state()` of the iterator resume it exactly. With `part` (index, count) only that part of each
+    batch is read and cut; together the parts are the batches that are read otherwise, and the state is that of the
+    whole, from which any number of parts goes on.
     """
     classes = []
     for target in (1.0, 0.0):
