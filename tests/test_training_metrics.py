@@ -74,15 +74,12 @@ def test_figures_by_hand() -> None:
         "missed_fakes": 0.25,
         "called_likely_fake_though_real": 0.2,
         "called_likely_real_though_fake": 0.25,
-        "ece": values["ece"],
+        "ece": round((0.05 + 2 * 0.4 + 0.3 + 2 * 0.1 + 0.15 + 0.1 + 0.95) / 9, 4),  # by bins of 1/15, from below
         "uncertain": round(3 / 9, 4),
         "error_when_decided": round(2 / 6, 4),
-        "picture_auc": values["picture_auc"],
+        "picture_auc": 0.775,  # 15 of 20 pairs, and a tie
         "picture_false_accusations": 0.6,
     }
-    seen = np.isfinite(p_face)
-    assert values["ece"] == round(metrics.expected_calibration_error(targets[seen], p_face[seen]), 4)
-    assert values["picture_auc"] == round(roc_auc_score(targets[seen], p_picture[seen]), 4)
 
 
 def test_a_set_without_any_face_is_only_counted() -> None:
