@@ -18,10 +18,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from detector import faces, model_store
+from detector import faces
+from detector.model_folder import store
 from tests.reliability import trials
 from tests.reliability.report import conclude, progress
-from tests.support.environment import ROOT, for_hub, offline
+from tests.support import ROOT
+from tests.support.environment import offline
+from tests.support.hub_fixtures import environment
 
 ROOM = 400 << 20  # bytes: enough for everything here
 PAGE = 4096
@@ -155,31 +158,31 @@ def _training(folder: Path, tally: Tally) -> None:
 
 def _hub(folder: Path, tally: Tally) -> None:
     """Where there is no room to download a model, the bundled one answers, and a note says why."""
-    from tests.hub_server import OWNER, serve
+    from tests.support.hub_server import serve
 
     code = (
         "import sys; from detector import Detector; model = Detector.load('owner/name').model.info; "
         "print(model.source, model.note, file=sys.stderr)"
     )
-    names = (model_store.CONFIG, model_store.MODEL)
+    names = (store.CONFIG, store.MODEL)
     with serve(folder / "hub", xet=False) as hub:
-        hub.put("owner/name", {name: (model_store.BUNDLED / name).read_bytes() for name in names})
+        hub.put("owner/name", {name: (store.BUNDLED / name).read_bytes() for name in names})
         place = folder / "disk"
-        environment = for_hub(hub.url, OWNER, place)
+        variables = offline(folder, **environment(hub, place))
         for size in (PAGE, 20 * PAGE, 200 * PAGE, None):
             with full(place, size) as make_room:
-                status, said = _python(["-c", code], environment)
+                status, said = _python(["-c", code], variables)
                 noted = "bundled owner/name could not be had" in said and "could not be written" in said
                 tally.case(status == 0 and noted, f"hub on {_kind(size)}: {status} {said[-400:]}")
                 make_room()
-                status, said = _python(["-c", code], environment)
+                status, said = _python(["-c", code], variables)
                 tally.case("hub None" in said, f"hub with room after {_kind(size)}: {status} {said[-400:]}")
 
 
 def _app(folder: Path, tally: Tally) -> None:
     """What visitors send finds no room: they are told, the app lives on, and judges again once there is room."""
     from tests.reliability.soak import Calls
-    from tests.running_app import serve
+    from tests.support.running_app import serve
 
     place = folder / "disk"
     with full(place, 4096 * PAGE), serve(GRADIO_TEMP_DIR=str(place)) as app:
@@ -224,13 +227,13 @@ for folder in sys.argv[2:]:
 
 def model_folders(folder: Path, tally: Tally, lengths: int = 40) -> None:
     """Cut off, swapped, and with a wrong input size; also with the hash of what is there, as an attacker would."""
-    network = (model_store.BUNDLED / model_store.MODEL).read_bytes()
-    config = json.loads((model_store.BUNDLED / model_store.CONFIG).read_text("utf-8"))
+    network = (store.BUNDLED / store.MODEL).read_bytes()
+    config = json.loads((store.BUNDLED / store.CONFIG).read_text("utf-8"))
     size = config["input_size"]
     cuts = [len(network) * number // lengths for number in range(lengths)]
     files = {f"the first {cut} bytes of the network": network[:cut] for cut in cuts}
     files["the face detector for a model"] = faces.MODEL.read_bytes()
-    files["model.keras for a model"] = (model_store.BUNDLED / model_store.KERAS).read_bytes()
+    files["model.keras for a model"] = (store.BUNDLED / store.KERAS).read_bytes()
     cases: list[tuple[str, bytes, dict[str, object]]] = []
     for what, content in files.items():
         cases.append((what, content, {}))
@@ -242,8 +245,8 @@ def model_folders(folder: Path, tally: Tally, lengths: int = 40) -> None:
     for number, (_, content, changes) in enumerate(cases):
         folders.append(folder / f"case-{number}")
         folders[-1].mkdir()
-        (folders[-1] / model_store.MODEL).write_bytes(content)
-        (folders[-1] / model_store.CONFIG).write_text(json.dumps({**config, **changes}))
+        (folders[-1] / store.MODEL).write_bytes(content)
+        (folders[-1] / store.CONFIG).write_text(json.dumps({**config, **changes}))
     for (what, *_), answer in zip(cases, loaded(folders), strict=True):
         expected = "judged" if what == "nothing wrong" else "refused"
         tally.case(answer == expected, f"model folder with {what}: {answer}")

@@ -19,14 +19,14 @@ import traceback
 from pathlib import Path
 
 from tests.reliability.report import conclude, progress
-from tests.support.environment import ROOT
+from tests.support import ROOT
 
 # The modules whose coverage guides the fuzzer.
 WATCHED = {
     "picture": ("detector.picture", "PIL", "pillow_heif"),
     "provenance": ("detector.provenance", "PIL", "xml", "defusedxml", "json"),
     "zip": ("ui.archive", "ui.intake", "zipfile"),
-    "config": ("detector.model_store", "detector.verdict", "json", "ui.about"),
+    "config": ("detector.model_folder", "detector.verdict", "json", "ui.about"),
 }
 OPTIONS = "-max_len=65536 -timeout=60 -report_slow_units=60 -rss_limit_mb=1000 -print_final_stats=1".split()
 SLOW = 2.0  # seconds of processor time for one input

@@ -16,9 +16,9 @@ import numpy as np
 import skimage.data
 from PIL import Image, ImageCms, PngImagePlugin
 
-from detector.model_store import BUNDLED, CONFIG
-from tests import credentials
+from detector.model_folder.store import BUNDLED, CONFIG
 from tests.reliability.targets import MODEL
+from tests.support import credentials
 
 SIDE = 64  # pixels: decoding is to be quick, and hostile headers do not need more
 

@@ -24,8 +24,8 @@ from PIL import Image
 
 from tests.reliability import seeds
 from tests.reliability.report import conclude, progress
-from tests.running_app import serve
-from tests.support.environment import ROOT
+from tests.support import ROOT
+from tests.support.running_app import serve
 
 KEPT = 300  # seconds
 _OVERDUE = KEPT + 600 + 60  # seconds: gradio looks every ten minutes

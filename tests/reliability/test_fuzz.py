@@ -14,7 +14,7 @@ import pytest
 from tests.reliability.fuzz import fuzz
 from tests.reliability.seeds import SEEDS
 from tests.reliability.targets import TARGETS, Broken
-from tests.support.environment import ROOT
+from tests.support import ROOT
 
 
 @cache

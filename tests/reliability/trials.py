@@ -14,9 +14,11 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
 
-from detector import ModelError, model_store
+from detector import ModelError
+from detector.model_folder import store
 from tests.reliability.kill import Trial, files_of
-from tests.support.environment import for_hub, offline
+from tests.support.environment import offline
+from tests.support.hub_fixtures import environment
 
 Weights = dict[str, np.ndarray]
 
@@ -32,7 +34,7 @@ class Fit(Trial):
         yield
 
     def command(self, inputs: Path, work: Path, again: bool = False) -> list[object]:
-        from tests.training_fixtures import FIT  # small, so that a run is short
+        from tests.support.training_fixtures import FIT  # small, so that a run is short
 
         return ["-m", "training", "fit", "--preset", "laptop", "--data", inputs / "portraits", *FIT, "--epochs", 4,
                 "--out", work / "run", "--cache", work / "faces", *["--resume"] * again]  # fmt: skip
@@ -66,7 +68,7 @@ class Export(Trial):
 
     @contextmanager
     def prepared(self, inputs: Path) -> Iterator[None]:
-        from tests.training_fixtures import FIT, command
+        from tests.support.training_fixtures import FIT, command
 
         _write_portraits(inputs)
         words = ("--preset", "laptop", "--data", inputs / "portraits", *FIT, "--epochs", 4, "--out", inputs / "run")
@@ -80,19 +82,19 @@ class Export(Trial):
 
     def broken(self, work: Path) -> list[str]:
         folder = work / "model"
-        if (folder / model_store.CONFIG).exists():  # it is written last: now all must be there
+        if (folder / store.CONFIG).exists():  # it is written last: now all must be there
             try:
-                model_store.load(folder)
+                store.load(folder)
             except ModelError as error:
                 return [f"a folder with a config.json is not whole: {error}"]
-            if not (folder / model_store.KERAS).exists():
+            if not (folder / store.KERAS).exists():
                 return ["a folder with a config.json has no model.keras"]
         return broken(folder)
 
     def result(self, work: Path) -> tuple[Any, bytes, Weights]:
         folder = work / "model"
-        config = {key: value for key, value in _json(folder / model_store.CONFIG).items() if key != "date"}
-        return config, model_store.load(folder).model, _weights(folder / model_store.KERAS)
+        config = {key: value for key, value in _json(folder / store.CONFIG).items() if key != "date"}
+        return config, store.load(folder).model, _weights(folder / store.KERAS)
 
     def same(self, result: Any, expected: Any) -> bool:
         return result[:2] == expected[:2] and _close(result[2], expected[2])
@@ -105,7 +107,7 @@ class Publish(Trial):
 
     @contextmanager
     def prepared(self, inputs: Path) -> Iterator[None]:
-        from tests.hub_server import serve
+        from tests.support.hub_server import serve
 
         with ExitStack() as stack:
             hubs = [stack.enter_context(serve(inputs / f"hub-{xet}", xet=xet)) for xet in (False, True)]
@@ -118,12 +120,10 @@ class Publish(Trial):
         return self._hubs[work]
 
     def command(self, inputs: Path, work: Path, again: bool = False) -> list[object]:
-        return ["-m", "training", "publish", model_store.BUNDLED, f"owner/{work.name}", "--tag", "v1.0"]
+        return ["-m", "training", "publish", store.BUNDLED, f"owner/{work.name}", "--tag", "v1.0"]
 
     def environment(self, inputs: Path, work: Path) -> dict[str, str]:
-        from tests.hub_server import OWNER
-
-        return for_hub(self._hub(work).url, OWNER, work / "home", xet=self._hub(work).xet)
+        return offline(work / "home", **environment(self._hub(work), work / "home"))
 
     def state(self, work: Path) -> object:
         return len(self._hub(work).requests)
@@ -196,14 +196,14 @@ TRIALS: dict[str, type[Trial]] = {trial.name: trial for trial in (Fit, Export, P
 
 
 def _write_portraits(folder: Path) -> None:
-    from tests.training_fixtures import rows, write_parquet
+    from tests.support.training_fixtures import rows, write_parquet
 
     write_parquet(folder / "portraits", {"train": rows(16, 16), "validation": rows(6, 6, 100)})
 
 
 def write_photographs(folder: Path, count: int) -> None:
     """So many portraits, no two alike, and two files that cannot be judged."""
-    from tests.training_fixtures import odd_file, photograph
+    from tests.support.training_fixtures import odd_file, photograph
 
     folder.mkdir(parents=True)
     for number in range(count):
@@ -267,5 +267,5 @@ def _contents(commit: Any) -> dict[str, bytes]:
 
 
 def _bundled() -> dict[str, bytes]:
-    files = [file for file in model_store.BUNDLED.rglob("*") if file.is_file()]
-    return {file.relative_to(model_store.BUNDLED).as_posix(): file.read_bytes() for file in files}
+    files = [file for file in store.BUNDLED.rglob("*") if file.is_file()]
+    return {file.relative_to(store.BUNDLED).as_posix(): file.read_bytes() for file in files}

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support import ROOT
 
 
 def offline(home: Path, **more: str) -> dict[str, str]:
@@ -18,17 +18,3 @@ def offline(home: Path, **more: str) -> dict[str, str]:
         "TF_CPP_MIN_LOG_LEVEL": "3",
         **more,
     }
-
-
-def for_hub(url: str, token: str, home: Path, *, xet: bool = False) -> dict[str, str]:
-    """As `offline`, but the Hub is the one at `url`."""
-    return offline(
-        home,
-        HF_ENDPOINT=url,
-        HF_HOME=str(home),
-        HF_XET_CACHE=str(home / "xet"),
-        HF_TOKEN=token,
-        HF_HUB_OFFLINE="0",
-        HF_HUB_DISABLE_XET="0" if xet else "1",
-        HF_HUB_DISABLE_TELEMETRY="1",
-    )
