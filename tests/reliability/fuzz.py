@@ -31,7 +31,6 @@ WATCHED = {
 OPTIONS = "-max_len=65536 -timeout=60 -report_slow_units=60 -rss_limit_mb=1000 -print_final_stats=1".split()
 SLOW = 2.0  # seconds of processor time for one input
 CHUNK = 25_000  # runs of one child
-DEATHS = 20  # of children, after which the trial ends
 
 
 def fuzz(target: str, runs: int, findings: Path, corpus: Path | None = None) -> int:
@@ -44,14 +43,14 @@ def fuzz(target: str, runs: int, findings: Path, corpus: Path | None = None) -> 
     findings.mkdir(parents=True, exist_ok=True)
     findings = findings.resolve()
     before = set(findings.iterdir())
-    started, done, deaths, peak, broken = time.monotonic(), 0, 0, 0, []
+    started, done, peak, broken = time.monotonic(), 0, 0, []
     with tempfile.TemporaryDirectory(prefix="reliability-") as folder:
         seeds, kept = Path(folder, "seeds"), (corpus or Path(folder, "corpus")).resolve()
         seeds.mkdir()
         kept.mkdir(parents=True, exist_ok=True)
         for name, data in SEEDS[target]().items():
             (seeds / name).write_bytes(data)
-        while done < runs and deaths < DEATHS:
+        while done < runs:
             known = set(findings.iterdir())
             options = [*OPTIONS, f"-runs={min(CHUNK, runs - done)}", f"-seed={done + 1}"]
             options.append(f"-artifact_prefix={findings}/")
@@ -63,10 +62,9 @@ def fuzz(target: str, runs: int, findings: Path, corpus: Path | None = None) -> 
             said = dict(re.findall(r"stat::(\w+):\s+(\d+)", child.stderr))
             done += int(said.get("number_of_executed_units", 1))
             peak = max(peak, int(said.get("peak_rss_mb", 0)))
-            if child.returncode:
-                deaths += 1
-                if set(findings.iterdir()) == known:
-                    broken.append(f"the fuzzer ended with status {child.returncode}: {child.stderr[-2000:]}")
+            if child.returncode and set(findings.iterdir()) == known:  # what ended it is known, or it cannot start
+                broken.append(f"the fuzzer ended with status {child.returncode}: {child.stderr[-2000:]}")
+                break
             progress(f"{target}: {done} of {runs} runs, {time.monotonic() - started:.0f} s")
     for file in sorted(set(findings.iterdir()) - before):
         if file.suffix != ".txt":

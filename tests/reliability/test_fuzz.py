@@ -83,7 +83,6 @@ def test_a_broken_promise_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_fuzzer_runs(tmp_path: Path) -> None:
-    pytest.importorskip("atheris", reason="the fuzzer is not installed")
     words = ("fuzz", "picture", "--runs", "200", "--findings", tmp_path / "found", "--corpus", tmp_path / "corpus")
     done = subprocess.run(
         [sys.executable, "-m", "tests.reliability", *map(str, words)],
@@ -105,7 +104,6 @@ def test_the_fuzzer_runs(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_the_fuzzer_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, body: str, finding: str) -> None:
     """A room with a fault of each kind, put in by a module that Python loads at its start."""
-    pytest.importorskip("atheris", reason="the fuzzer is not installed")
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\n"
         "if 'tests.reliability.fuzz' in ' '.join(sys.orig_argv):\n"
