@@ -18,9 +18,9 @@ from collections.abc import Callable
 import psutil
 from gradio_client import Client, handle_file
 
+from benchmarks.running_app import serve
 from benchmarks.speed import jpeg, photograph
 from detector import Detector
-from tests.support.running_app import serve
 
 _SIZE = (640, 480)  # 0.3 megapixels
 _CLIENTS = (1, 8, 32)

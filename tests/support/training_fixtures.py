@@ -26,7 +26,7 @@ from PIL import Image
 
 from detector import finder
 from detector.crop import crop_face
-from faults.trials import at_home
+from tests.support.environment import offline
 from training import __main__ as command_line
 from training.augment import forge
 
@@ -174,7 +174,7 @@ def same(first: list, second: list) -> bool:
 def environment(home: Path, **more: str) -> dict[str, str]:
     """For a process of its own: its caches below `home`, no network, the code found."""
     compiled = {"JAX_COMPILATION_CACHE_DIR": str(home / "jax"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    return at_home(home) | compiled | more
+    return offline(home, **compiled | more)
 
 
 def command(*words: object, home: Path, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,9 @@
 import json
 import logging
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -307,6 +309,19 @@ def test_faces_of_a_read_only_folder_are_kept_in_the_users_cache(
 
 
 # ---- crops -------------------------------------------------------------------------------------------------------
+
+
+def test_ten_threads_share_one_cache_of_faces(tmp_path: Path) -> None:
+    folder = write_parquet(tmp_path / "portraits", {"train": rows(4, 4)})
+    gate = threading.Barrier(10)
+
+    def together(_: int) -> list[int]:
+        gate.wait()
+        return [face.index for face in load(folder, cache=tmp_path / "faces").faces]
+
+    with ThreadPoolExecutor(10) as pool:
+        assert list(pool.map(together, range(10))) == [list(range(8))] * 10
+    assert [file.suffix for file in (tmp_path / "faces").iterdir()] == [".parquet"]
 
 
 @pytest.fixture(scope="module")

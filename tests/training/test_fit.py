@@ -1,5 +1,6 @@
 """A run that is stopped and continued ends where a run without a stop ends; options, presets and logs of a run."""
 
+import argparse
 import dataclasses
 import json
 import logging
@@ -231,10 +232,16 @@ def test_data_without_a_face_are_refused(tmp_path: Path, split: str, sentence: s
 # ---- options -----------------------------------------------------------------------------------------------------
 
 
-def test_presets_change_options_that_there_are() -> None:
-    for changes in PRESETS.values():
-        assert dataclasses.replace(FitOptions(), **changes)
-    assert dataclasses.replace(FitOptions(), **PRESETS["default"]) == FitOptions()
+def test_a_preset_sets_options_and_what_is_given_wins() -> None:
+    parser = argparse.ArgumentParser()
+    command_line._add_fit_options(parser)
+
+    def options(*words: str) -> FitOptions:
+        return command_line._fit_options(parser.parse_args(words))
+
+    assert options() == options("--preset", "default") == FitOptions()
+    quick = FitOptions(input_size=128, limit=600, epochs=7.0, validations_per_epoch=1)
+    assert options("--preset", "laptop", "--epochs", "7") == quick
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -71,10 +71,10 @@ def test_figures_by_hand() -> None:
         "real_no_signs": 0.4,
         "fake_likely_fake": 0.5,
         "fake_no_signs": 0.25,
-        "ece": values["ece"],
+        "ece": round((0.05 + 2 * 0.4 + 0.3 + 2 * 0.1 + 0.15 + 0.1 + 0.95) / 9, 4),  # by bins of 1/15, from below
         "abstention_rate": round(3 / 9, 4),
         "selective_risk": round(2 / 6, 4),
-        "picture_auc": values["picture_auc"],
+        "picture_auc": 0.775,  # 15 of 20 pairs, and a tie
         "picture_false_positive_rate": 0.6,
     }
     counts = {name: figure.n for name, figure in found.figures.items()}
@@ -87,9 +87,6 @@ def test_figures_by_hand() -> None:
         "precision_real": 4,
         "selective_risk": 6,
     }
-    seen = np.isfinite(p_face)
-    assert values["ece"] == round(metrics.expected_calibration_error(targets[seen], p_face[seen]), 4)
-    assert values["picture_auc"] == round(roc_auc_score(targets[seen], p_picture[seen]), 4)
 
 
 def test_a_set_without_any_face_is_only_counted() -> None:

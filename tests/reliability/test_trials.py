@@ -1,12 +1,12 @@
-"""Small versions of the trials of disks, caches and the running app."""
+"""Small versions of the trials of disks and the running app."""
 
 import random
 from pathlib import Path
 
 import pytest
 
-from faults import cache, disk
-from faults.soak import Calls, Wrong
+from tests.reliability import disk
+from tests.reliability.soak import Calls, Wrong
 from tests.support.running_app import RunningApp
 
 
@@ -21,11 +21,6 @@ def test_a_folder_that_should_have_been_refused_is_found(tmp_path: Path, monkeyp
     tally = disk.Tally()
     disk.model_folders(tmp_path, tally, lengths=2)
     assert len(tally.findings) == tally.cases - 1
-
-
-def test_a_crowd_on_one_file(capsys: pytest.CaptureFixture) -> None:
-    assert cache.cache(2, 10, only=("file",)) == 0
-    assert "clients=12" in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -48,6 +43,6 @@ def test_an_answer_that_is_not_what_it_must_be_is_found(calls: Calls, monkeypatc
     monkeypatch.setattr(calls, "_portrait", calls._portrait.resize((64, 64)).convert("L").convert("RGB").rotate(90))
     with pytest.raises(Wrong):
         calls.detect()
-    monkeypatch.setattr(calls, "_refused", calls._ask)
+    monkeypatch.setattr(calls, "_answer", lambda *_: ("complete", [{}]))
     with pytest.raises(Wrong):
         calls.no_picture()

@@ -1,4 +1,4 @@
-"""Pictures of every tab for the README: `python -m docs.screenshots`, from the repository's root.
+"""Pictures of every tab for the README: `python -m tests.screenshots`, from the repository's root.
 
 Starts the app, uses each tab as a visitor would, with photographs in the public domain (ui/examples), and writes
 docs/TAB-wide.png and docs/TAB-narrow.png, for Detect in dark too. Needs requirements-tests.txt and Chromium.
@@ -15,7 +15,7 @@ from tests.support.running_app import browser, serve
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-FOLDER = Path(__file__).parent
+FOLDER = ROOT / "docs"
 EXAMPLES = ROOT / "ui" / "examples"
 WIDTHS = {"wide": 1280, "narrow": 360}
 
@@ -48,7 +48,7 @@ TABS: dict[str, Callable[["Page"], None]] = {"Detect": detect, "Batch": batch, "
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m docs.screenshots", description=__doc__.partition(":")[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.screenshots", description=__doc__.partition(":")[0])
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write to (default: docs)")
     parser.add_argument("--dark", action="store_true", help="every tab in dark too")
     options = parser.parse_args()
