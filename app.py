@@ -17,7 +17,7 @@ import gradio as gr
 
 from detector import Detector, ModelError, model_store, options
 from detector.hub import is_commit
-from ui import about, batch, detect, game, intake
+from ui import about, batch, detect, game, http_api, intake
 from ui.page import Page
 from ui.parts import masthead_html
 from ui.theme import CSS, HEAD, theme
@@ -105,8 +105,8 @@ def build(detector: Callable[[], Detector]) -> gr.Blocks:
     )
 
 
-def launch_options() -> dict[str, Any]:
-    """What launch() needs for the page to look and to guard itself as meant."""
+def launch_options(detector: Callable[[], Detector]) -> dict[str, Any]:
+    """What launch() needs for the page to look and to guard itself as meant, and for plain HTTP beside it."""
     return {
         "theme": theme(),
         "css": CSS,
@@ -119,6 +119,7 @@ def launch_options() -> dict[str, Any]:
         "ssr_mode": False,
         "state_session_capacity": _SESSIONS,
         "footer_links": ["api"],
+        "app_kwargs": {"routes": http_api.routes(detector, at_once=_AT_ONCE, waiting=_WAITING)},
     }
 
 
@@ -155,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
         # Else all visitors of a Space were one to the limit of each. uvicorn takes the last address of X-Forwarded-For
         # that is not one of these: a proxy wrote it, whatever the visitor sent. Elsewhere it trusts this machine only.
         os.environ.setdefault("FORWARDED_ALLOW_IPS", _INSIDE)
-    demo.launch(share=given.share, server_port=given.port, **launch_options())
+    demo.launch(share=given.share, server_port=given.port, **launch_options(_detector))
     return 0
 
 

@@ -21,7 +21,8 @@ from tests.running_app import ASTRONAUT, PATIENCE, RunningApp, answer, give, pos
 from tests.test_app import upload
 from tests.test_batch import many
 from ui import intake
-from ui.page import BUSY, Page
+from ui.intake import BUSY
+from ui.page import Page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page as BrowserPage

@@ -25,7 +25,7 @@ from pydantic import ValidationError, model_validator
 from detector import Detector, ImageError, Verdict, picture
 from detector.rows import csv_cells, csv_writer, row_of
 from ui import archive, intake
-from ui.page import BUSY, has_left, was_refused
+from ui.page import has_left, was_refused
 from ui.parts import VERDICT_WORDS, data_url, error_html, lead_html, out_of_100
 from ui.theme import TONES, icon
 
@@ -191,7 +191,7 @@ def build(detector: Callable[[], Detector]) -> None:
 
     def refused(batch: Batch | None, request: gr.Request) -> dict[Any, Any]:
         """Where no place in the queue was free. What was stopped while it waited for its turn comes here too."""
-        batch = batch or Batch(refusal=BUSY if was_refused(request, run) else None)
+        batch = batch or Batch(refusal=intake.BUSY if was_refused(request, run) else None)
         return {**finish(batch), kept: batch}
 
     def keep(data: bytes, name: str) -> str:

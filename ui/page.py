@@ -22,7 +22,6 @@ from gradio.utils import error_payload
 
 from ui import intake
 
-BUSY = "Many people are using this page right now: please wait a minute and try again."
 _LOOKED_EVERY = 0.004  # seconds, for who waits; gradio's 0.001 takes 8% of a core from the pictures, this 5%
 _UNREAD = 200  # answers to who was turned away that nobody has fetched; gradio keeps 2,000 of all kinds
 
@@ -72,7 +71,7 @@ class Page(gr.Blocks):
         self._refused.append((event.session_hash, event.fn.name))
         waiting.setdefault(event.session_hash, Messages())
         events.setdefault(event.session_hash, set()).add(event._id)
-        error = error_payload(gr.Error(BUSY, title="Please wait"), show_error=False)
+        error = error_payload(gr.Error(intake.BUSY, title="Please wait"), show_error=False)
         self._queue.send_message(event, ProcessCompletedMessage(output=error, title="Please wait", success=False))
 
     def _forget(self, event: Event) -> None:

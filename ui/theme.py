@@ -128,7 +128,7 @@ CSS = """
 .page h3 { font-size: 16px; line-height: 1.3; font-weight: 650; }
 .page .soft, .page.soft { color: var(--soft); font-size: 14px; }
 .page ul { list-style: none; }
-.page a { color: var(--real); }
+.page a { color: var(--real); padding: 0; }
 
 .page .icon.fake { color: var(--fake) !important; } .page .icon.real { color: var(--real) !important; }
 .page .icon.unsure, .page .icon.none, .page .icon.error { color: var(--unsure) !important; }
