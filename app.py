@@ -15,8 +15,9 @@ from typing import Any
 
 import gradio as gr
 
-from detector import Detector, ModelError, model_store, options
-from detector.hub import is_commit
+from detector import Detector, ModelError, options
+from detector.model_folder import store
+from detector.model_folder.hub import is_commit
 from ui import about, batch, detect, game, http_api, intake
 from ui.page import Page
 from ui.parts import masthead_html
@@ -60,7 +61,7 @@ class _Lazy:
     def refresh(self) -> None:
         """Ask the Hub once what the wished-for revision is now, and go over to it."""
         try:
-            newest = model_store.load(*self._named)
+            newest = store.load(*self._named)
             if newest.info.source != "hub" or newest.info.note or newest.info == self().model.info:
                 return
             self._detector = Detector(newest)

@@ -20,7 +20,7 @@ from gradio_client import Client, handle_file
 
 from benchmarks.speed import jpeg, photograph
 from detector import Detector
-from tests.running_app import serve
+from tests.support.running_app import serve
 
 _SIZE = (640, 480)  # 0.3 megapixels
 _CLIENTS = (1, 8, 32)

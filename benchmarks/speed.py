@@ -20,10 +20,11 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
-from detector import Detector, model_store
+from detector import Detector
 from detector.classifier import CLEARLY_REAL, Classifier
 from detector.faces import FaceFinder, cut
-from training import corruptions
+from detector.model_folder import store
+from training.augment import corruptions
 
 BATCHES = (1, 8, 32)
 PHOTOS = {"0.3 megapixels": (640, 480), "2 megapixels": (1632, 1224), "12 megapixels": (4000, 3000)}
@@ -31,9 +32,7 @@ PHOTOS = {"0.3 megapixels": (640, 480), "2 megapixels": (1632, 1224), "12 megapi
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "--model", type=Path, default=model_store.BUNDLED, help="model folder (default: the bundled one)"
-    )
+    parser.add_argument("--model", type=Path, default=store.BUNDLED, help="model folder (default: the bundled one)")
     parser.add_argument("--photos", type=int, default=200, help="photographs in the folder for the command line")
     arguments = parser.parse_args()
     print(f"{os.cpu_count()} cores; medians")
@@ -49,9 +48,9 @@ def crops(model: Path) -> None:
     import keras
     import tensorflow as tf
 
-    loaded = model_store.load(model)
+    loaded = store.load(model)
     served = Classifier(loaded.model, loaded.input_size, threads=os.cpu_count() or 1)
-    network = keras.saving.load_model(model / model_store.KERAS, compile=False, safe_mode=True)
+    network = keras.saving.load_model(model / store.KERAS, compile=False, safe_mode=True)
     compiled = tf.function(lambda x: network(x, training=False), reduce_retracing=True)
     faces = altered_faces(loaded.input_size, loaded.margin, max(BATCHES))
     twice = float((served.look(faces)[0] > CLEARLY_REAL).mean())

@@ -13,16 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from detector import faces, model_store, picture, provenance
+from detector import faces, picture, provenance, quality
 from detector.classifier import Classifier
 from detector.errors import ImageError, ModelError
+from detector.model_folder import store
 from detector.result import Face, PictureInfo, Result
-
-TINY_FACE = 48  # pixels: below, much of what gives a forgery away is gone
-MANY_FACES = 8
-CUT_OFF = 0.7  # share of a face's box inside the picture
-_BLURRED = 12.0  # variance of the Laplacian of the crop's grey values
-_FEW_COLOURS, _FLAT = 0.65, 0.5  # shares of a graphic, see _is_graphic; none of 10,150 photographs had them
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,7 @@ class _Seen:
 class Detector:
     """Judges pictures with one model. Thread-safe; make it with `Detector.load()`."""
 
-    def __init__(self, folder: model_store.ModelFolder, threads: int | None = None) -> None:
+    def __init__(self, folder: store.ModelFolder, threads: int | None = None) -> None:
         threads = threads or min(os.cpu_count() or 1, 4)
         self._folder = folder
         self._classifier = Classifier(folder.model, folder.input_size, threads)
@@ -63,17 +58,17 @@ class Detector:
         so, unless `refresh` asks for the Hub's own. With `or_bundled` the bundled model, again with a note, also stands
         in for one that cannot be used. `threads` is how many cores a picture may use that is judged alone; by default
         all, at most four.
-        Raises ModelError; see detector.model_store.load.
+        Raises ModelError; see detector.model_folder.store.load.
         """
         try:
-            return cls(model_store.load(model, revision, refresh=refresh), threads)
+            return cls(store.load(model, revision, refresh=refresh), threads)
         except ModelError as error:
             if not or_bundled:
                 raise
-            return cls(model_store.load(note=f"{error} Until then the bundled model is used."), threads)
+            return cls(store.load(note=f"{error} Until then the bundled model is used."), threads)
 
     @property
-    def model(self) -> model_store.ModelFolder:
+    def model(self) -> store.ModelFolder:
         """What is loaded: its info, configuration and metrics."""
         return self._folder
 
@@ -204,57 +199,8 @@ class Detector:
             p_fake=p_fake,
             faces=tuple(judged),
             provenance=seen.provenance,
-            warnings=tuple(_warnings(seen)),
+            warnings=tuple(quality.warnings(seen.picture, seen.found, seen.crops)),
             picture=PictureInfo(read.width, read.height, read.format, size, read.sha256),
             model=self._folder.info,
             seconds={**seen.seconds, "model": judging, "total": sum(seen.seconds.values()) + judging},
         )
-
-
-def _warnings(seen: _Seen) -> Iterator[str]:
-    def some(count: int) -> str:
-        return "One face is" if count == 1 else f"{count} faces are"
-
-    if _is_graphic(seen.picture.pixels):
-        yield (
-            "This looks like a drawing, a graphic or a screenshot, not like a photograph: the detector has learned "
-            "from photographs only."
-        )
-    tiny = sum(face.side < TINY_FACE for face in seen.found)
-    cut = sum(face.visible < CUT_OFF for face in seen.found)
-    blurred = sum(_sharpness(crop) < _BLURRED for crop in seen.crops)
-    if tiny:
-        yield f"{some(tiny)} smaller than {TINY_FACE} pixels: little is left to judge by, use a larger copy."
-    least = faces.least_face(seen.picture.width, seen.picture.height)
-    if least > 2 * faces.MIN_FACE:
-        yield f"In a picture this large, faces smaller than {least} pixels may be missed: check a part of it for them."
-    if cut:
-        yield f"{some(cut)} cut off by the edge of the picture: what is missing could not be judged."
-    if blurred:
-        yield f"{some(blurred)} heavily blurred: the traces of a forgery may be gone, and so may those of a real photo."
-    if len(seen.found) >= MANY_FACES:
-        yield f"{len(seen.found)} faces were judged: the more faces, the likelier that one is called fake by mistake."
-
-
-def _sharpness(crop: np.ndarray) -> float:
-    """Variance of the Laplacian (Pech-Pacheco et al. 2000) of the grey crop."""
-    grey = crop.astype(np.float32).mean(axis=2)
-    inner = grey[1:-1, 1:-1]
-    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * inner
-    return float(laplacian.var())
-
-
-def _is_graphic(pixels: np.ndarray) -> bool:
-    """Whether `pixels` uint8 (H, W, 3) are flat areas of a few exact colours, which noise and compression leave no
-    photograph. A drawing that was shaded, or stored as JPEG, passes for a photograph too."""
-    height, width = pixels.shape[:2]
-    step = max(1, round((height * width / 20_000) ** 0.5))
-    here, right, below = (
-        pixels[down : height - 1 + down : step, along : width - 1 + along : step]
-        for down, along in ((0, 0), (0, 1), (1, 0))
-    )
-    if ((here == right) & (here == below)).all(axis=2).mean() < _FLAT:
-        return False
-    colours = here.astype(np.int32) @ (65536, 256, 1)
-    counts = np.sort(np.unique(colours, return_counts=True)[1])[:-1]  # without the background
-    return bool(counts[-8:].sum() >= _FEW_COLOURS * counts.sum())

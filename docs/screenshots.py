@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.running_app import ROOT, browser, serve
+from tests.support import ROOT
+from tests.support.running_app import browser, serve
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -1,7 +1,7 @@
 """`python -m faults cache`: ten threads and ten processes on one cache that is empty when they begin.
 
-The Hub's cache by `detector.model_store.load`, the cache of faces by `training.data.load`, and one file that all write
-at once by `detector.files.write`. All must get the same, and what is left must be whole.
+The Hub's cache by `detector.model_folder.store.load`, the cache of faces by `training.data.face_cache.load`, and
+one file that all write at once by `detector.files.write`. All must get the same, and what is left must be whole.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from detector import model_store
+from detector.model_folder import store
 from faults import crowd
 from faults.figures import conclude, progress
 from faults.kill import ROOT
@@ -75,26 +75,26 @@ def _file(folder: Path, processes: int, threads: int) -> tuple[list[str], int]:
 
 
 def _hub(folder: Path, processes: int, threads: int) -> tuple[list[str], int]:
-    from tests.hub_server import OWNER, serve
+    from tests.support.hub_server import OWNER, serve
 
-    names = (model_store.CONFIG, model_store.MODEL, model_store.METRICS)
+    names = (store.CONFIG, store.MODEL, store.METRICS)
     home = folder / "home"
     with serve(folder / "hub", xet=False) as hub:
-        commit = hub.put(REPO, {name: (model_store.BUNDLED / name).read_bytes() for name in names})
+        commit = hub.put(REPO, {name: (store.BUNDLED / name).read_bytes() for name in names})
         environment = {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_TOKEN": OWNER, "HF_HUB_DISABLE_XET": "1",
                        "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1"}  # fmt: skip
         got = _crowd(processes, ["hub", threads, REPO], environment)
-    expected = {"source": "hub", "sha256": model_store.load().info.sha256, "revision": commit}
+    expected = {"source": "hub", "sha256": store.load().info.sha256, "revision": commit}
     found = _differences([*got, expected])
     kept = home / "hub" / "models--owner--crowded" / "snapshots" / commit
     for name in names:
-        if not (kept / name).exists() or (kept / name).read_bytes() != (model_store.BUNDLED / name).read_bytes():
+        if not (kept / name).exists() or (kept / name).read_bytes() != (store.BUNDLED / name).read_bytes():
             found.append(f"{name} in the cache is not what the Hub has")
     return found, len(got)
 
 
 def _faces(folder: Path, processes: int, threads: int) -> tuple[list[str], int]:
-    from tests.training_fixtures import rows, write_parquet
+    from tests.support.training_fixtures import rows, write_parquet
 
     data = write_parquet(folder / "portraits", {"train": rows(6, 6)})
     got = _crowd(processes, ["faces", threads, data, folder / "faces"], at_home(folder / "home"))

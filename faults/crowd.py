@@ -32,11 +32,11 @@ def together(call: Callable[[int], object], threads: int) -> list[object]:
 
 def hub(repo: str) -> object:
     """A model by its name, into the cache of the Hub's client."""
-    from detector import hub as room
-    from detector import model_store
+    from detector.model_folder import hub as room
+    from detector.model_folder import store
 
     room.WITHIN = 600.0  # seconds: so many share the cores, and the bundled model is not what is looked for
-    info = model_store.load(repo).info
+    info = store.load(repo).info
     if info.note:
         return {"error": info.note}
     return {"source": info.source, "sha256": info.sha256, "revision": info.revision}
@@ -44,10 +44,10 @@ def hub(repo: str) -> object:
 
 def faces(folder: str, cache: str) -> object:
     """The faces of a data set, into the cache of faces."""
-    from training import data
-    from training.source import Source
+    from training.data import face_cache
+    from training.data.sources import Source
 
-    split = data.load(Source(folder), "train", cache=Path(cache))
+    split = face_cache.load(Source(folder), "train", cache=Path(cache))
     return [[face.index, *map(float, face.box)] for face in split.faces]
 
 

@@ -20,7 +20,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from detector import faces, model_store
+from detector import faces
+from detector.model_folder import store
 from faults import trials
 from faults.figures import conclude, progress
 from faults.kill import ROOT
@@ -162,15 +163,15 @@ def _fit_and_export(folder: Path, tally: Tally) -> None:
 
 def _hub_cache(folder: Path, tally: Tally) -> None:
     """A model that there is no room to download to: the bundled one stands in, and a note says why."""
-    from tests.hub_server import OWNER, serve
+    from tests.support.hub_server import OWNER, serve
 
     code = (
         "from detector import Detector; d = Detector.load('owner/name').model.info; "
         "import sys; print(d.source, d.note, file=sys.stderr)"
     )
-    names = (model_store.CONFIG, model_store.MODEL)
+    names = (store.CONFIG, store.MODEL)
     with serve(folder / "hub", xet=False) as hub:
-        hub.put("owner/name", {name: (model_store.BUNDLED / name).read_bytes() for name in names})
+        hub.put("owner/name", {name: (store.BUNDLED / name).read_bytes() for name in names})
         for size in (_PAGE, 20 * _PAGE, 200 * _PAGE, None):
             kind = "a read-only disk" if size is None else f"{size >> 10} kB"
             with small_disk(folder / "disk", size or ROOM) as mounted:
@@ -192,7 +193,7 @@ def _hub_cache(folder: Path, tally: Tally) -> None:
 def _app(folder: Path, tally: Tally) -> None:
     """What visitors send finds no room: they are told, the app lives, and serves when there is room again."""
     from faults.soak import Calls, Wrong
-    from tests.running_app import serve
+    from tests.support.running_app import serve
 
     with small_disk(folder / "disk", 4096 * _PAGE) as mounted, serve(GRADIO_TEMP_DIR=str(mounted)) as app:
         filler = mounted / "filler"
@@ -244,14 +245,14 @@ def _model_folders(folder: Path, tally: Tally) -> None:
 
 def model_folders(folder: Path, tally: Tally, *, lengths: int) -> None:
     """Truncated, swapped and lied about; with the hash of what is there, as somebody would who means harm."""
-    network = (model_store.BUNDLED / model_store.MODEL).read_bytes()
-    config = json.loads((model_store.BUNDLED / model_store.CONFIG).read_text("utf-8"))
+    network = (store.BUNDLED / store.MODEL).read_bytes()
+    config = json.loads((store.BUNDLED / store.CONFIG).read_text("utf-8"))
     size = config["input_size"]
     cases: list[tuple[str, bytes, dict[str, object], bool]] = []
     cuts = [len(network) * number // lengths for number in range(lengths)]
     files = {f"the first {cut} bytes of the network": network[:cut] for cut in cuts}
     files["the face finder for a model"] = faces.MODEL.read_bytes()
-    files["model.keras for a model"] = (model_store.BUNDLED / model_store.KERAS).read_bytes()
+    files["model.keras for a model"] = (store.BUNDLED / store.KERAS).read_bytes()
     for what, content in files.items():
         cases.append((what, content, {}, False))
         cases.append((f"{what}, with its hash", content, {"sha256": hashlib.sha256(content).hexdigest()}, False))
@@ -262,8 +263,8 @@ def model_folders(folder: Path, tally: Tally, *, lengths: int) -> None:
     for number, (_, content, changes, _) in enumerate(cases):
         place = folder / f"case-{number}"
         place.mkdir()
-        (place / model_store.MODEL).write_bytes(content)
-        (place / model_store.CONFIG).write_text(json.dumps({**config, **changes}))
+        (place / store.MODEL).write_bytes(content)
+        (place / store.CONFIG).write_text(json.dumps({**config, **changes}))
         folders.append(place)
     answers = loaded(folders)
     for (what, _, _, good), answer in zip(cases, answers, strict=True):

@@ -25,7 +25,7 @@ WATCHED = {
     "picture": ("detector.picture", "PIL", "pillow_heif"),
     "provenance": ("detector.provenance", "PIL", "xml", "defusedxml", "json"),
     "zip": ("ui.archive", "ui.intake", "zipfile"),
-    "config": ("detector.model_store", "detector.verdict", "json", "ui.about"),
+    "config": ("detector.model_folder.store", "detector.verdict", "json", "ui.about"),
 }
 SLOW = 2.0  # seconds of the process's own time
 LARGE = 1_000_000_000  # bytes of the process at its peak

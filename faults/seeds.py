@@ -17,9 +17,9 @@ import skimage.data
 from PIL import Image, ImageCms, PngImagePlugin
 from pillow_heif import from_pillow
 
-from detector.model_store import BUNDLED, CONFIG
+from detector.model_folder.store import BUNDLED, CONFIG
 from faults.targets import MODEL
-from tests import credentials
+from tests.support import credentials
 
 SIDE = 64  # pixels: decoding is to be quick, and hostile headers do not need more
 

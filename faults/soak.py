@@ -81,7 +81,7 @@ def _ages(cache: Path) -> dict[str, float]:
 
 def soak(minutes: float, rate: float, *, seed: int = 1) -> int:
     """Returns the exit status. `rate` is calls a second, of all clients together."""
-    from tests.running_app import serve
+    from tests.support.running_app import serve
 
     with serve(command=("-c", _APP)) as app:
         started = time.monotonic()

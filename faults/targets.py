@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from detector import ImageError, ModelError, model_store, picture, provenance
+from detector import ImageError, ModelError, picture, provenance
+from detector.model_folder import store
 
 Mutate = Callable[[bytes, int], bytes]  # the fuzzer's own: bytes and how many it may become
 
@@ -78,13 +79,13 @@ def open_zip(data: bytes) -> None:
 
 
 def load_config(data: bytes) -> None:
-    """detector.model_store.load of a folder with this config.json, and what the page says of such a model."""
+    """detector.model_folder.store.load of a folder with this config.json, and what the page says of such a model."""
     from ui import about
 
     folder = _model_folder()
-    (folder / model_store.CONFIG).write_bytes(data)
+    (folder / store.CONFIG).write_bytes(data)
     try:
-        loaded = model_store.load(folder)
+        loaded = store.load(folder)
     except ModelError as error:
         _check_sentence(str(error))
         return
@@ -108,7 +109,7 @@ def _as_sent(answer: dict[str, Any]) -> None:
 @cache
 def _model_folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
-    (folder / model_store.MODEL).write_bytes(MODEL)
+    (folder / store.MODEL).write_bytes(MODEL)
     return folder
 
 

@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
 
-from detector import ModelError, model_store
+from detector import ModelError
+from detector.model_folder import store
 from faults.figures import read_json
 from faults.kill import ROOT, Trial, files_of
 
@@ -95,18 +96,18 @@ class Export(Trial):
 
     def halves(self, inputs: Path, work: Path) -> list[str]:
         folder = work / "model"
-        if (folder / model_store.CONFIG).exists():  # the last one to be written: now all must be there
+        if (folder / store.CONFIG).exists():  # the last one to be written: now all must be there
             try:
-                model_store.load(folder)
+                store.load(folder)
             except ModelError as error:
                 return [f"a folder with a config.json is not whole: {error}"]
-            if not (folder / model_store.KERAS).exists():
+            if not (folder / store.KERAS).exists():
                 return ["a folder with a config.json has no model.keras"]
         return broken(folder)
 
     def result(self, inputs: Path, work: Path) -> Any:
-        config = read_json(work / "model" / model_store.CONFIG)
-        loaded = model_store.load(work / "model")
+        config = read_json(work / "model" / store.CONFIG)
+        loaded = store.load(work / "model")
         return {k: v for k, v in config.items() if k != "date"}, loaded.model, _weights(work / "model" / "model.keras")
 
     def same(self, result: Any, expected: Any) -> bool:
@@ -120,7 +121,7 @@ FIT = (
 ).split()
 _PORTRAITS = [
     "-c",
-    "import pathlib, sys; from tests.training_fixtures import rows, write_parquet; "
+    "import pathlib, sys; from tests.support.training_fixtures import rows, write_parquet; "
     "write_parquet(pathlib.Path('portraits'), {'train': rows(16, 16), 'validation': rows(6, 6, 100)})",
 ]
 
@@ -208,7 +209,7 @@ class Publish(Trial):
 
     @contextmanager
     def prepared(self, inputs: Path) -> Iterator[None]:
-        from tests.hub_server import serve
+        from tests.support.hub_server import serve
 
         with ExitStack() as stack:
             self._hubs = [stack.enter_context(serve(inputs / f"hub-{xet}", xet=xet)) for xet in (False, True)]
@@ -223,10 +224,10 @@ class Publish(Trial):
         return f"owner/{work.name}"
 
     def command(self, inputs: Path, work: Path) -> list[object]:
-        return ["-m", "training", "publish", model_store.BUNDLED, self._repo(work), "--tag", self._tag]
+        return ["-m", "training", "publish", store.BUNDLED, self._repo(work), "--tag", self._tag]
 
     def environment(self, inputs: Path, work: Path) -> dict[str, str]:
-        from tests.hub_server import OWNER
+        from tests.support.hub_server import OWNER
 
         hub = self._hub(work)
         return {
@@ -266,8 +267,8 @@ def _contents(commit: Any) -> dict[str, bytes]:
 
 
 def _expected() -> dict[str, bytes]:
-    folder = model_store.BUNDLED
-    names = (model_store.CONFIG, model_store.MODEL, model_store.KERAS, model_store.METRICS, model_store.CARD)
+    folder = store.BUNDLED
+    names = (store.CONFIG, store.MODEL, store.KERAS, store.METRICS, store.CARD)
     files = [*(folder / name for name in names), *sorted((folder / "plots").glob("*.png"))]
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
@@ -277,7 +278,7 @@ def _expected() -> dict[str, bytes]:
 
 def write_photographs(folder: Path, count: int) -> None:
     """Portraits of different bytes, and two files that are none."""
-    from tests.training_fixtures import odd_file, photograph
+    from tests.support.training_fixtures import odd_file, photograph
 
     folder.mkdir(parents=True)
     for number in range(count):

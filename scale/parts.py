@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from detector.faces import FINDER_VERSION
-from detector.model_store import ModelFolder
+from detector.model_folder.store import ModelFolder
 from scale.errors import ScaleError
 from scale.places import Place
 

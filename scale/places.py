@@ -8,8 +8,9 @@ from pathlib import Path
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from detector import files, hub
+from detector import files
 from detector.errors import ImageError, ModelError
+from detector.model_folder import hub
 from detector.picture import MAX_BYTES, read_file
 from scale.errors import ScaleError
 

@@ -16,7 +16,7 @@ from ray.data import ActorPoolStrategy, DataContext
 
 import detector
 import scale
-from detector import model_store
+from detector.model_folder import store
 from scale import parts, plan
 from scale.errors import ScaleError
 from scale.places import Place, within
@@ -130,9 +130,9 @@ def _counts(job: Job, model: ray.ObjectRef, known: ray.ObjectRef, workers: int) 
         raise ScaleError(f"Ray has ended the run ({last}): the same command goes on where it was.") from error
 
 
-def _model(options: Options) -> model_store.ModelFolder:
+def _model(options: Options) -> store.ModelFolder:
     """The model at one commit: workers are handed its bytes and ask no Hub."""
-    model = model_store.load(options.model, options.revision, refresh=options.refresh)
+    model = store.load(options.model, options.revision, refresh=options.refresh)
     if model.info.note and model.info.source == "bundled":  # one photo may be judged by another model, an archive not
         raise ScaleError(f"{model.info.note.split(':')[0]}: try again later, or name another model.")
     return model

@@ -15,12 +15,11 @@ from skimage import data
 
 from detector import Detector
 from detector.faces import FaceFinder
-from tests.running_app import PATIENCE, RunningApp, browser, serve
+from tests.support import ROOT
+from tests.support.running_app import PATIENCE, RunningApp, browser, serve
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="session")

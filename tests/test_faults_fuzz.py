@@ -13,8 +13,7 @@ import pytest
 
 from faults import fuzz
 from faults.targets import TARGETS, Broken
-
-ROOT = Path(__file__).parent.parent
+from tests.support import ROOT
 
 
 @cache

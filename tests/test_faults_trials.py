@@ -7,7 +7,7 @@ import pytest
 
 from faults import cache, disk
 from faults.soak import Calls, Wrong
-from tests.running_app import RunningApp
+from tests.support.running_app import RunningApp
 
 
 def test_model_folders_that_are_not_what_they_say(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_importing_takes_no_table_no_content_credentials_and_no_hub(python):
     assert python("-c", f"import sys, detector, detector.__main__; {late}").stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.py")), ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", sorted(FOLDER.rglob("*.py")), ids=lambda file: str(file.relative_to(FOLDER)))
 def test_no_module_names_what_stands_above_it(file):
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
@@ -80,19 +80,23 @@ def test_no_module_names_what_stands_above_it(file):
 
 def test_a_picture_flows_one_way():
     """Each room imports only rooms that come before it."""
-    order = "errors files sessions picture faces classifier verdict provenance result rows hub".split()
-    order += "model_store heatmap detector".split()
+    order = "errors files sessions picture faces classifier verdict provenance result rows quality".split()
+    order += "model_folder.hub model_folder.store heatmap detector".split()
     for place, name in enumerate(order):
-        for node in ast.walk(ast.parse((FOLDER / f"{name}.py").read_text("utf-8"))):
+        for node in ast.walk(ast.parse((FOLDER / f"{name.replace('.', '/')}.py").read_text("utf-8"))):
             if not isinstance(node, ast.ImportFrom) or not node.module.startswith("detector"):
                 continue
-            rooms = [node.module.partition(".")[2]] if "." in node.module else [alias.name for alias in node.names]
+            room = node.module.partition(".")[2]
+            if (FOLDER / room).is_dir():
+                rooms = [f"{room}.{alias.name}".strip(".") for alias in node.names]
+            else:
+                rooms = [room]
             assert set(rooms) <= set(order[:place]), f"{name} imports {rooms}"
 
 
 def test_the_public_names_are_those_of_the_contract():
     assert detector.__all__ == ["Detector", "Face", "ImageError", "ModelError", "Result", "Verdict"]
-    rooms = {file.stem for file in FOLDER.glob("*.py")}
+    rooms = {path.stem for path in FOLDER.iterdir()}
     public = {name for name in vars(detector) if not name.startswith("_")}
     assert public <= {*detector.__all__, *rooms}
 

@@ -9,10 +9,10 @@ import threading
 from pathlib import Path
 
 from detector.errors import ModelError
+from training.distributed import STRATEGIES, Place, joined
 from training.errors import Interrupted, TrainingError
 from training.files import refusal
 from training.options import ARCHITECTURES, PRESETS, FitOptions
-from training.workers import STRATEGIES, Place, joined
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -121,7 +121,7 @@ def _add_ablate(commands: argparse._SubParsersAction) -> None:
     _add_fit_options(parser)
 
     def run(arguments: argparse.Namespace) -> int:
-        from training.ablate import ablate
+        from training.evaluation.ablate import ablate
 
         ablate(_fit_options(arguments), arguments.out, arguments.folder, cache=arguments.cache)
         return 0
@@ -130,7 +130,7 @@ def _add_ablate(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_export(commands: argparse._SubParsersAction) -> None:
-    from training import calibrate
+    from training.evaluation import calibrate
 
     parser = commands.add_parser("export", help="a run -> a model folder")
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="the --out of fit")
@@ -185,7 +185,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
 
     def run(arguments: argparse.Namespace) -> int:
-        from training.evaluate import EvaluateOptions, evaluate
+        from training.evaluation.evaluate import EvaluateOptions, evaluate
 
         options = EvaluateOptions(
             tuple(arguments.data),
@@ -202,7 +202,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_forge(commands: argparse._SubParsersAction) -> None:
-    from training.forge import METHODS, ForgeOptions, forge
+    from training.augment.forge import METHODS, ForgeOptions, forge
 
     default = ForgeOptions()
     parser = commands.add_parser("forge", help="real photographs -> a data set of forgeries made of them")
@@ -248,7 +248,7 @@ def _add_publish(commands: argparse._SubParsersAction) -> None:
     )
 
     def run(arguments: argparse.Namespace) -> int:
-        from training.publish import publish
+        from training.hub.publish import publish
 
         revision = publish(
             arguments.folder,
@@ -274,7 +274,7 @@ def _add_publish_space(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--private", action="store_true", help="for nobody else to see")
 
     def run(arguments: argparse.Namespace) -> int:
-        from training.space import publish_space
+        from training.hub.space import publish_space
 
         revision = publish_space(
             arguments.repo, model=arguments.model, revision=arguments.revision, private=arguments.private
@@ -295,7 +295,7 @@ def _leave(status: int) -> None:
     sys.exit(status)
 
 
-_LEFT_BEHIND = ("hub", "stream", "blocks")  # names of threads of detector.hub and training.stream
+_LEFT_BEHIND = ("hub", "stream", "blocks")  # names of threads of detector.model_folder.hub and training.data.streaming
 
 if __name__ == "__main__":
     _leave(main())

@@ -15,10 +15,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from detector import faces, model_store
+from detector import faces
 from detector.classifier import Classifier
-from training import architectures, calibrate, corruptions, data, stream
+from detector.model_folder import store
+from training import architectures
+from training.augment import corruptions
+from training.data import face_cache, streaming
+from training.data.crops import serving_crops
+from training.data.sources import Source
 from training.errors import TrainingError
+from training.evaluation import calibrate
 from training.files import write, write_model
 from training.fit import BEST, OPTIONS, FitOptions, read_options
 
@@ -49,12 +55,12 @@ def export(
     calibrate.check_rate(rate)
     options = read_options(run)
     model = _network(run, options, start_share)
-    sources = [data.Source.parse(text) for text in options.data]
-    load = stream.load if options.streaming else data.load
+    sources = [Source.parse(text) for text in options.data]
+    load = streaming.load if options.streaming else face_cache.load
     validation = [load(source, "validation", cache=cache, limit=options.limit) for source in sources]
     pictures = {
         source.name: [
-            data.serving_crops(split, options.size, options.margin, alter) for alter in (None, corruptions.web_measured)
+            serving_crops(split, options.size, options.margin, alter) for alter in (None, corruptions.web_measured)
         ]
         for source, split in zip(sources, validation, strict=True)
     }
@@ -72,14 +78,14 @@ def export(
     calibration, reached = calibrate.fit_usable(clean_logits, rate, web_logits)
     log.info("offset %.3f, %s at rate %.3f", offset, calibration, reached)
 
-    opened = stream.open_train if options.streaming else functools.partial(data.load, split="train")
+    opened = streaming.open_train if options.streaming else functools.partial(face_cache.load, split="train")
     train = [opened(source, cache=cache, limit=options.limit) for source in sources]
     out.mkdir(parents=True, exist_ok=True)
     # The configuration comes last: until then its hash, or that it is not there, tells that the folder is not whole.
-    write(out / model_store.MODEL, tflite)
-    write_model(model, out / model_store.KERAS)
+    write(out / store.MODEL, tflite)
+    write_model(model, out / store.KERAS)
     config = {
-        "format_version": model_store.FORMAT_VERSION,
+        "format_version": store.FORMAT_VERSION,
         "architecture": options.architecture,
         "input_size": options.size,
         "crop_margin": options.margin,
@@ -101,7 +107,7 @@ def export(
         "date": datetime.date.today().isoformat(),
         "git_commit": git_commit(),
     }
-    write(out / model_store.CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+    write(out / store.CONFIG, (json.dumps(config, indent=2) + "\n").encode())
     return out
 
 
@@ -177,15 +183,15 @@ def commands(run: Path, start_share: float = 0.0, rate: float = calibrate.RATE) 
         origin = Path(options.weights).parent
         if options.weights in ("imagenet", "none"):
             return lines
-        if (origin / model_store.CONFIG).exists():
-            before = json.loads((origin / model_store.CONFIG).read_text())["commands"]
+        if (origin / store.CONFIG).exists():
+            before = json.loads((origin / store.CONFIG).read_text())["commands"]
             return [line.replace("MODEL_FOLDER", f"RUNS/{origin.name}") for line in before] + lines
         if not (origin / OPTIONS).exists():
             return lines
         run = origin
 
 
-def _portable(options: FitOptions, sources: list[data.Source]) -> dict[str, Any]:
+def _portable(options: FitOptions, sources: list[Source]) -> dict[str, Any]:
     """The options without paths of this machine."""
     values = asdict(options)
     values["data"] = [f"{source.name}:{source.weight:g}" for source in sources]

@@ -23,12 +23,15 @@ from sklearn.metrics import roc_auc_score
 from tensorboardX import SummaryWriter  # TensorBoard's files without TensorFlow, for every backend
 
 from detector.errors import ModelError
-from training import architectures, data, stream
+from training import architectures
+from training.data import face_cache, streaming, tables
+from training.data.crops import CropOptions, serving_crops, steps_per_epoch, training_batches
+from training.data.sources import Source
+from training.distributed import ALONE, Workers
 from training.errors import Interrupted, TrainingError
+from training.evaluation.metrics import mean_by_precision
 from training.files import write, write_model
-from training.metrics import mean_by_precision
 from training.options import FitOptions
-from training.workers import ALONE, Workers
 
 log = logging.getLogger(__name__)
 
@@ -66,16 +69,16 @@ def fit(
     if resume and (out / OPTIONS).exists():
         options = read_options(out)
     else:
-        options = dataclasses.replace(options, data=tuple(data.pinned(text) for text in options.data))
+        options = dataclasses.replace(options, data=tuple(tables.pinned(text) for text in options.data))
     keras.utils.set_random_seed(options.seed)
-    sources = [data.Source.parse(text) for text in options.data]
+    sources = [Source.parse(text) for text in options.data]
     if len({source.name for source in sources}) < len(sources):
         raise TrainingError("Two sources have the same name: rename a folder, since figures go by the name.")
     workers.check(options.batch_size)
     if options.streaming and workers.count > 1:
         raise TrainingError("One process streams: leave out --streaming, or train in one process.")
-    load = stream.load if options.streaming else data.load
-    opened = stream.open_train if options.streaming else functools.partial(data.load, split="train")
+    load = streaming.load if options.streaming else face_cache.load
+    opened = streaming.open_train if options.streaming else functools.partial(face_cache.load, split="train")
     with workers.in_turn():  # the others find the faces in the lead's cache
         train = [(opened(s, cache=cache, limit=options.limit), s.weight) for s in sources]
         validation = [load(s, "validation", cache=cache, limit=options.limit) for s in sources]
@@ -85,18 +88,16 @@ def fit(
             f"No face to {'train on in ' + empty[0] if empty else 'validate on'}: look at the pictures."
         )
     own = (workers.index, workers.count)
-    crops = [(split, data.serving_crops(split.part(*own), options.size, options.margin)[0]) for split in validation]
+    crops = [(split, serving_crops(split.part(*own), options.size, options.margin)[0]) for split in validation]
 
-    per_epoch = data.steps_per_epoch(train, options.batch_size)
+    per_epoch = steps_per_epoch(train, options.batch_size)
     total = max(1, round(per_epoch * options.epochs))
-    crop_options = data.CropOptions(
-        options.size, options.margin, options.jitter, options.corruptions, options.self_blend
-    )
+    crop_options = CropOptions(options.size, options.margin, options.jitter, options.corruptions, options.self_blend)
     batching = (train, crop_options, options.batch_size, options.seed, options.threads)
     batches = (
-        stream.Batches(*batching, block=options.streaming_block)
+        streaming.Batches(*batching, block=options.streaming_block)
         if options.streaming
-        else data.training_batches(*batching, own)
+        else training_batches(*batching, own)
     )
 
     state = _State()

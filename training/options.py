@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training import corruptions
-from training.source import DEFAULT_DATA, Source
+from training.augment import corruptions
+from training.data.sources import DEFAULT_DATA, Source
 
 # The networks of training.architectures, and the input size in pixels that each was designed for.
 ARCHITECTURES = {

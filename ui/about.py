@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from detector import Detector
-from detector.model_store import ModelFolder
+from detector.model_folder.store import ModelFolder
 from detector.provenance import excerpt
 from ui import charts, figures, intake, snippets
 from ui.answer import LIMITS

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from detector import Face, Result, Verdict, heatmap
-from detector.model_store import ModelFolder
+from detector.model_folder.store import ModelFolder
 from ui.parts import FACE_WORDS, VERDICT_WORDS, out_of_100, picture_html
 from ui.theme import TONES, icon
 

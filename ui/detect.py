@@ -13,7 +13,7 @@ from PIL import Image
 
 from detector import Detector, ImageError, Result, Verdict, picture
 from detector.heatmap import overlay
-from detector.model_store import ModelFolder
+from detector.model_folder.store import ModelFolder
 from ui import boxes, intake, report
 from ui.answer import LIMITS, SHOWN_FACES, cards_html, evidence_html, record_html, verdict_html
 from ui.links import KEPT_SECONDS, Links

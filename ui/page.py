@@ -1,6 +1,6 @@
 """gradio's page as this app needs it: who is refused is told so in a sentence, and work for who has left ends.
 
-Reaches into gradio's queue where gradio offers no other way; tests/test_page.py holds it to the pinned version.
+Reaches into gradio's queue where gradio offers no other way; tests/ui/test_page.py holds it to the pinned version.
 """
 
 import sys

@@ -1,0 +1,160 @@
+"""Where a model folder comes from: a path, the Hub, or the one that is bundled. Checked before anything is run."""
+
+import hashlib
+import json
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from detector.errors import ModelError
+from detector.model_folder import hub
+from detector.provenance import excerpt
+from detector.result import ModelInfo
+from detector.verdict import Calibration
+
+FORMAT_VERSION = 1
+BUNDLED = Path(__file__).parent.parent / "bundled"
+MODEL, CONFIG, METRICS, CARD, KERAS = "model.tflite", "config.json", "metrics.json", "README.md", "model.keras"
+_MAX_CONFIG_BYTES = 1_000_000
+_MAX_MODEL_BYTES = 500_000_000  # the largest network of training.architectures takes 468_000_000
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model folder that passed its checks. `model` are the bytes of model.tflite, `margin` the side of a crop in
+    face sides."""
+
+    info: ModelInfo
+    model: bytes = field(repr=False)
+    input_size: int
+    margin: float
+    calibration: Calibration
+    config: dict[str, Any] = field(repr=False)
+    metrics: dict[str, Any] = field(repr=False)
+
+
+def load(
+    model: str | Path | None = None, revision: str | None = None, *, refresh: bool = False, note: str | None = None
+) -> ModelFolder:
+    """The model folder at the path `model`, that of the Hub's `owner/name` or `owner/name@revision`, or for None the
+    bundled one, with `note`. A folder of that name goes before the Hub.
+
+    `revision` is a branch, a tag or a commit, by default `main`. A commit that is in the cache is taken from there.
+    Where the Hub cannot be reached, the revision that is in the cache is used, else the bundled model, and `info.note`
+    says so. With `refresh` everything is downloaded anew and nothing stands in.
+
+    Raises ModelError where a file is missing or damaged, the hash of model.tflite is not the one in config.json, the
+    folder is of a newer format, or the Hub knows no such name or revision or gives no right to it.
+    """
+    if model is None:
+        return _read(BUNDLED, "bundled", note=note)
+    named = hub.parse(model) if isinstance(model, str) and not _is_folder(Path(model)) else None
+    if named is not None:
+        return _from_hub(named[0], revision or named[1] or "main", refresh)
+    if revision is not None or refresh:
+        raise ModelError("Only a model on the Hub has revisions: name it owner/name, or leave the revision out.")
+    path = Path(model)
+    if not _is_folder(path):
+        raise ModelError(f"There is no model folder called {path.name}: give the folder that holds {MODEL}.")
+    return _read(path, "folder")
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, or a folder that may not be entered
+        return False
+
+
+def _from_hub(repo: str, revision: str, refresh: bool) -> ModelFolder:
+    def usable(kept: hub.Snapshot | None, note: str | None = None) -> ModelFolder | None:
+        try:
+            return kept and _read(kept.folder, "hub", repo, kept.revision, note)
+        except ModelError:  # damaged since
+            return None
+
+    names = (CONFIG, MODEL)
+    if hub.is_commit(revision) and not refresh and (found := usable(hub.cached(repo, revision, names))):
+        return found
+    try:
+        pulled = hub.pull(
+            repo,
+            revision,
+            names,
+            (METRICS,),
+            check=lambda folder: _check_version(_json(folder / CONFIG, required=True)),
+            limit=_MAX_MODEL_BYTES,
+            refresh=refresh,
+        )
+    except hub.HubTrouble as trouble:
+        why = f"{repo} could not be had from the Hub, because {trouble}"
+        if refresh:
+            raise ModelError(f"{why}: try again later.") from None
+        kept = hub.cached(repo, revision, names)
+        note = f"{why}: revision {kept.revision[:8]}, kept from before, is used." if kept else None
+        return usable(kept, note) or load(note=f"{why}: the bundled model is used.")
+    folder = _read(pulled.folder, "hub", repo, pulled.revision)
+    hub.remember(pulled, revision)
+    return folder
+
+
+def _check_version(config: dict[str, Any]) -> None:
+    version = config.get("format_version")
+    if not isinstance(version, int) or version < 1:
+        raise ModelError(f"The model's {CONFIG} names no format version: export the model again.")
+    if version > FORMAT_VERSION:
+        raise ModelError(
+            f"The model is of format {excerpt(version, 20)}, newer than this detector reads ({FORMAT_VERSION}): "
+            "update the detector, or take an older revision of the model."
+        )
+
+
+def _read(
+    folder: Path, source: str, repo: str | None = None, revision: str | None = None, note: str | None = None
+) -> ModelFolder:
+    config = _json(folder / CONFIG, required=True)
+    _check_version(config)
+    try:
+        digest = str(config["sha256"])
+        architecture = excerpt(config["architecture"], 60)
+        input_size, margin = int(config["input_size"]), float(config["crop_margin"])
+        bands = config["bands"]
+        calibration = Calibration(float(config["temperature"]), float(bands["real_below"]), float(bands["fake_above"]))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        why = excerpt(error, 100)
+        raise ModelError(f"The model's {CONFIG} is incomplete or wrong ({why}): export the model again.") from None
+    if not 32 <= input_size <= 1024 or not (math.isfinite(margin) and 0.5 <= margin <= 4):
+        raise ModelError(f"The input size or crop margin in the model's {CONFIG} cannot be right: export it again.")
+    model = _bytes(folder / MODEL, _MAX_MODEL_BYTES)
+    if hashlib.sha256(model).hexdigest() != digest:
+        raise ModelError(f"{MODEL} is not the file that {CONFIG} was written for: copy or download the folder again.")
+    info = ModelInfo(source, repo, revision, digest, architecture, note)
+    metrics = _json(folder / METRICS, required=False)
+    return ModelFolder(info, model, input_size, margin, calibration, config, metrics)
+
+
+def _bytes(file: Path, limit: int) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(min(limit, os.fstat(stream.fileno()).st_size) + 1)
+    except FileNotFoundError:
+        raise ModelError(f"The model folder has no {file.name}: copy or download the whole folder.") from None
+    except OSError:
+        raise ModelError(f"The model's {file.name} could not be read: check that you may open it.") from None
+    if len(content) > limit:
+        raise ModelError(f"The model's {file.name} is larger than any model should be: it was not loaded.")
+    return content
+
+
+def _json(file: Path, *, required: bool) -> dict[str, Any]:
+    if not required and not file.exists():
+        return {}
+    try:
+        content = json.loads(_bytes(file, _MAX_CONFIG_BYTES))
+    except (ValueError, RecursionError):
+        raise ModelError(f"The model's {file.name} is damaged: copy or download the folder again.") from None
+    if not isinstance(content, dict):
+        raise ModelError(f"The model's {file.name} is damaged: copy or download the folder again.")
+    return content

@@ -1,0 +1,117 @@
+"""The bundled network on real crops. What it says of them is not asked here, only that it says it in the right form."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import detector as package
+from detector import ModelError
+from detector.classifier import Classifier
+from detector.faces import cut
+from detector.model_folder import store
+
+
+@pytest.fixture(scope="module")
+def folder() -> store.ModelFolder:
+    return store.load()
+
+
+@pytest.fixture(scope="module")
+def classifier(folder) -> Classifier:
+    return Classifier(folder.model, folder.input_size, threads=2)
+
+
+@pytest.fixture(scope="module")
+def crops(folder, astronaut) -> np.ndarray:
+    """One face, cut out in 19 ways: more than go through the network at once."""
+    box, shifts = (172, 70, 279, 178), np.linspace(-0.15, 0.15, 19)
+    size, margin = folder.input_size, folder.margin
+    return np.stack([cut(astronaut, box, size, margin, shift=(shift, -shift), scale=1 + shift) for shift in shifts])
+
+
+@pytest.fixture(scope="module")
+def answers(classifier, crops) -> tuple[np.ndarray, np.ndarray]:
+    return classifier.judge(crops)
+
+
+def test_every_crop_gets_a_logit_and_a_map(answers):
+    logits, maps = answers
+    assert logits.shape == (19,) and logits.dtype == np.float32 and np.isfinite(logits).all()
+    assert maps.ndim == 3 and len(maps) == 19 and maps.dtype == np.float32 and np.isfinite(maps).all()
+    assert maps.shape[1] == maps.shape[2] > 1
+
+
+def test_the_mean_of_a_map_is_its_logit(answers):
+    logits, maps = answers
+    assert maps.mean(axis=(1, 2)) == pytest.approx(logits, abs=1e-3)
+
+
+def test_a_crop_is_judged_alike_alone_and_among_others(classifier, crops, answers):
+    for place in (0, 8, 18):
+        logit, activation = classifier.judge(crops[place : place + 1])
+        assert logit[0] == pytest.approx(answers[0][place], abs=1e-3)
+        assert np.abs(activation[0] - answers[1][place]).max() < 1e-2
+    turned, _ = classifier.judge(crops[::-1])
+    assert turned[::-1] == pytest.approx(answers[0], abs=1e-3)
+
+
+def test_one_thread_says_what_several_say(classifier, crops, answers):
+    logits, maps = classifier.judge(crops, alone=False)
+    assert logits == pytest.approx(answers[0], abs=1e-3) and np.abs(maps - answers[1]).max() < 1e-2
+
+
+def test_a_suspected_face_is_looked_at_mirrored_too(classifier, crops):
+    """Noise of all strengths over the face: some crops are clearly real at first sight, some are not."""
+    noise = np.random.default_rng(0).normal(0, 1, crops.shape) * np.linspace(0, 160, len(crops))[:, None, None, None]
+    noisy = np.clip(crops + noise, 0, 255).astype(np.uint8)
+    (one, one_map), (other, _) = classifier.look(noisy), classifier.look(noisy[:, :, ::-1])
+    both, both_map = classifier.judge(noisy)
+    clear = one <= -2
+    assert 0 < clear.sum() < len(clear)
+    assert both[clear] == pytest.approx(one[clear], abs=1e-3)
+    assert both[~clear] == pytest.approx((one + other)[~clear] / 2, abs=1e-3)
+    assert np.abs(both_map - one_map)[clear].max() < 1e-2 < np.abs(both_map - one_map)[~clear].max()
+    assert both_map.mean(axis=(1, 2)) == pytest.approx(both, abs=1e-3)
+    suspected = ~clear & (other > -2)
+    assert suspected.any()
+    assert classifier.judge(noisy[suspected][:, :, ::-1])[0] == pytest.approx(both[suspected], abs=1e-3)
+
+
+def test_different_crops_are_told_apart(answers):
+    assert np.ptp(answers[0]) > 1e-3
+
+
+def test_one_thread_answers_as_two_do(folder, crops, answers):
+    logits, _ = Classifier(folder.model, folder.input_size).judge(crops[:3])
+    assert logits == pytest.approx(answers[0][:3], abs=1e-3)
+
+
+def test_black_and_white_crops_are_judged_too(classifier, folder):
+    size = folder.input_size
+    logits, _ = classifier.judge(np.stack([np.full((size, size, 3), value, np.uint8) for value in (0, 255)]))
+    assert np.isfinite(logits).all()
+
+
+def test_no_crops_get_no_answers(classifier, folder):
+    logits, maps = classifier.judge(np.empty((0, folder.input_size, folder.input_size, 3), np.uint8))
+    assert logits.shape == (0,) and len(maps) == 0
+
+
+def test_crops_of_another_shape_are_refused(classifier, folder):
+    size = folder.input_size
+    for shape in ((size, size, 3), (1, size, size, 1), (1, size + 1, size, 3), (1, 3, size, size)):
+        with pytest.raises(ValueError, match=r"Crops must be \(N, "):
+            classifier.judge(np.zeros(shape, np.uint8))
+
+
+def test_another_input_size_than_the_networks_is_refused(folder):
+    with pytest.raises(ModelError, match="not the size that config.json says"):
+        Classifier(folder.model, folder.input_size * 2)
+
+
+def test_a_network_without_logit_and_map_is_refused():
+    finder = (Path(package.__file__).parent / "finder" / "blazeface_back.tflite").read_bytes()
+    classifier = Classifier(finder, 256)
+    with pytest.raises(ModelError, match="lacks its logit or its activation map"):
+        classifier.judge(np.zeros((1, 256, 256, 3), np.uint8))

@@ -1,0 +1,273 @@
+"""python -m detector as a person or a script starts it: a process of its own, on a folder of real files."""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from detector.__main__ import main
+from detector.model_folder import store
+
+GOOD = {"astronaut.png": 1, "page.webp": 0, "inner/HOPPER.JPG": 1}
+BROKEN = {"broken.png": "This is not a picture", "inner/truncated.jpg": "The picture is cut off"}
+WORDS = {"likely_fake": "likely fake", "uncertain": "can't tell", "likely_real": "likely real", "no_face": "no face"}
+
+
+@pytest.fixture
+def run(python):
+    return lambda *arguments, **options: python("-m", "detector", *arguments, **options)
+
+
+def jsonl(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+# --- Forms -----------------------------------------------------------------------------------------------------------
+
+
+def test_jsonl_prints_the_object_of_the_contract(run, detector, hopper):
+    ran = run(hopper, "--jsonl")
+    assert ran.returncode == 0
+    (row,) = jsonl(ran.stdout)
+    expected = detector.detect(hopper).to_dict()
+    assert list(row) == ["file", "error", *expected]
+    assert (row.pop("file"), row.pop("error")) == (str(hopper), None)
+    assert row.pop("seconds").keys() == expected.pop("seconds").keys()
+    for part in (expected, *expected["faces"]):
+        part["p_fake"] = pytest.approx(part["p_fake"], abs=1e-3)
+    assert row == expected
+
+
+def test_a_folder_is_walked_and_broken_files_do_not_stop_it(run, folder):
+    ran = run(folder, "--jsonl")
+    assert ran.returncode == 1
+    rows = {os.path.relpath(row["file"], folder): row for row in jsonl(ran.stdout)}
+    assert rows.keys() == {*GOOD, *BROKEN}
+    for name, faces in GOOD.items():
+        assert rows[name]["error"] is None and len(rows[name]["faces"]) == faces
+    for name, words in BROKEN.items():
+        assert rows[name].keys() == {"file", "error"} and rows[name]["error"].startswith(words)
+    assert list(rows) == sorted(rows), "in the order of names"
+
+
+def test_csv_has_a_row_a_picture(run, folder):
+    ran = run(folder, "--csv")
+    assert ran.returncode == 1
+    rows = {os.path.relpath(row["file"], folder): row for row in csv.DictReader(io.StringIO(ran.stdout))}
+    assert rows.keys() == {*GOOD, *BROKEN}
+    for name, faces in GOOD.items():
+        row = rows[name]
+        assert row["error"] == "" and row["faces"] == str(faces)
+        assert re.fullmatch(r"[0-9a-f]{64}", row["sha256"]) and row["model_sha256"] == store.load().info.sha256
+        assert row["verdict"] in WORDS
+        assert 0 <= float(row["p_fake"]) <= 1 if faces else (row["p_fake"], row["verdict"]) == ("", "no_face")
+    for name, words in BROKEN.items():
+        assert rows[name]["error"].startswith(words)
+        assert not any(value for key, value in rows[name].items() if key not in ("file", "error"))
+
+
+def test_a_table_for_people(run, folder):
+    ran = run(folder, cwd=folder.parent)
+    assert ran.returncode == 1
+    lines = ran.stdout.splitlines()
+    assert lines[0].split() == ["picture", "verdict", "P(fake)", "faces", "notes"]
+    for name in GOOD:
+        (line,) = (line for line in lines if name in line)
+        assert any(word in line for word in WORDS.values())
+    for name, words in BROKEN.items():
+        (line,) = (line for line in lines if name in line)
+        assert "not judged" in line and words in line
+    assert "\x1b" not in ran.stdout, "colours are for terminals"
+
+
+def test_the_forms_agree(run, hopper, no_face, tmp_path):
+    shutil.copyfile(hopper, tmp_path / "hopper.jpg")
+    Image.fromarray(no_face).save(tmp_path / "page.png")
+    rows = jsonl(run("hopper.jpg", "page.png", "--jsonl", cwd=tmp_path).stdout)
+    table = run("hopper.jpg", "page.png", cwd=tmp_path).stdout.splitlines()[1:]
+    for row, line in zip(rows, table, strict=True):
+        assert row["file"] in line and WORDS[row["verdict"]] in line
+    assert re.search(rf" {rows[0]['p_fake']:.2f} +1( |$)", table[0])
+    assert re.search(r"no face +0( |$)", table[1])
+
+
+def test_one_form_at_a_time(run, hopper):
+    ran = run(hopper, "--csv", "--jsonl")
+    assert ran.returncode == 2 and "not allowed with" in ran.stderr
+
+
+@pytest.mark.parametrize("name", ["=cmd.jpg", "+1.jpg", "@SUM(A1).jpg", "-2.jpg", "\tx.jpg"])
+def test_no_cell_of_the_csv_is_a_formula(run, no_face, tmp_path, name):
+    Image.fromarray(no_face).save(tmp_path / name, "JPEG")
+    gone = name.replace(".jpg", "-gone.jpg")
+    ran = run("--csv", "--", name, gone, cwd=tmp_path)
+    assert ran.returncode == 1
+    rows = list(csv.DictReader(io.StringIO(ran.stdout)))
+    assert [row["file"] for row in rows] == [f"'{name}", f"'{gone}"]
+    for row in rows:
+        assert not any(value.startswith(("=", "+", "-", "@", "\t", "\r")) for value in row.values())
+
+
+def test_names_are_printed_whatever_they_are(run, no_face, tmp_path):
+    """Umlauts, line breaks, markup of the table, and bytes that are no text."""
+    names = [os.fsencode(name) for name in ("größe 人.png", "a\nb.png", "[red]x.png")] + [b"caf\xe9.png"]
+    stream = io.BytesIO()
+    Image.fromarray(no_face).save(stream, "PNG")
+    for name in names:
+        (tmp_path / os.fsdecode(name)).write_bytes(stream.getvalue())
+    ran = run(".", "--jsonl", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert {os.fsencode(row["file"]) for row in jsonl(ran.stdout)} == set(names)
+    for form in ([], ["--csv"]):
+        ran = run(".", *form, cwd=tmp_path)
+        assert ran.returncode == 0, ran.stderr
+        assert "größe 人.png" in ran.stdout and "[red]x.png" in ran.stdout and "caf\\udce9.png" in ran.stdout
+
+
+# --- Heat maps -------------------------------------------------------------------------------------------------------
+
+
+def test_heat_maps_are_written_for_every_face(run, detector, folder, tmp_path_factory):
+    maps = tmp_path_factory.mktemp("maps") / "new" / "folder"
+    rows = jsonl(run(folder, "--jsonl", "--heatmaps", maps).stdout)
+    digests = {os.path.basename(row["file"]): row["picture"]["sha256"][:8] for row in rows if row["error"] is None}
+    assert {file.name for file in maps.iterdir()} == {
+        f"astronaut-{digests['astronaut.png']}-face1.png",
+        f"HOPPER-{digests['HOPPER.JPG']}-face1.png",
+    }
+    for file in maps.iterdir():
+        assert Image.open(file).size == (detector.model.input_size,) * 2
+
+
+def test_pictures_of_the_same_name_keep_their_own_heat_maps(run, hopper, astronaut, tmp_path):
+    for name, pixels in (("a", astronaut), ("b", astronaut[:, ::-1])):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.ascontiguousarray(pixels)).save(tmp_path / name / "photo.png")
+    assert run(tmp_path / "a", tmp_path / "b", "--heatmaps", tmp_path / "maps").returncode == 0
+    assert len(list((tmp_path / "maps").iterdir())) == 2
+
+
+def test_a_heat_map_of_a_picture_with_a_long_name(run, hopper, tmp_path):
+    shutil.copyfile(hopper, tmp_path / f"{'x' * 250}.jpg")
+    ran = run(tmp_path / f"{'x' * 250}.jpg", "--jsonl", "--heatmaps", tmp_path / "maps")
+    assert ran.returncode == 0, ran.stderr
+    assert len(list((tmp_path / "maps").iterdir())) == 1
+
+
+def test_a_folder_for_heat_maps_that_cannot_be_made(run, hopper, tmp_path):
+    (tmp_path / "file").touch()
+    ran = run(hopper, "--heatmaps", tmp_path / "file" / "maps")
+    assert ran.returncode == 2 and not ran.stdout
+    assert "The folder for heat maps could not be made: check its name and rights." in ran.stderr
+
+
+# --- Files and models ------------------------------------------------------------------------------------------------
+
+
+def test_every_file_is_judged_once(run, folder):
+    file = folder / "page.webp"
+    rows = jsonl(run(file, folder, file, folder / "inner", "--jsonl").stdout)
+    assert len(rows) == 5 and rows[0]["file"] == str(file)
+
+
+def test_a_file_that_is_named_is_judged_whatever_its_suffix(run, folder):
+    shutil.copyfile(folder / "page.webp", folder / "page.data")
+    rows = jsonl(run(folder / "page.data", folder / "notes.txt", "--jsonl").stdout)
+    assert rows[0]["verdict"] == "no_face"
+    assert rows[1]["error"].startswith("This is not a picture")
+
+
+@pytest.mark.parametrize("name", ["gone.jpg", "x" * 300 + ".jpg"])
+def test_a_missing_file_is_a_line_with_its_error(run, folder, name):
+    ran = run(folder / name, folder / "page.webp", "--jsonl")
+    assert ran.returncode == 1
+    missing, page = jsonl(ran.stdout)
+    assert missing["error"].startswith(("There is no file called gone.jpg", "xxx")) and page["error"] is None
+    assert str(folder) not in missing["error"]
+
+
+def test_a_folder_without_pictures_is_refused(run, tmp_path):
+    (tmp_path / "notes.txt").touch()
+    ran = run(tmp_path)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.strip() == "There is no picture in what was named."
+
+
+def test_a_model_of_ones_own(run, folder, tmp_path_factory):
+    model = tmp_path_factory.mktemp("models") / "mine"
+    model.mkdir()
+    for name in (store.MODEL, store.CONFIG):
+        shutil.copyfile(store.BUNDLED / name, model / name)
+    ran = run(folder / "astronaut.png", "--jsonl", "--model", model)
+    assert ran.returncode == 0
+    assert jsonl(ran.stdout)[0]["model"]["source"] == "folder"
+
+
+def test_an_unknown_model_is_refused(run, hopper, tmp_path):
+    ran = run(hopper, "--model", tmp_path / "gone")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.strip() == "There is no model folder called gone: give the folder that holds model.tflite."
+
+
+def test_a_damaged_model_is_refused(run, hopper, tmp_path):
+    shutil.copyfile(store.BUNDLED / store.CONFIG, tmp_path / store.CONFIG)
+    (tmp_path / store.MODEL).write_bytes(b"damaged")
+    ran = run(hopper, "--model", tmp_path)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("model.tflite is not the file that config.json was written for")
+
+
+def test_any_number_of_workers_gives_the_same_lines(run, folder):
+    outputs = []
+    for workers in (1, 3):
+        rows = jsonl(run(folder, "--jsonl", "--workers", workers).stdout)
+        outputs.append([(row["file"], row["error"], row.get("verdict")) for row in rows])
+    assert outputs[0] == outputs[1] and len(outputs[0]) == 5
+
+
+# --- Usage -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [[], ["--nonsense", "x"], ["x", "--workers", "0"], ["x", "--workers", "few"]])
+def test_wrong_usage_is_exit_status_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: python -m detector" in capsys.readouterr().err
+
+
+def test_help_names_every_option(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    for option in ("PHOTO|FOLDER", "--model", "--jsonl", "--csv", "--heatmaps", "--workers"):
+        assert option in text
+
+
+def test_main_can_be_called(folder, capsys):
+    assert main([str(folder / "page.webp"), "--jsonl"]) == 0
+    (row,) = jsonl(capsys.readouterr().out)
+    assert row["verdict"] == "no_face"
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path, no_face):
+    """As in `python -m detector … | head -1`."""
+    for number in range(40):
+        Image.fromarray(no_face[:64, : 64 + number]).save(tmp_path / f"{number:02}.png")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "detector", str(tmp_path), "--jsonl"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert json.loads(process.stdout.readline())["error"] is None
+    process.stdout.close()
+    errors = process.stderr.read().decode()
+    process.stderr.close()
+    assert process.wait(timeout=300) == 0 and "Traceback" not in errors and "BrokenPipe" not in errors

@@ -1,0 +1,357 @@
+"""The whole path on real pictures, with the model that is shipped. What differs between two models is not asked."""
+
+import dataclasses
+import io
+import json
+import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFilter
+from skimage import data
+
+from detector import Detector, Face, ImageError, ModelError, Result, Verdict
+from detector.faces import least_face
+from detector.model_folder import store
+from detector.picture import read
+
+KEYS = ["verdict", "p_fake", "faces", "provenance", "warnings", "picture", "model", "seconds"]
+
+
+def same(one: Result, other: Result) -> bool:
+    """But for the times, and for the rounding of the network in batches of another size."""
+    plain = [result.to_dict() for result in (one, other)]
+    scores = []
+    for item in plain:
+        del item["seconds"]
+        scores.append([item.pop("p_fake"), *(face.pop("p_fake") for face in item["faces"])])
+    return plain[0] == plain[1] and all(a is b is None or abs(a - b) < 1e-3 for a, b in zip(*scores, strict=True))
+
+
+@pytest.fixture(scope="module")
+def portrait(astronaut) -> Image.Image:
+    return Image.fromarray(astronaut[16:232, 118:334])
+
+
+def row_of(portrait: Image.Image, faces: int) -> np.ndarray:
+    """As many portraits beside each other, each a little larger than the one before."""
+    canvas = Image.new("RGB", (190 * faces, 200), (120, 125, 130))
+    for place in range(faces):
+        side = 130 + 50 * place // faces
+        canvas.paste(portrait.resize((side, side), Image.Resampling.LANCZOS), (190 * place, 5))
+    return np.asarray(canvas)
+
+
+@pytest.fixture(scope="module")
+def group(detector, portrait) -> Result:
+    return detector.detect(row_of(portrait, 4))
+
+
+# --- What it says of real pictures -----------------------------------------------------------------------------------
+
+
+def test_photographs_are_not_called_fake(detector, astronaut, hopper):
+    for photo in (astronaut, hopper):
+        result = detector.detect(photo)
+        assert len(result.faces) == 1
+        assert result.verdict != Verdict.LIKELY_FAKE, f"a real photograph at P(fake) = {result.p_fake:.3f}"
+
+
+def test_no_face_comes_without_a_score(detector, no_face):
+    result = detector.detect(no_face)
+    assert (result.verdict, result.p_fake, result.faces, result.warnings) == (Verdict.NO_FACE, None, (), ())
+
+
+def test_every_source_of_the_same_pixels_gives_the_same_answer(detector, astronaut, tmp_path):
+    file = tmp_path / "photo.png"
+    Image.fromarray(astronaut).save(file)
+    sources = [file, str(file), file.read_bytes(), Image.open(file), Image.fromarray(astronaut), astronaut]
+    results = [detector.detect(source) for source in sources]
+    for result in results[1:]:
+        assert result.p_fake == pytest.approx(results[0].p_fake, abs=1e-6)
+        assert [face.box for face in result.faces] == [face.box for face in results[0].faces]
+        assert np.array_equal(result.faces[0].crop, results[0].faces[0].crop)
+    assert [result.picture.format for result in results] == ["PNG"] * 4 + [None] * 2
+    assert [result.picture.bytes for result in results] == [file.stat().st_size] * 3 + [None] * 3
+    assert len({result.picture.sha256 for result in results[:3]}) == 1
+    assert len({result.picture.sha256 for result in results[3:]}) == 1
+
+
+def test_the_same_answer_comes_twice(detector, hopper):
+    assert same(detector.detect(hopper), detector.detect(hopper))
+
+
+def test_another_detector_of_the_same_model_agrees(detector, hopper):
+    assert same(Detector.load(threads=1).detect(hopper), detector.detect(hopper))
+
+
+def test_a_turned_photo_is_judged_upright(detector, hopper, tmp_path):
+    """As a telephone stores it: lying, with a note which way is up."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = Image.open(hopper).transpose(Image.Transpose.ROTATE_90)
+    lying.save(tmp_path / "telephone.png", exif=exif)
+    upright, result = detector.detect(hopper), detector.detect(tmp_path / "telephone.png")
+    assert (result.picture.width, result.picture.height) == (upright.picture.width, upright.picture.height)
+    assert result.faces[0].box == upright.faces[0].box
+    assert result.p_fake == pytest.approx(upright.p_fake, abs=1e-6)
+
+
+# --- The result ------------------------------------------------------------------------------------------------------
+
+
+def test_scores_are_probabilities_and_verdicts_follow_from_them(detector, group):
+    assert len(group.faces) == 4
+    calibration = detector.model.calibration
+    for face in group.faces:
+        assert isinstance(face, Face) and type(face.p_fake) is float
+        assert 0 <= face.p_fake <= 1 and 0.5 <= face.score <= 1
+        assert face.verdict is calibration.verdict(face.p_fake)
+        assert 0 <= face.box[0] < face.box[2] <= group.picture.width
+        assert 0 <= face.box[1] < face.box[3] <= group.picture.height
+
+
+def test_faces_are_sorted_by_suspicion_and_the_first_speaks_for_the_picture(group):
+    scores = [face.p_fake for face in group.faces]
+    assert scores == sorted(scores, reverse=True) and len(set(scores)) > 1
+    assert (group.p_fake, group.verdict) == (scores[0], group.faces[0].verdict)
+
+
+def test_every_face_has_its_own_crop_and_map(detector, group):
+    size, temperature = detector.model.input_size, detector.model.calibration.temperature
+    for face in group.faces:
+        assert face.crop.shape == (size, size, 3) and face.crop.dtype == np.uint8
+        logit = np.log(face.p_fake / (1 - face.p_fake)) * temperature
+        assert face.activation.ndim == 2 and face.activation.mean() == pytest.approx(logit, abs=1e-2)
+        assert detector.judge_crops(face.crop[None])[0] == pytest.approx(face.p_fake, abs=1e-3)
+
+
+def test_judge_crops_measures_many_at_once(detector, group):
+    scores = detector.judge_crops(np.stack([face.crop for face in group.faces]))
+    assert scores.dtype == np.float64
+    assert scores == pytest.approx([face.p_fake for face in group.faces], abs=1e-3)
+    size = detector.model.input_size
+    assert detector.judge_crops(np.empty((0, size, size, 3), np.uint8)).shape == (0,)
+
+
+def test_the_dictionary_is_that_of_the_contract(detector, hopper):
+    result = detector.detect(hopper)
+    plain = result.to_dict()
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    assert list(plain) == KEYS == [field.name for field in dataclasses.fields(Result)]
+    assert plain["verdict"] == result.verdict == result.verdict.value
+    assert plain["p_fake"] == pytest.approx(result.p_fake, abs=1e-6)
+    (face,) = plain["faces"]
+    assert list(face) == ["box", "score", "p_fake", "verdict"]
+    assert face["box"] == list(result.faces[0].box)
+    picture = {"width": 512, "height": 600, "format": "JPEG", "bytes": hopper.stat().st_size}
+    assert plain["picture"] == {**picture, "sha256": read(hopper).sha256}
+    assert plain["model"] == {
+        "source": "bundled",
+        "repo": None,
+        "revision": None,
+        "sha256": detector.model.info.sha256,
+        "architecture": detector.model.info.architecture,
+        "note": None,
+    }
+    assert list(plain["seconds"]) == ["read", "provenance", "faces", "model", "total"]
+    assert all(seconds >= 0 for seconds in plain["seconds"].values())
+
+
+def test_a_result_cannot_be_changed(group):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        group.verdict = Verdict.LIKELY_REAL
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        group.faces[0].p_fake = 0.0
+
+
+def test_what_the_file_says_of_itself_stands_beside_the_score(detector, astronaut, tmp_path):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110] = "Canon", "EOS 5D"
+    exif[0x0131] = "Adobe Photoshop 25.0"
+    Image.fromarray(astronaut).save(tmp_path / "marked.png", exif=exif)
+    marked, bare = detector.detect(tmp_path / "marked.png"), detector.detect(astronaut)
+    assert marked.provenance and not bare.provenance
+    assert marked.p_fake == pytest.approx(bare.p_fake, abs=1e-6)
+    (first, *_) = marked.to_dict()["provenance"]
+    assert list(first) == ["source", "summary", "meaning", "suggests"]
+
+
+def test_the_model_says_what_it_is(detector):
+    assert detector.model.info == store.load().info
+    date.fromisoformat(detector.model.config["date"])
+
+
+# --- Warnings --------------------------------------------------------------------------------------------------------
+
+
+def warned(result: Result) -> str:
+    assert all(re.fullmatch(r".+: .+\.", warning) for warning in result.warnings)
+    return " ".join(result.warnings)
+
+
+def test_good_photos_get_no_warning(detector, astronaut, hopper):
+    assert not detector.detect(astronaut).warnings and not detector.detect(hopper).warnings
+
+
+def test_a_drawing_is_warned_of(detector):
+    drawing = Image.new("RGB", (1200, 1200), (214, 226, 240))
+    pen = ImageDraw.Draw(drawing)
+    pen.ellipse([250, 150, 950, 1100], fill=(236, 190, 160), outline="black", width=14)
+    for left in (400, 680):
+        pen.ellipse([left, 480, left + 120, 560], fill="white", outline="black", width=8)
+        pen.ellipse([left + 40, 490, left + 80, 550], fill=(40, 80, 150))
+    pen.chord([450, 750, 750, 950], 0, 180, fill=(190, 50, 60), outline="black", width=8)
+    for side in (1200, 512, 300):
+        shown = drawing.resize((side, side), Image.Resampling.LANCZOS)
+        assert "looks like a drawing, a graphic or a screenshot" in warned(detector.detect(shown))
+
+
+def test_photographs_are_not_taken_for_drawings(detector, astronaut, hopper, no_face):
+    """Neither as poor copies, nor grey, nor with the 256 colours of a GIF."""
+    photo, poor, moving = Image.fromarray(astronaut), io.BytesIO(), io.BytesIO()
+    photo.save(poor, "JPEG", quality=5)
+    photo.save(moving, "GIF")
+    sources = [hopper, no_face, poor.getvalue(), moving.getvalue(), photo.convert("L"), photo.resize((64, 64))]
+    for source in (*sources, data.moon(), data.brick(), data.hubble_deep_field()):
+        assert "drawing" not in warned(detector.detect(source))
+
+
+def test_a_tiny_face_is_warned_of(detector, portrait):
+    canvas = Image.new("RGB", (400, 300), (120, 125, 130))
+    canvas.paste(portrait.resize((72, 72)), (100, 100))
+    assert "One face is smaller than 48 pixels" in warned(detector.detect(canvas))
+    canvas.paste(portrait.resize((76, 76)), (250, 100))
+    assert "2 faces are smaller than 48 pixels" in warned(detector.detect(canvas))
+
+
+def test_of_a_huge_picture_it_is_said_which_faces_may_be_missed(detector):
+    size = (7000, 5000)
+    result = detector.detect(Image.new("RGB", size, (120, 125, 130)))
+    assert result.verdict == Verdict.NO_FACE
+    assert f"faces smaller than {least_face(*size)} pixels may be missed" in warned(result)
+
+
+def test_a_blurred_face_is_warned_of(detector, hopper):
+    blurred = Image.open(hopper).crop((66, 36, 464, 435)).filter(ImageFilter.GaussianBlur(5))
+    assert "One face is heavily blurred" in warned(detector.detect(blurred))
+
+
+def test_a_face_cut_off_by_the_edge_is_warned_of(detector, astronaut):
+    assert "One face is cut off by the edge" in warned(detector.detect(astronaut[:139]))
+
+
+def test_many_faces_are_warned_of(detector, portrait):
+    result = detector.detect(row_of(portrait, 8))
+    assert "8 faces were judged: the more faces" in warned(result)
+    assert len(result.faces) == 8
+
+
+# --- Limits and errors -----------------------------------------------------------------------------------------------
+
+
+def test_limits_are_passed_on(detector, hopper):
+    with pytest.raises(ImageError, match="megapixels"):
+        detector.detect(hopper, max_pixels=100_000)
+    with pytest.raises(ImageError, match="MB"):
+        detector.detect(hopper, max_bytes=1000)
+    assert detector.detect(hopper, min_face=250).verdict == Verdict.NO_FACE
+    (result,) = detector.detect_many([hopper], max_pixels=100_000)
+    assert "megapixels" in str(result)
+    (result,) = detector.detect_many([hopper], max_bytes=1000)
+    assert "MB" in str(result)
+    (result,) = detector.detect_many([hopper], min_face=250)
+    assert result.verdict == Verdict.NO_FACE
+
+
+def test_what_cannot_be_judged_is_an_error(detector, tmp_path):
+    for source in (b"", b"no picture", tmp_path, tmp_path / "gone.jpg", None):
+        with pytest.raises(ImageError) as caught:
+            detector.detect(source)
+        assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_model_of_ones_own_is_loaded_from_its_folder(hopper, detector, tmp_path):
+    for name in (store.MODEL, store.CONFIG):
+        shutil.copyfile(store.BUNDLED / name, tmp_path / name)
+    result = Detector.load(tmp_path).detect(hopper)
+    assert result.model.source == "folder"
+    assert result.p_fake == pytest.approx(detector.detect(hopper).p_fake, abs=1e-3)
+
+
+def test_another_margin_or_temperature_is_used(hopper, detector, tmp_path):
+    shutil.copyfile(store.BUNDLED / store.MODEL, tmp_path / store.MODEL)
+    config = json.loads((store.BUNDLED / store.CONFIG).read_text("utf-8"))
+    config |= {"temperature": 1e6, "crop_margin": 3.0, "bands": {"real_below": 0.1, "fake_above": 0.9}}
+    (tmp_path / store.CONFIG).write_text(json.dumps(config))
+    result, bundled = Detector.load(tmp_path).detect(hopper), detector.detect(hopper)
+    assert result.p_fake == pytest.approx(0.5, abs=1e-3) and result.verdict == Verdict.UNCERTAIN
+    assert result.faces[0].box == bundled.faces[0].box
+    assert not np.array_equal(result.faces[0].crop, bundled.faces[0].crop)
+
+
+def test_a_missing_model_is_an_error(tmp_path):
+    with pytest.raises(ModelError):
+        Detector.load(tmp_path / "gone")
+
+
+# --- Many pictures ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"workers": 1, "batch_size": 1}, {"workers": 3, "batch_size": 2}])
+def test_many_pictures_are_judged_as_each_alone(detector, portrait, astronaut, hopper, no_face, options):
+    sources = [hopper, no_face, b"broken", row_of(portrait, 2), no_face, astronaut, b"", hopper]
+    results = list(detector.detect_many(sources, **options))
+    assert len(results) == len(sources)
+    for source, result in zip(sources, results, strict=True):
+        if isinstance(source, bytes):
+            assert isinstance(result, ImageError)
+        else:
+            assert same(result, detector.detect(source))
+
+
+def test_many_pictures_come_in_order(detector, no_face):
+    sources = [no_face[: 64 + 2 * place, :200] for place in range(40)]
+    results = detector.detect_many(sources, workers=4, batch_size=3)
+    assert [result.picture.height for result in results] == [len(source) for source in sources]
+
+
+def test_many_may_be_none_or_all_broken(detector):
+    assert list(detector.detect_many([])) == []
+    assert all(isinstance(result, ImageError) for result in detector.detect_many([b"x"] * 5, batch_size=2))
+
+
+def test_many_are_taken_a_bounded_number_ahead(detector, no_face):
+    taken = 0
+
+    def endless():
+        nonlocal taken
+        while True:
+            taken += 1
+            yield no_face[:64, :64]
+
+    results = detector.detect_many(endless(), workers=2, batch_size=2)
+    for _ in range(5):
+        assert next(results).verdict == Verdict.NO_FACE
+    results.close()
+    assert taken < 30
+
+
+def test_an_error_of_the_source_is_the_callers(detector, no_face):
+    def failing():
+        yield no_face
+        raise LookupError("the caller's own")
+
+    with pytest.raises(LookupError, match="the caller's own"):
+        list(detector.detect_many(failing()))
+
+
+def test_eight_threads_get_the_same_answers(detector, portrait, astronaut, hopper, no_face):
+    sources = [hopper, astronaut, row_of(portrait, 2), no_face] * 4
+    expected = [detector.detect(source) for source in sources[:4]] * 4
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(detector.detect, sources))
+    assert all(same(result, one) for result, one in zip(results, expected, strict=True))

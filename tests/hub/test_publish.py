@@ -1,0 +1,263 @@
+"""A trained model folder goes to the Hub and comes back as the same detector; nothing is half pushed."""
+
+import json
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+
+from detector import Detector, ModelError
+from detector.model_folder import hub as room
+from tests.support.hub_server import READER, Fault, Hub
+from tests.support.training_fixtures import photograph
+from training import __main__ as command_line
+from training.errors import TrainingError
+from training.hub import push, retries
+from training.hub.publish import publish
+
+pytest_plugins = ["tests.support.training_fixtures", "tests.support.hub_fixtures"]
+
+REPO = "owner/tiny"
+PUSHED = {"config.json", "model.tflite", "model.keras", "metrics.json", "README.md"}
+
+
+@pytest.fixture
+def folder(measured_folder: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(measured_folder, tmp_path / "tiny")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(room, "WAITS", (0.01, 0.01))
+
+
+def measure(folder: Path, auc: float) -> None:
+    """Write other figures into metrics.json."""
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for conditions in metrics["sets"].values():
+        conditions["clean"]["auc"]["value"] = auc
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+
+
+def refusal(*arguments: object, **options: object) -> str:
+    with pytest.raises((TrainingError, ModelError)) as caught:
+        publish(*arguments, **options)
+    sentence = str(caught.value)
+    assert sentence.endswith(".") and ":" in sentence and "http" not in sentence
+    return sentence
+
+
+# --- There and back --------------------------------------------------------------------------------------------------
+
+
+def test_a_model_comes_back_as_it_went(hub: Hub, folder: Path, capsys):
+    assert command_line.main(["publish", str(folder), REPO, "--tag", "v1.0"]) == 0
+    commit = hub[REPO].find("main")
+    assert capsys.readouterr().out == f"{REPO}@{commit.oid}\n"
+    assert len(hub[REPO].commits()) == 2, "the first one and ours"
+    plots = {f"plots/{path.name}" for path in (folder / "plots").iterdir()}
+    assert set(commit.files) == PUSHED | plots and plots
+    assert all(stored.content == (folder / path).read_bytes() for path, stored in commit.files.items())
+    assert (commit.files["model.tflite"].xet is not None) == hub.xet
+    assert hub[REPO].tags["v1.0"] is commit
+
+    before, after = Detector.load(folder), Detector.load(f"{REPO}@v1.0")
+    assert after.model.info.revision == commit.oid
+    pictures = [photograph(number) for number in range(3)]
+    results = [[result.to_dict() for result in d.detect_many(pictures)] for d in (before, after)]
+    for mine, theirs in zip(*results, strict=True):
+        assert mine["faces"] and mine["faces"] == theirs["faces"]
+        assert (mine["verdict"], mine["p_fake"]) == (theirs["verdict"], theirs["p_fake"])
+    exact = [[face.p_fake for p in pictures for face in d.detect(p).faces] for d in (before, after)]
+    assert exact[0] == exact[1], "to the last bit"
+
+
+def test_the_card_is_what_the_hub_reads(hub: Hub, folder: Path):
+    publish(folder, REPO)
+    data = ModelCard(hub[REPO].find("main").files["README.md"].content.decode()).data
+    assert (data.library_name, data.pipeline_tag) == ("keras", "image-classification")
+    assert data.license and data.eval_results
+
+
+def test_an_unchanged_folder_makes_no_commit_and_may_still_be_tagged(hub: Hub, folder: Path):
+    first = publish(folder, REPO)
+    assert publish(folder, REPO) == publish(folder, REPO, tag="v1") == publish(folder, REPO, tag="v1") == first
+    assert len(hub[REPO].commits()) == 2 and hub[REPO].tags["v1"].oid == first
+
+
+def test_only_what_changed_is_sent_and_old_plots_go(hub: Hub, folder: Path):
+    publish(folder, REPO)
+    (folder / "plots" / "roc.png").unlink()
+    measure(folder, 1.0)
+    sent = len(hub.requests)
+    publish(folder, REPO, allow_worse=True)
+    assert "plots/roc.png" not in hub[REPO].find("main").files
+    assert not any("PUT" in line or "xet-write" in line for line in hub.requests[sent:]), "the network is there"
+
+
+def test_private_repositories_and_pull_requests(hub: Hub, folder: Path):
+    first = publish(folder, REPO, private=True)
+    assert hub[REPO].private
+    measure(folder, 1.0)
+    publish(folder, REPO, pull_request=True)
+    assert hub[REPO].find("main").oid == first and len(hub[REPO].pulls) == 1
+    hub.put("owner/public", {"a.txt": b"1"})
+    assert refusal(folder, "owner/public", private=True).startswith("owner/public is public already:")
+
+
+# --- Refusals --------------------------------------------------------------------------------------------------------
+
+
+def test_a_worse_model_needs_to_be_allowed(hub: Hub, folder: Path):
+    measure(folder, 0.9)
+    first = publish(folder, REPO)
+    measure(folder, 0.8)
+    said = refusal(folder, REPO)
+    assert said.startswith("owner/tiny has a better model (auc on ") and "0.900 against 0.800" in said
+    assert hub[REPO].find("main").oid == first
+    assert publish(folder, REPO, allow_worse=True) != first
+    measure(folder, 0.95)
+    publish(folder, REPO)
+
+
+def test_what_is_wrong_is_said_before_anything_is_made(hub: Hub, folder: Path):
+    card = (folder / "README.md").read_text()
+    (folder / "README.md").write_text(card.replace("license: other", "license: 'My Own'"))
+    assert "license" in refusal(folder, REPO)
+    (folder / "README.md").write_text(card.replace("library_name: keras\n", ""))
+    assert refusal(folder, REPO).startswith("README.md does not say its library_name:")
+    (folder / "README.md").unlink()
+    assert refusal(folder, REPO).startswith("The model folder has no README.md:")
+    (folder / "README.md").write_text(card)
+    assert refusal(folder, "tiny").startswith("tiny is no name")
+    assert refusal(folder, "somebody/tiny").startswith("The token in use has no right")
+    assert refusal(folder, REPO, tag="v1", pull_request=True).startswith("A pull request has nothing to tag")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    (folder / "metrics.json").write_text(json.dumps({**metrics, "model_sha256": "0"}))
+    assert refusal(folder, REPO).startswith("metrics.json was measured on another model:")
+    sets = {"Hemg/deepfake-and-real-images test": next(iter(metrics["sets"].values()))}
+    (folder / "metrics.json").write_text(json.dumps({**metrics, "sets": sets}))
+    assert refusal(folder, REPO).startswith("metrics.json calls a part of Hemg/deepfake-and-real-images a test,")
+    assert hub.repositories == {}
+
+
+def test_without_a_token_and_without_rights(hub: Hub, folder: Path, monkeypatch):
+    hub.put(REPO, {"a.txt": b"1"})
+    monkeypatch.setenv("HF_TOKEN", READER)
+    assert refusal(folder, REPO).startswith("The token in use has no right")
+    monkeypatch.delenv("HF_TOKEN")
+    assert refusal(folder, REPO).startswith("The Hub must know who publishes:")
+    assert set(hub[REPO].find("main").files) == {"a.txt"}
+
+
+def test_a_tag_is_not_moved(hub: Hub, folder: Path):
+    first = publish(folder, REPO, tag="v1")
+    measure(folder, 1.0)
+    assert refusal(folder, REPO, tag="v1") == "owner/tiny has a tag v1 already: choose another."
+    assert hub[REPO].find("main").oid == first
+
+
+# --- Faults ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(429, "repos/create"),
+        Fault(500, "POST /api/models/owner/tiny/commit"),
+        Fault("lost", "POST /api/models/owner/tiny/commit"),
+        Fault("lost", "repos/create"),
+        Fault(503, "POST /api/models/owner/tiny/tag"),
+        Fault("lost", "POST /api/models/owner/tiny/tag"),
+        Fault(500, "validate-yaml"),
+    ],
+    ids=lambda fault: f"{fault.kind}-{fault.match.rpartition('/')[2]}",
+)
+def test_what_the_client_gives_up_on_is_tried_again(hub: Hub, folder: Path, fault: Fault):
+    hub.faults.append(Fault(**{**vars(fault), "times": 1}))
+    commit = publish(folder, REPO, tag="v1")
+    assert len(hub[REPO].commits()) == 2, "once"
+    assert hub[REPO].find("main").oid == hub[REPO].tags["v1"].oid == commit
+
+
+def test_a_hub_that_stays_away_gets_nothing(hub: Hub, folder: Path):
+    hub.faults.append(Fault(500, "/commit/"))
+    assert refusal(folder, REPO) == (
+        "The Hub did not finish with owner/tiny, because the Hub answered with error 500: run the command again."
+    )
+    assert len(hub[REPO].commits()) == 1
+    hub.faults = [Fault(500, "/tag/")]
+    assert "but the tag v1 was not set: run the command again." in refusal(folder, REPO, tag="v1")
+    hub.faults.clear()
+    publish(folder, REPO, tag="v1")
+    assert len(hub[REPO].commits()) == 2 and "v1" in hub[REPO].tags
+
+
+IN_TIME = "The Hub did not finish with owner/tiny in time: look at the connection, and try again."
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(500, "xet-write-token|/lfs/objects/batch"),
+        Fault("late", "xet-write-token|PUT /upload"),
+        Fault("late", "POST /api/models/owner/tiny/commit"),
+    ],
+    ids=["refused", "late", "late commit"],
+)
+def test_a_push_ends_in_time_and_is_whole_or_nothing(hub: Hub, folder: Path, monkeypatch, fault: Fault):
+    first = hub.put(REPO, {"a.txt": b"1"})
+    monkeypatch.setattr(retries, "WITHIN", 2.0)
+    monkeypatch.setattr(retries, "SLOWEST", 1e9)
+    hub.faults.append(Fault(fault.kind, fault.match, seconds=4))
+    started = time.monotonic()
+    refused = refusal(folder, REPO, tag="v1")
+    assert time.monotonic() - started < 2 + 2
+    assert refused == IN_TIME or refused.startswith("The Hub did not finish with owner/tiny, because")
+    assert hub[REPO].find("main").oid == first and not hub[REPO].tags
+    hub.faults.clear()
+    time.sleep(3 if fault.kind == "late" else 0)  # what was left behind comes to its end
+    head = hub[REPO].find("main")
+    assert head.oid == first or PUSHED <= set(head.files), "the late answer was a whole commit"
+    made = publish(folder, REPO, tag="v1")
+    assert PUSHED <= set(hub[REPO].find(made).files) and hub[REPO].tags["v1"].oid == made
+    assert len(hub[REPO].commits()) == 3, "the first two and ours, once"
+
+
+def test_of_two_at_once_the_second_is_told(hub: Hub, folder: Path, monkeypatch):
+    publish(folder, REPO)
+    theirs, mine = shutil.copytree(folder, folder.parent / "theirs"), folder
+    measure(theirs, 0.99)
+    measure(mine, 1.0)
+    both, answers, commit = threading.Barrier(2), [], push.commit
+
+    def together(*arguments, **options):
+        both.wait(60)  # both have seen the same head
+        return commit(*arguments, **options)
+
+    monkeypatch.setattr(push, "commit", together)
+
+    def go(where: Path) -> None:
+        try:
+            answers.append(publish(where, REPO, allow_worse=True))
+        except TrainingError as error:
+            answers.append(error)
+
+    threads = [threading.Thread(target=go, args=[where]) for where in (theirs, mine)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (refused,) = [answer for answer in answers if isinstance(answer, TrainingError)]
+    (made,) = [answer for answer in answers if isinstance(answer, str)]
+    assert str(refused).startswith("Somebody else has committed to owner/tiny in the meantime")
+    assert hub[REPO].find("main").oid == made and len(hub[REPO].commits()) == 3
+
+
+def test_a_large_file_goes_in_parts(hub: Hub, folder: Path):
+    hub.part = 50_000
+    publish(folder, REPO)
+    assert Detector.load(REPO).model.model == Detector.load(folder).model.model

@@ -1,0 +1,190 @@
+"""The app as it goes to a Space: what is uploaded, what is checked before, and that it runs from what was uploaded."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+
+import pytest
+import yaml
+from gradio_client import Client, handle_file
+
+from detector.model_folder import hub as room
+from detector.model_folder.store import BUNDLED, CONFIG, METRICS, MODEL
+from tests.support.hub_fixtures import environment
+from tests.support.hub_server import OWNER, Hub
+from tests.support.running_app import serve
+from training import __main__ as command_line
+from training.errors import TrainingError
+from training.hub import space
+
+pytest_plugins = ["tests.support.hub_fixtures"]
+
+SPACE, MODEL_ON_HUB = "owner/deepfakes", "owner/model"
+ALL = {name: (BUNDLED / name).read_bytes() for name in (CONFIG, MODEL, METRICS)}
+
+
+def card(files: dict) -> dict:
+    return yaml.safe_load(re.match(r"---\n(.*?)\n---", files["README.md"].content.decode(), re.DOTALL)[1])
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A copy of what an upload is made from, the networks left out."""
+    folder = tmp_path / "root"
+    ignore = shutil.ignore_patterns("*.tflite", "*.keras", "__pycache__")
+    for name in ("detector", "ui"):
+        shutil.copytree(space.ROOT / name, folder / name, ignore=ignore)
+    for name in ("app.py", "README.md", "requirements.txt", "LICENSE", "NOTICE", "pyproject.toml"):
+        shutil.copyfile(space.ROOT / name, folder / name)
+    return folder
+
+
+def test_only_what_it_needs_in_one_commit(hub: Hub, root: Path, capsys):
+    (root / "ui" / "__pycache__").mkdir()
+    (root / "ui" / "__pycache__" / "x.pyc").write_bytes(b"1")
+    (root / "notes.txt").write_text("mine")
+    commit = space.publish_space(SPACE, root=root)
+    here = hub[f"spaces/{SPACE}"]
+    assert [c.oid for c in here.commits()][0] == commit and len(here.commits()) == 2
+    files = here.find("main").files
+    assert {path.partition("/")[0] for path in files} == {
+        *("app.py", "README.md", "requirements.txt", "LICENSE", "NOTICE", "detector", "ui")
+    }
+    assert not any("__pycache__" in path or path.endswith(".keras") for path in files)
+    assert here.variables == {}
+    assert space.publish_space(SPACE, root=root) == commit, "nothing has changed"
+    (root / "ui" / "boxes.py").unlink()
+    space.publish_space(SPACE, root=root)
+    assert "ui/boxes.py" not in here.find("main").files
+
+
+def test_a_model_on_the_hub_is_named_to_it(hub: Hub, root: Path):
+    hub.put(MODEL_ON_HUB, ALL)
+    space.publish_space(SPACE, model=MODEL_ON_HUB, root=root)
+    here = hub[f"spaces/{SPACE}"]
+    assert here.variables == {"DETECTOR_MODEL": MODEL_ON_HUB, "DETECTOR_REVISION": "main"}
+    assert card(here.find("main").files)["models"] == [MODEL_ON_HUB]
+
+
+def test_a_model_that_cannot_be_had_stops_it(hub: Hub, capsys):
+    assert command_line.main(["publish-space", SPACE, "--model", "owner/nothing"]) == 2
+    assert capsys.readouterr().err.startswith("The Hub shows no owner/nothing")
+    assert hub.repositories == {}
+
+
+@pytest.mark.parametrize(
+    "old, new, why",
+    [
+        ("sdk_version: 6.31.0", "sdk_version: 5.0.0", "README.md says sdk_version 5.0.0, and requirements.txt pins"),
+        ("gradio[mcp]==", "gradio>=", "README.md says sdk_version 6.31.0, and requirements.txt pins gradio to nothing"),
+        ('python_version: "3.11"', "python_version: 3.11", "README.md says python_version 3.11: it must be in quot"),
+        ('python_version: "3.11"', 'python_version: "3.9"', "README.md says python_version 3.9: it must be in quot"),
+        ("app_file: app.py", "app_file: main.py", "README.md must say sdk: gradio, and app_file: app.py."),
+        ("  - JamieWithofs/Deepfake-and-real-images", "  - pictures", "README.md lists pictures under datasets:"),
+        ("title: Deepfake", "title: [", "README.md has no front matter that can be read:"),
+        ("license: apache-2.0", "license: My Own", "The Hub does not accept the metadata of README.md"),
+    ],
+)
+def test_the_front_matter_is_checked_first(hub: Hub, root: Path, old, new, why):
+    for name in ("README.md", "requirements.txt"):
+        (root / name).write_text((root / name).read_text().replace(old, new))
+    with pytest.raises(TrainingError) as caught:
+        space.publish_space(SPACE, root=root)
+    assert str(caught.value).startswith(why)
+    assert hub.repositories == {}
+
+
+def download(hub: Hub, folder: Path) -> Path:
+    for path, stored in hub[f"spaces/{SPACE}"].find("main").files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(stored.content)
+    return folder
+
+
+@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+def test_the_space_runs_and_takes_a_new_model_without_a_restart(hub: Hub, tmp_path: Path, hopper: Path):
+    """Where DETECTOR_TEST_INSTALL is set, in a fresh environment with what its requirements.txt names."""
+    first = hub.put(MODEL_ON_HUB, ALL)
+    space.publish_space(SPACE, model=MODEL_ON_HUB)
+    root, python = download(hub, tmp_path / "space"), sys.executable
+    if os.environ.get("DETECTOR_TEST_INSTALL"):
+        venv.create(tmp_path / "venv")
+        python = str(tmp_path / "venv" / "bin" / "python")
+        pip = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-compile"]
+        subprocess.run([*pip, "-r", root / "requirements.txt"], check=True)
+    variables = {
+        **environment(hub, tmp_path / "space-hf"),
+        **hub[f"spaces/{SPACE}"].variables,
+        "DETECTOR_REFRESH_MINUTES": "0.02",
+        "PYTHONPATH": str(root),
+    }
+    with serve(root=root, python=python, **variables) as app:
+        client = Client(app.url, verbose=False)
+
+        def revision() -> str:
+            return client.predict(handle_file(str(hopper)), api_name="/detect")["model"]["revision"]
+
+        assert revision() == first
+        second = hub.put(MODEL_ON_HUB, {"README.md": b"a new commit"})
+        end = time.monotonic() + 60
+        while revision() != second:
+            assert time.monotonic() < end, app.log
+
+
+@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+def test_the_space_starts_when_the_hub_is_away(hub: Hub, tmp_path: Path, hopper: Path):
+    variables = {**environment(hub, tmp_path / "empty"), "HF_ENDPOINT": "http://127.0.0.1:9"}
+    started = time.monotonic()
+    with serve(DETECTOR_MODEL=MODEL_ON_HUB, **variables) as app:
+        assert time.monotonic() - started < room.WITHIN + 60
+        client = Client(app.url, verbose=False)
+        model = client.predict(handle_file(str(hopper)), api_name="/detect")["model"]
+        assert model["source"] == "bundled"
+        assert model["note"].endswith("because the Hub could not be reached: the bundled model is used.")
+        assert model["note"] in app.log
+        assert client.predict(api_name="/model")["note"] == model["note"]
+
+
+# --- The workflow ----------------------------------------------------------------------------------------------------
+
+WORKFLOW = space.ROOT / ".github" / "workflows" / "publish-space.yml"
+
+
+def test_the_workflow_runs_on_a_release_with_no_more_rights_than_it_needs():
+    workflow = yaml.load(WORKFLOW.read_text(), yaml.BaseLoader)  # "on" is no truth value
+    assert workflow["on"]["release"] == {"types": ["published"]}
+    assert workflow["permissions"] == {"contents": "read"}
+    [job] = workflow["jobs"].values()
+    used = [step["uses"] for step in job["steps"] if "uses" in step]
+    assert [re.sub("@[0-9a-f]{40}$", "", action) for action in used] == ["actions/checkout", "actions/setup-python"]
+    version = job["steps"][1]["with"]["python-version"]
+    assert version == re.search(r'python_version: "(.*)"', (space.ROOT / "README.md").read_text())[1]
+    [install] = [step["run"] for step in job["steps"] if step.get("run", "").startswith("pip")]
+    assert (space.ROOT / install.split()[-1]).is_file()
+
+
+@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+@pytest.mark.parametrize("named", [{}, {"MODEL": MODEL_ON_HUB}, {"MODEL": MODEL_ON_HUB, "REVISION": "v1"}], ids=len)
+def test_the_workflow_publishes(hub: Hub, tmp_path: Path, named: dict[str, str]):
+    """Its own command, with the secret and the variables that a repository has set, in the shell of such a machine."""
+    hub.put(MODEL_ON_HUB, ALL)
+    hub[MODEL_ON_HUB].tags["v1"] = hub[MODEL_ON_HUB].find("main")
+    known = {"secrets.HF_TOKEN": OWNER, "vars.SPACE": SPACE, **{f"vars.{name}": named[name] for name in named}}
+    steps = yaml.safe_load(WORKFLOW.read_text())["jobs"]["publish"]["steps"]
+    [step] = [step for step in steps if "env" in step]
+    given = {key: known.get(re.fullmatch(r"\$\{\{ (.*) \}\}", value)[1], "") for key, value in step["env"].items()}
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    variables = {**environment(hub, tmp_path / "hf"), "PATH": path, **given}
+    shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+    done = subprocess.run(shell, cwd=space.ROOT, env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    here = hub[f"spaces/{SPACE}"]
+    assert done.stdout == f"{SPACE}@{here.find('main').oid}\n"
+    assert here.variables == (
+        {"DETECTOR_MODEL": MODEL_ON_HUB, "DETECTOR_REVISION": named.get("REVISION", "main")} if named else {}
+    )

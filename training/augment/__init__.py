@@ -1,0 +1,1 @@
+"""Pictures changed for training and measuring: corruptions, and forgeries made from real photographs."""

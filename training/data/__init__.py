@@ -1,0 +1,1 @@
+"""Data sets in, batches of face crops out."""

@@ -1,0 +1,1 @@
+"""What a model is worth: its figures, its card, its thresholds."""

@@ -1,0 +1,83 @@
+"""What each choice of the training brings: short runs that differ in one choice each, measured on the same pictures."""
+
+import dataclasses
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from detector.model_folder import store
+from detector.verdict import Calibration
+from training.augment import corruptions
+from training.data import face_cache, streaming
+from training.data.crops import serving_crops
+from training.data.sources import Source
+from training.errors import TrainingError
+from training.evaluation import card
+from training.evaluation.metrics import Answers, figures
+from training.files import write
+from training.fit import BEST, STATE, fit, predict
+from training.options import FitOptions
+
+log = logging.getLogger(__name__)
+
+
+_AS_TRAINED = Calibration(temperature=1.0, real_below=0.5, fake_above=0.5)  # no run is calibrated
+_REPORTED = ("fake", "real", "auc", "false_accusations")
+
+
+def variants(base: FitOptions) -> dict[str, FitOptions]:
+    """The runs by name; the first is the one that the others change."""
+    changed = {
+        "all choices": {},
+        "no crop jitter": {"jitter": 0.0},
+        "no corruptions": {"corruptions": ()},
+        "no self-blended faces": {"self_blend": 0.0},
+        "first source only": {"data": base.data[:1]},
+        "half the input size": {"input_size": base.size // 2},
+        "ImageNet weights left out": {"weights": "none"},
+    }
+    return {name: dataclasses.replace(base, **change) for name, change in changed.items()}
+
+
+def ablate(base: FitOptions, out: Path, folder: Path, *, cache: Path | None = None) -> list[dict[str, Any]]:
+    """Train every variant below `out`, measure each on the validation pictures of all sources, and put the table into
+    the metrics.json and the card of the model folder. A run that is already there is not trained again.
+
+    Raises TrainingError for a folder that was not measured yet, and what fit raises.
+    """
+    measured = folder / store.METRICS
+    if not measured.exists():
+        raise TrainingError(f"{folder.name} has no figures yet: run python -m training evaluate on it first.")
+    sources = [Source.parse(text) for text in base.data]
+    load = streaming.load if base.streaming else face_cache.load
+    validation = [load(source, "validation", cache=cache, limit=base.limit) for source in sources]
+    rows = []
+    for name, options in variants(base).items():
+        run = out / name.replace(" ", "-")
+        if not _finished(run):
+            fit(options, run, resume=(run / STATE).exists(), cache=cache)
+        network = keras.saving.load_model(run / BEST, compile=False, safe_mode=True)
+        row: dict[str, Any] = {"name": name, "command": options.command(run.name), "sets": {}}
+        for split in validation:
+            row["sets"][split.name] = conditions = {}
+            for condition, alter in (("clean", None), ("hard", corruptions.hard_measured)):
+                crops, targets = serving_crops(split, options.size, options.margin, alter)
+                p = _AS_TRAINED.p_fake(predict(network, crops))
+                every = figures(Answers(targets, p, p), _AS_TRAINED)
+                conditions[condition] = {key: every[key] for key in _REPORTED if key in every}
+        log.info("%s", json.dumps(row))
+        rows.append(row)
+    metrics = {**json.loads(measured.read_text()), "ablations": rows}
+    write(measured, (json.dumps(metrics, indent=1) + "\n").encode())
+    config = json.loads((folder / store.CONFIG).read_text())
+    write(folder / store.CARD, card.render(config, metrics).encode())
+    return rows
+
+
+def _finished(run: Path) -> bool:
+    if not (run / STATE).exists() or not (run / BEST).exists():
+        return False
+    return bool(json.loads((run / STATE).read_text())["done"])

@@ -1,0 +1,144 @@
+"""A model folder -> a model on the Hub, that Detector.load() takes by its name."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import HfApi, ModelCard
+from huggingface_hub.errors import HfHubHTTPError
+
+from detector.errors import ModelError
+from detector.model_folder import store
+from training.data.sources import Source
+from training.errors import TrainingError
+from training.evaluation import card as card_of
+from training.hub import push, retries
+
+log = logging.getLogger(__name__)
+
+_FILES = (store.CONFIG, store.MODEL, store.KERAS, store.METRICS, store.CARD)
+_PLOTS = "plots/"
+_FIGURES = ("auc", "accuracy")  # what two models are compared by: the first that both have
+_METADATA = ("license", "library_name", "pipeline_tag")  # what the card must tell the Hub
+
+
+def publish(
+    folder: Path,
+    repo: str,
+    *,
+    private: bool = False,
+    tag: str | None = None,
+    pull_request: bool = False,
+    allow_worse: bool = False,
+) -> str:
+    """Push the model, its card, metrics and plots as one commit, then the tag. Returns the commit, which is the
+    published one where nothing has changed.
+
+    A model that is worse than the published one, by a figure of a data set that both were measured on, needs
+    `allow_worse`. Where anything is wrong, nothing is pushed. Raises TrainingError, ModelError.
+    """
+    if tag and pull_request:
+        raise TrainingError("A pull request has nothing to tag yet: leave --tag or --pr out.")
+    files = _checked(folder)
+    with retries.time_for(sum(map(len, files.values()))):
+        return _publish(files, repo, private, tag, pull_request, allow_worse)
+
+
+def _publish(
+    files: dict[str, bytes], repo: str, private: bool, tag: str | None, pull_request: bool, allow_worse: bool
+) -> str:
+    _check_card(files[store.CARD].decode(), json.loads(files[store.CONFIG]))
+    target = push.find_or_create(repo, push.MODEL, private=private)
+    tags = _tags(repo) if tag else {}
+    worse = _worse(_published_metrics(target), json.loads(files[store.METRICS]))
+    if worse and not allow_worse:
+        raise TrainingError(f"{repo} has a better model ({'; '.join(worse)}): keep it, or publish with --allow-worse.")
+    gone = [path for path in target.listed if path.startswith(_PLOTS) and path not in files]
+    if tag in tags and (tags[tag] != target.commit or any(not push.holds(target, *item) for item in files.items())):
+        raise TrainingError(f"{repo} has a tag {tag} already: choose another.")
+    config = json.loads(files[store.CONFIG])
+    message = f"{config['architecture']}, {config['input_size']} pixels{f', {tag}' if tag else ''}"
+    made = push.commit(target, files, gone, message, pull_request=pull_request)
+    revision, address = made or (target.commit, None)
+    log.info("%s@%s%s", repo, revision, f": {address}" if address else "" if made else " is this model already")
+    if tag and tag not in tags:
+        _tag(repo, tag, revision)
+    return revision
+
+
+def _checked(folder: Path) -> dict[str, bytes]:
+    """The files of a model folder that is whole, measured and described."""
+    model = store.load(Path(folder))
+    for name in (store.KERAS, store.METRICS, store.CARD):
+        if not (folder / name).is_file():
+            raise TrainingError(f"The model folder has no {name}: export it again, or run python -m training evaluate.")
+    if model.metrics.get("model_sha256") != model.info.sha256:
+        raise TrainingError("metrics.json was measured on another model: run python -m training evaluate again.")
+    for name in model.metrics.get("sets", {}):
+        source, _, split = name.rpartition(" ")
+        if split == "test" and Source.parse(source).merged_from:
+            raise TrainingError(
+                f"metrics.json calls a part of {source} a test, which has none: measure the model again."
+            )
+    plots = sorted((folder / _PLOTS).glob("*.png"))
+    return push.read(folder, [*(folder / name for name in _FILES), *plots])
+
+
+def _check_card(text: str, config: dict[str, Any]) -> None:
+    push.validate_card(text, push.MODEL)
+    card = ModelCard(text)
+    wanted = (*_METADATA, *(("datasets",) if card_of.datasets(config) else ()))
+    missing = [name for name in wanted if not card.data.get(name)]
+    if missing:
+        raise TrainingError(f"README.md does not say its {' and '.join(missing)}: run python -m training evaluate.")
+
+
+def _published_metrics(target: push.Target) -> dict[str, Any]:
+    if store.METRICS not in target.listed:
+        return {}
+    path = retries.asked(
+        lambda: HfApi().hf_hub_download(target.repo, store.METRICS, revision=target.commit), target.repo
+    )
+    try:
+        return json.loads(Path(path).read_text("utf-8"))
+    except ValueError:
+        log.warning("The metrics.json of %s cannot be read: nothing was compared with it", target.repo)
+        return {}
+
+
+def _worse(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Where the new figures are below the old ones, in words: on the test pictures that both know, else on any."""
+    old_sets, new_sets = old.get("sets", {}), new.get("sets", {})
+    shared = [name for name in old_sets if name in new_sets]
+    found = []
+    for name in [name for name in shared if name.endswith(" test")] or shared:
+        before, now = old_sets[name]["clean"], new_sets[name]["clean"]
+        figure = next((key for key in _FIGURES if key in before and key in now), None)
+        if figure and now[figure]["value"] < before[figure]["value"]:
+            found.append(f"{figure} on {name} {before[figure]['value']:.3f} against {now[figure]['value']:.3f}")
+    if old_sets and not shared:
+        log.warning("No data set is in both metrics.json: which model is better was not compared")
+    return found
+
+
+def _tags(repo: str) -> dict[str, str]:
+    refs = retries.asked(lambda: HfApi().list_repo_refs(repo), repo)
+    return {reference.name: reference.target_commit for reference in refs.tags}
+
+
+def _tag(repo: str, tag: str, revision: str) -> None:
+    def call() -> None:
+        try:
+            HfApi().create_tag(repo, tag=tag, revision=revision)
+        except HfHubHTTPError as error:
+            # 409 where the answer to an earlier attempt was lost.
+            if error.response.status_code != 409 or _tags(repo).get(tag) != revision:
+                raise
+
+    try:
+        retries.asked(call, repo)
+    except (TrainingError, ModelError):
+        raise TrainingError(
+            f"The model was published as {repo}@{revision[:8]}, but the tag {tag} was not set: run the command again."
+        ) from None

@@ -1,0 +1,112 @@
+"""The app -> a Space on the Hub: what it needs and nothing else, checked before, in one commit."""
+
+import logging
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from huggingface_hub import HfApi, RepoCard
+from packaging.specifiers import SpecifierSet
+
+from detector.model_folder import hub, store
+from training.errors import TrainingError
+from training.hub import push, retries
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).parent.parent.parent
+_CARD, _REQUIREMENTS = "README.md", "requirements.txt"
+_FILES = ("app.py", _CARD, _REQUIREMENTS, "LICENSE", "NOTICE")
+_FOLDERS = ("detector", "ui")
+_LEFT_OUT = ("__pycache__", store.KERAS)  # to train on from: serving needs the other file only
+
+
+def publish_space(
+    repo: str, *, model: str | None = None, revision: str | None = None, private: bool = False, root: Path = ROOT
+) -> str:
+    """Push the app at `root`. With `model` (`owner/name` on the Hub) the Space serves that one at `revision` instead of
+    the bundled one: its variables DETECTOR_MODEL and DETECTOR_REVISION are set. Returns the commit of the Space.
+
+    Raises TrainingError where the front matter of README.md does not fit the app, and ModelError where the model cannot
+    be loaded; nothing is pushed then.
+    """
+    files = push.read(root, _needed(root))
+    check(files, root)
+    variables = {}
+    if model is not None:
+        info = store.load(model, revision).info
+        if info.source != "hub" or info.note:
+            raise TrainingError(info.note or f"{model} is a folder here: name a model that is on the Hub.")
+        name = hub.parse(model)
+        variables = {"DETECTOR_MODEL": info.repo, "DETECTOR_REVISION": revision or name[1] or "main"}
+        files[_CARD] = _with_model(files[_CARD].decode(), info.repo)
+    with retries.time_for(sum(map(len, files.values()))):
+        return _publish(files, repo, variables, private)
+
+
+def _publish(files: dict[str, bytes], repo: str, variables: dict[str, str], private: bool) -> str:
+    push.validate_card(files[_CARD].decode(), push.SPACE)
+    target = push.find_or_create(repo, push.SPACE, private=private)
+    api = HfApi()
+    known = retries.asked(lambda: api.get_space_variables(repo), repo) if variables else {}
+    for key, value in variables.items():
+        if key not in known or known[key].value != value:
+            retries.asked(lambda key=key, value=value: api.add_space_variable(repo, key, value), repo)
+    gone = [path for path in target.listed if path.startswith(tuple(f"{f}/" for f in _FOLDERS)) and path not in files]
+    made = push.commit(target, files, gone, "The app")
+    log.info("%s: %s", repo, f"{len(files)} files" if made else "nothing has changed")
+    return made[0] if made else target.commit
+
+
+def _needed(root: Path) -> list[Path]:
+    found = [root / name for name in _FILES]
+    for path in found:
+        if not path.is_file():
+            raise TrainingError(f"The app has no {path.name}: publish it from its repository.")
+    for folder in _FOLDERS:
+        for path in sorted((root / folder).rglob("*")):
+            parts = path.relative_to(root).parts
+            if path.is_file() and not any(part.startswith(".") or part in _LEFT_OUT for part in parts):
+                found.append(path)
+    return found
+
+
+def check(files: dict[str, bytes], root: Path) -> None:
+    """Whether the front matter of README.md fits the app that goes with it. Raises TrainingError."""
+    front = _front_matter(files[_CARD].decode())
+    pinned = re.search(r"^gradio(?:\[\w+\])?==([\w.]+)", files[_REQUIREMENTS].decode(), re.MULTILINE)
+    if front.get("sdk") != "gradio" or front.get("app_file") not in files:
+        raise TrainingError("README.md must say sdk: gradio, and app_file: app.py.")
+    if not pinned or str(front.get("sdk_version")) != pinned[1]:
+        raise TrainingError(
+            f"README.md says sdk_version {front.get('sdk_version')}, and requirements.txt pins gradio "
+            f"{pinned[1] if pinned else 'to nothing'}: make them the same."
+        )
+    supported = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["requires-python"]
+    version = front.get("python_version")
+    if not isinstance(version, str) or not re.fullmatch(r"\d+\.\d+", version) or version not in SpecifierSet(supported):
+        raise TrainingError(f"README.md says python_version {version}: it must be in quotation marks and {supported}.")
+    for field in ("models", "datasets"):
+        for name in front.get(field) or []:
+            if not isinstance(name, str) or hub.parse(name) != (name, None):
+                raise TrainingError(f"README.md lists {name} under {field}: write owner/name.")
+
+
+def _front_matter(text: str) -> dict[str, Any]:
+    found = re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)
+    try:
+        front = yaml.safe_load(found[1]) if found else None
+    except yaml.YAMLError:
+        front = None
+    if not isinstance(front, dict):
+        raise TrainingError("README.md has no front matter that can be read: begin it with --- and YAML.")
+    return front
+
+
+def _with_model(text: str, repo: str) -> bytes:
+    """The card with the model among its `models`, which links the two on the Hub."""
+    card = RepoCard(text)
+    card.data["models"] = sorted({repo, *(card.data.get("models") or [])})
+    return str(card).encode()
