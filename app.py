@@ -18,8 +18,7 @@ import gradio as gr
 from detector import Detector, ModelError, options
 from detector.model_folder import store
 from detector.model_folder.hub import is_commit
-from ui import about, batch, detect, game, http_api, intake
-from ui.page import Page
+from ui import about, batch, detect, game, gradio_patches, http_api, intake
 from ui.parts import masthead_html
 from ui.theme import CSS, HEAD, theme
 
@@ -84,7 +83,7 @@ class _Lazy:
 
 def build(detector: Callable[[], Detector]) -> gr.Blocks:
     """The page with all its tabs, its queue bounded."""
-    with Page(
+    with gradio_patches.Page(
         title="Deepfake Image Detector",
         analytics_enabled=False,
         delete_cache=(600, intake.KEPT_SECONDS),
@@ -99,7 +98,7 @@ def build(detector: Callable[[], Detector]) -> gr.Blocks:
                 game.build(detector)
             with gr.Tab("About", id="about"):
                 about.build(detector)
-    intake.steady_files(blocks)
+    gradio_patches.steady_files(blocks)
     # api_open=False: nobody skips the queue; clients never do.
     return blocks.queue(
         status_update_rate=_TOLD_EVERY, max_size=_WAITING, default_concurrency_limit=_AT_ONCE, api_open=False

@@ -24,8 +24,8 @@ from pydantic import ValidationError, model_validator
 
 from detector import Detector, ImageError, Verdict, picture
 from detector.rows import csv_cells, csv_writer, row_of
-from ui import archive, intake
-from ui.page import has_left, was_refused
+from ui import archive, gradio_patches, intake
+from ui.gradio_patches import has_left, was_refused
 from ui.parts import VERDICT_WORDS, data_url, error_html, lead_html, out_of_100
 from ui.theme import TONES, icon
 
@@ -195,7 +195,7 @@ def build(detector: Callable[[], Detector]) -> None:
         return {**finish(batch), kept: batch}
 
     def keep(data: bytes, name: str) -> str:
-        return intake.keep(upload, save_bytes_to_cache(data, name, upload.GRADIO_CACHE))
+        return gradio_patches.keep(upload, save_bytes_to_cache(data, name, upload.GRADIO_CACHE))
 
     def detect_batch(files: list[dict[str, Any]] | None, request: gr.Request) -> list[dict[str, Any]]:
         with intake.answering():

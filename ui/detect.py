@@ -14,7 +14,7 @@ from PIL import Image
 from detector import Detector, ImageError, Result, Verdict, picture
 from detector.heatmap import overlay
 from detector.model_folder.store import ModelFolder
-from ui import boxes, intake, report
+from ui import boxes, gradio_patches, intake, report
 from ui.answer import LIMITS, SHOWN_FACES, cards_html, evidence_html, record_html, verdict_html
 from ui.links import KEPT_SECONDS, Links
 from ui.parts import FACE_WORDS, error_html, lead_html
@@ -142,10 +142,10 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
         return tuple(keep(_enlarged(pixels)) for pixels in (crop, overlay(crop, activation)))
 
     def keep(image: Image.Image) -> str:
-        return intake.keep(upload, save_pil_to_cache(image, upload.GRADIO_CACHE, format="webp"))
+        return gradio_patches.keep(upload, save_pil_to_cache(image, upload.GRADIO_CACHE, format="webp"))
 
     def keep_text(text: str, name: str) -> str:
-        return intake.keep(upload, save_bytes_to_cache(text.encode(), name, upload.GRADIO_CACHE))
+        return gradio_patches.keep(upload, save_bytes_to_cache(text.encode(), name, upload.GRADIO_CACHE))
 
     def make_link(upload: dict[str, Any] | None, request: gr.Request) -> Any:
         with intake.answering():

@@ -112,31 +112,6 @@ def plain_name(name: str) -> str:
     return shown if len(shown) <= _LONGEST_NAME else f"…{shown[1 - _LONGEST_NAME :]}"
 
 
-def keep(component: gr.components.Component, path: str) -> str:
-    """`path` in gradio's cache, listed for deletion: gradio forgets those of a component that an event updated, so
-    `component` is one that none does."""
-    component.temp_files.add(path)
-    return path
-
-
-class _Steady(set):
-    """A set that may change while it is gone through: what it held at the beginning is."""
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(frozenset(self))
-
-
-def steady_files(blocks: gr.Blocks) -> None:
-    """Let gradio go through its lists of files while others arrive: it looks for what is old in a thread of its own,
-    and the first file that came meanwhile would end that for ever. Every later one would be kept."""
-    blocks.upload_file_set = _Steady(blocks.upload_file_set)
-    blocks.temp_file_sets = [blocks.upload_file_set]
-    for block in blocks.blocks.values():
-        if isinstance(block, gr.components.Component):
-            block.temp_files = _Steady(block.temp_files)
-            blocks.temp_file_sets.append(block.temp_files)
-
-
 def sentence_of(error: Exception) -> str:
     """What the visitor is told; the log gets what nobody expected."""
     if isinstance(error, (ImageError, Refused)):

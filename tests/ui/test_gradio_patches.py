@@ -21,8 +21,8 @@ from tests.support.running_app import ASTRONAUT, PATIENCE, RunningApp, answer, g
 from tests.ui.test_app import upload
 from tests.ui.test_batch import many
 from ui import intake
+from ui.gradio_patches import Page
 from ui.intake import BUSY
-from ui.page import Page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page as BrowserPage
