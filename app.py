@@ -6,6 +6,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # its warnings come as sentences of ours
 
 import argparse
+import contextlib
 import logging
 import sys
 import threading
@@ -121,6 +122,14 @@ def launch_options(detector: Callable[[], Detector]) -> dict[str, Any]:
         "footer_links": ["api"],
         "app_kwargs": {"routes": http_api.routes(detector, at_once=_AT_ONCE, waiting=_WAITING)},
     }
+
+
+with contextlib.suppress(ImportError):  # on a Space of Hugging Face's it is installed
+    import spaces
+
+    @spaces.GPU
+    def _needs_no_gpu() -> None:
+        """ZeroGPU starts no app without such a function. Nothing calls it, so no visitor's quota is used."""
 
 
 _detector = _Lazy(*options.model_of())

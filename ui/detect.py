@@ -14,7 +14,7 @@ from PIL import Image
 from detector import Detector, ImageError, Result, Verdict, picture
 from detector.heatmap import overlay
 from detector.model_folder.store import ModelFolder
-from ui import boxes, gradio_patches, intake, report
+from ui import boxes, doubt, gradio_patches, intake, report
 from ui.answer import LIMITS, SHOWN_FACES, cards_html, evidence_html, record_html, verdict_html
 from ui.links import KEPT_SECONDS, Links
 from ui.parts import FACE_WORDS, error_html, lead_html
@@ -78,7 +78,7 @@ document.addEventListener('paste', event => {
 
 def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
     """Lay the tab out in `page`, which is open. `detector` is called when a picture comes, not before."""
-    links = Links()
+    links, doubted = Links(), doubt.address()
 
     def answer(
         upload: dict[str, Any] | None, request: gr.Request, progress: gr.Progress = _PROGRESS
@@ -95,7 +95,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
             result = judge(current, photo)
             progress(0.8, desc="Drawing what was found")
             yield {
-                verdict: verdict_html(result, current.model),
+                verdict: verdict_html(result, current.model) + doubt.link_html(result, doubted),
                 evidence: gr.Column(visible=True),
                 findings: evidence_html(result),
                 record: record_html(result),

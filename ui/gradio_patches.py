@@ -1,8 +1,8 @@
 """Every reach into gradio's inside, each with the line of gradio 6.31.0 that it waits for.
 
-`Page` is gr.Blocks that tells who is refused so in a sentence; `has_left` ends work for who has gone; `steady_files` and
-`keep` see that visitors' files are deleted in time. tests/ui/test_gradio_patches.py and test_kept_files.py hold them to
-the pinned version; plain HTTP (ui/http_api.py) needs none of it.
+`Page` is gr.Blocks that tells whoever is refused so in a sentence; `has_left` ends work for who has gone;
+`steady_files` and `keep` see that visitors' files are deleted in time. tests/ui/test_gradio_patches.py and
+test_kept_files.py hold them to the pinned version; plain HTTP (ui/http_api.py) needs none of it.
 """
 
 import sys

@@ -172,6 +172,11 @@ CSS = """
 .warnings li::before { content: ""; flex: none; width: 9px; height: 9px; margin-top: 7px; border: 2px solid var(--soft);
   border-radius: 50%; }
 
+.doubt { margin-top: 12px !important; display: flex !important; flex-wrap: wrap; gap: 6px 14px; align-items: center; }
+.page.doubt a { flex: none; padding: 5px 14px; border: 1px solid var(--soft); border-radius: 6px; font-size: 15px;
+  color: var(--ink); background: var(--paper); text-decoration: none; }
+.doubt a:focus-visible { outline: 3px solid var(--ink); outline-offset: 2px; }
+
 .scale { margin: 10px 0 4px; max-width: 470px; }
 .scale .bar { position: relative; display: flex; height: 12px; border-radius: 6px; overflow: hidden;
   border: 1px solid var(--line); background: var(--paper); }
