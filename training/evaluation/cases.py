@@ -1,6 +1,6 @@
-"""Pictures whose verdict was wrong once: does this model judge them better? docs/wrong-verdicts.md tells how to keep them.
+"""Pictures whose verdict was wrong once: does this model judge them better?
 
-A folder holds the pictures and cases.csv, which says of each what it is.
+A folder holds them and cases.csv, which says of each what it is; docs/wrong-verdicts.md tells how they come there.
 """
 
 import csv
