@@ -5,6 +5,7 @@
 test_kept_files.py hold them to the pinned version; plain HTTP (ui/http_api.py) needs none of it.
 """
 
+import os
 import sys
 from asyncio import Queue as Messages
 from collections import deque
@@ -13,16 +14,19 @@ from typing import Any
 
 import gradio as gr
 from fastapi import Request
-from gradio.blocks import BlocksConfig
 from gradio.context import LocalContext
 from gradio.data_classes import PredictBodyInternal
 from gradio.queueing import Event
 from gradio.route_utils import get_fn
 from gradio.server_messages import ProcessCompletedMessage
-from gradio.state_holder import StateHolder
 from gradio.utils import error_payload
 
 from ui import intake
+
+# After each call the queue sums up the last 10,000 for the monitoring page, which is off here. It reads these when it
+# is made.
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(sys.maxsize))
 
 _LOOKED_EVERY = 0.004  # seconds between looks for who waits; gradio's 0.001 takes a twelfth of an idle core
 _UNREAD = 200  # answers to who was turned away that nobody has fetched; gradio keeps 2,000 of all kinds
@@ -53,21 +57,7 @@ class Page(gr.Blocks):
         # queueing.py:508 polls, where it could wait for an event.
         self._queue.sleep_when_free = _LOOKED_EVERY
         self._queue.progress_update_sleep_when_free = 10 * _LOOKED_EVERY
-        # queueing.py:1138: after each call it sums up the last 10,000 for the monitoring page, which is off here.
-        self._queue.ANALYTICS_MAX_EVENTS, self._queue.ANAYLTICS_CACHE_FREQUENCY = 1, sys.maxsize
         return self
-
-    @property
-    def state_holder(self) -> StateHolder:
-        """gradio's states of all sessions."""
-        return self._state_holder
-
-    @state_holder.setter
-    def state_holder(self, holder: StateHolder) -> None:
-        # state_holder.py:70: for deep links it notes the settings of every component when a session begins. There are
-        # no such links here, and every call of gradio's API begins a session.
-        holder.blocks = _Unnoted(self)
-        self._state_holder = holder
 
     def _refuse(self, event: Event) -> None:
         """Answer an event that never was in the queue as one whose function failed: clients know how to read that."""
@@ -92,18 +82,6 @@ class Page(gr.Blocks):
             raise
         except Exception:  # a wrong type, a path of the server, an address that cannot be fetched: else a bare "Error"
             raise gr.Error(intake.NO_PICTURE, print_exception=False) from None
-
-
-class _Unnoted:
-    """What a session's state looks up in a page when it begins, but for `blocks`, those to be noted."""
-
-    def __init__(self, page: Page) -> None:
-        self._page = page
-        self.blocks: dict[int, Any] = {}
-
-    @property
-    def default_config(self) -> BlocksConfig:
-        return self._page.default_config
 
 
 def was_refused(request: gr.Request, function: Callable[..., Any]) -> bool:

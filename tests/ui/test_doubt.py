@@ -12,6 +12,7 @@ from PIL import Image, PngImagePlugin
 
 from detector import Detector, Result
 from tests.support.running_app import ASTRONAUT, RunningApp, answer, give, overflow, serve
+from tests.ui.test_accessibility import violations
 from ui import doubt, parts
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def test_the_report_says_enough_and_nothing_of_the_picture(
         link = page.get_by_role("link", name="This is wrong")
         href = link.get_attribute("href")
         assert link.get_attribute("target") == "_blank" and "noopener" in link.get_attribute("rel")
-        assert overflow(page) <= 0
+        assert overflow(page) <= 0 and violations(page) == []
     assert href.startswith("https://huggingface.co/spaces/owner/app/discussions/new?") and len(href) < 4000
     title, told = reported(href, "description")
     assert parts.VERDICT_WORDS[judged.verdict] in title and judged.picture.sha256[:12] in title
