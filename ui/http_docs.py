@@ -66,7 +66,7 @@ def _call_html(method: str, path: str, call: dict[str, Any]) -> str:
         f"<p><b>{escape(call['summary'])}.</b></p><p>{escape(call['description'])}</p>"
         + (f'<p class="soft">It takes {sent}.</p>' if sent else "")
         + attempt
-        + table_html("Answers", ["Status", "When", "Body"], answers),
+        + table_html(f"Answers of /api{path}", ["Status", "When", "Body"], answers),
     )
 
 
@@ -90,7 +90,7 @@ def _schema_html(name: str, schema: dict[str, Any]) -> str:
     ]
     return (
         f'<div id="{escape(name)}">'
-        + panel_html(name, table_html(f"Fields of {name}", ["", "Type", ""], rows))
+        + panel_html(name, table_html(f"Fields of {name}", ["Field", "Type", "Meaning"], rows))
         + "</div>"
     )
 
