@@ -6,6 +6,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # its warnings come as sentences of ours
 
 import argparse
+import contextlib
 import logging
 import sys
 import threading
@@ -20,8 +21,7 @@ from detector.errors import SettingError
 from detector.model_folder import store
 from detector.model_folder.hub import is_commit
 from detector.result import ModelSource
-from ui import about, batch, detect, game, intake
-from ui.page import Page
+from ui import about, batch, detect, game, gradio_patches, http_api, intake
 from ui.parts import masthead_html
 from ui.theme import CSS, HEAD, theme
 
@@ -86,7 +86,7 @@ class _Lazy:
 
 def build(detector: Callable[[], Detector]) -> gr.Blocks:
     """The page with all its tabs, its queue bounded."""
-    with Page(
+    with gradio_patches.Page(
         title="Deepfake Image Detector",
         analytics_enabled=False,
         delete_cache=(600, intake.KEPT_SECONDS),
@@ -101,15 +101,15 @@ def build(detector: Callable[[], Detector]) -> gr.Blocks:
                 game.build(detector)
             with gr.Tab("About", id="about"):
                 about.build(detector)
-    intake.steady_files(blocks)
+    gradio_patches.steady_files(blocks)
     # api_open=False: nobody skips the queue; clients never do.
     return blocks.queue(
         status_update_rate=_TOLD_EVERY, max_size=_WAITING, default_concurrency_limit=_AT_ONCE, api_open=False
     )
 
 
-def launch_options() -> dict[str, Any]:
-    """What launch() needs for the page to look and to guard itself as meant."""
+def launch_options(detector: Callable[[], Detector]) -> dict[str, Any]:
+    """What launch() needs for the page to look and to guard itself as meant, and for plain HTTP beside it."""
     return {
         "theme": theme(),
         "css": CSS,
@@ -122,7 +122,16 @@ def launch_options() -> dict[str, Any]:
         "ssr_mode": False,
         "state_session_capacity": _SESSIONS,
         "footer_links": ["api"],
+        "app_kwargs": {"routes": http_api.routes(detector, at_once=_AT_ONCE, waiting=_WAITING)},
     }
+
+
+with contextlib.suppress(ImportError):  # on a Space of Hugging Face's it is installed
+    import spaces
+
+    @spaces.GPU
+    def _needs_no_gpu() -> None:
+        """ZeroGPU starts no app without such a function. Nothing calls it, so no visitor's quota is used."""
 
 
 _detector = _Lazy(*options.model_of())
@@ -159,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
         # Else all visitors of a Space were one to the limit of each. uvicorn takes the last address of X-Forwarded-For
         # that is not one of these: a proxy wrote it, whatever the visitor sent. Elsewhere it trusts this machine only.
         os.environ.setdefault("FORWARDED_ALLOW_IPS", _INSIDE)
-    demo.launch(share=given.share, server_port=given.port, **launch_options())
+    demo.launch(share=given.share, server_port=given.port, **launch_options(_detector))
     return 0
 
 

@@ -198,11 +198,17 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "folder", type=Path, metavar="MODEL_FOLDER", help="what export wrote; gets metrics.json, plots and README.md"
     )
-    parser.add_argument(
+    measured = parser.add_mutually_exclusive_group(required=True)
+    measured.add_argument(
         "--data",
         nargs="+",
-        required=True,
         help="Hub ids or folders that the model was trained on; the first is used for robustness",
+    )
+    measured.add_argument(
+        "--cases",
+        type=Path,
+        metavar="FOLDER",
+        help="judge pictures whose verdict was wrong once, and write nothing; docs/wrong-verdicts.md tells how",
     )
     parser.add_argument(
         "--unseen",
@@ -232,6 +238,10 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
 
     def run(arguments: argparse.Namespace) -> int:
+        if arguments.cases is not None:
+            from training.evaluation import cases
+
+            return cases.run(arguments.folder, arguments.cases)
         from training.evaluation.evaluate import EvaluateOptions, evaluate
 
         options = EvaluateOptions(
@@ -320,13 +330,23 @@ def _add_publish_space(commands: argparse._SubParsersAction) -> None:
         "--model", metavar="owner/name", help="the model that it serves, on the Hub (default: the bundled one)"
     )
     parser.add_argument("--revision", help="of that model: a branch, which it then follows, a tag or a commit")
+    parser.add_argument(
+        "--hardware",
+        metavar="NAME",
+        help="what it runs on, by the Hub's name: zero-a10g, which a free account may have, cpu-basic, … (default: "
+        "what it has; for a new one the Hub's)",
+    )
     parser.add_argument("--private", action="store_true", help="for nobody else to see")
 
     def run(arguments: argparse.Namespace) -> int:
         from training.hub.space import publish_space
 
         revision = publish_space(
-            arguments.repo, model=arguments.model, revision=arguments.revision, private=arguments.private
+            arguments.repo,
+            model=arguments.model,
+            revision=arguments.revision,
+            hardware=arguments.hardware,
+            private=arguments.private,
         )
         print(f"{arguments.repo}@{revision}")
         return 0

@@ -185,9 +185,9 @@ def calls_html() -> str:
     those of the page that is looked at."""
     url = snippets.HERE
     items = (
-        ("Python", "pip install gradio_client", snippets.python(url)),
-        ("JavaScript", "npm install @gradio/client; Node.js 20", snippets.javascript(url)),
-        ("curl", "7.82 or newer, in any POSIX shell", snippets.curl(url)),
+        ("curl", "in one line", snippets.curl(url)),
+        ("Python", "nothing to install", snippets.python(url)),
+        ("JavaScript", "in a browser, or Node.js 20", snippets.javascript(url)),
         ("Assistants: MCP", "this page is an MCP server", snippets.mcp(url)),
         ("Command line", "in a copy of this program", snippets.SHELL),
         ("Python package", "the same, without a server", snippets.PACKAGE),
@@ -196,8 +196,8 @@ def calls_html() -> str:
     return panel_html(
         "Use it from your own programs",
         "<p>Every call answers with the same object: the verdict, the score of each face, what the file says of "
-        "itself, and checksums of picture and model. <code>/detect</code> judges a picture, <code>/model</code> tells "
-        f"which model answers and how good it was.{limit}</p>"
+        "itself, and checksums of picture and model. "
+        f'<a href="api/docs">All calls, their answers and errors</a>.{limit}</p>'
         f'<div class="calls" data-here="{url}">{"".join(_call(*item) for item in items)}</div>',
     )
 

@@ -23,9 +23,9 @@ from pydantic import ValidationError, model_validator
 from detector import Detector, ImageError, picture
 from detector.model_folder.schema import Metrics
 from detector.rows import row_of
-from ui import archive, intake
+from ui import archive, gradio_patches, intake
 from ui.batch_list import ERROR, ORDER, Row, csv_of, json_of, table_html, tone_of, words_of
-from ui.page import BUSY, has_left, was_refused
+from ui.gradio_patches import has_left, was_refused
 from ui.parts import data_url, error_html, lead_html
 from ui.theme import icon
 
@@ -174,11 +174,11 @@ def build(detector: Callable[[], Detector]) -> None:
 
     def refused(batch: Batch | None, request: gr.Request) -> dict[Any, Any]:
         """Where no place in the queue was free. What was stopped while it waited for its turn comes here too."""
-        batch = batch or Batch(refusal=BUSY if was_refused(request, run) else None)
+        batch = batch or Batch(refusal=intake.BUSY if was_refused(request, run) else None)
         return {**finish(batch), kept: batch}
 
     def keep(data: bytes, name: str) -> str:
-        return intake.keep(upload, save_bytes_to_cache(data, name, upload.GRADIO_CACHE))
+        return gradio_patches.keep(upload, save_bytes_to_cache(data, name, upload.GRADIO_CACHE))
 
     def detect_batch(files: list[dict[str, Any]] | None, request: gr.Request) -> list[dict[str, Any]]:
         with intake.answering():

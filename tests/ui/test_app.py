@@ -381,7 +381,7 @@ def test_nothing_is_kept_when_its_time_is_over(
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     blocks = app.build(Detector.load)
     examples = {file.name for file in tmp_path.rglob("*.*")}
-    _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **app.launch_options())
+    _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **app.launch_options(Detector.load))
     try:
         page = chromium.new_page()
         page.set_default_timeout(PATIENCE)

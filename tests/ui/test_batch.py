@@ -325,7 +325,7 @@ def test_nothing_is_kept_when_its_time_is_over(
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(cache))
     blocks = app.build(Detector.load)
     examples = {file.name for file in cache.rglob("*.*")}
-    _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **app.launch_options())
+    _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **app.launch_options(Detector.load))
     try:
         page = chromium.new_page()
         page.set_default_timeout(120_000)

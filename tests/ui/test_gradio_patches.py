@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 import gradio as gr
 import pytest
 from gradio.data_classes import PredictBodyInternal
-from gradio.state_holder import StateHolder
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
@@ -22,7 +21,8 @@ from tests.support.running_app import ASTRONAUT, PATIENCE, RunningApp, answer, g
 from tests.ui.test_app import upload
 from tests.ui.test_batch import many
 from ui import intake
-from ui.page import BUSY, Page
+from ui.gradio_patches import Page
+from ui.intake import BUSY
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page as BrowserPage
@@ -80,17 +80,6 @@ def test_a_full_queue_is_told_in_the_same_sentence_to_all(
         expected = Detector.load().detect(ASTRONAUT).verdict
         assert client.predict(handle_file(ASTRONAUT), api_name="/detect")["verdict"] == expected
         assert "200 pictures" not in app.log and "Traceback" not in app.log
-
-
-def test_a_session_begins_without_notes_of_every_component() -> None:
-    with Page() as blocks:
-        state, _ = gr.State(["kept"]), gr.Button()
-    holder = StateHolder()
-    holder.set_blocks(blocks)
-    session = holder["somebody"]
-    assert session.config_values == {} and session[state._id] == ["kept"]
-    session[state._id] = ["changed"]
-    assert holder["somebody"][state._id] == ["changed"] and holder["another"][state._id] == ["kept"]
 
 
 def test_calls_leave_nothing_to_sum_up() -> None:
