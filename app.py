@@ -6,6 +6,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # its warnings come as sentences of ours
 
 import argparse
+import contextlib
 import logging
 import sys
 import threading
@@ -16,10 +17,11 @@ from typing import Any
 import gradio as gr
 
 from detector import Detector, ModelError, options
+from detector.errors import SettingError
 from detector.model_folder import store
 from detector.model_folder.hub import is_commit
-from ui import about, batch, detect, game, intake
-from ui.page import Page
+from detector.result import ModelSource
+from ui import about, batch, detect, game, gradio_patches, http_api, intake
 from ui.parts import masthead_html
 from ui.theme import CSS, HEAD, theme
 
@@ -61,7 +63,7 @@ class _Lazy:
         """Ask the Hub once what the wished-for revision is now, and go over to it."""
         try:
             newest = store.load(*self._named)
-            if newest.info.source != "hub" or newest.info.note or newest.info == self().model.info:
+            if newest.info.source is not ModelSource.HUB or newest.info.note or newest.info == self().model.info:
                 return
             self._detector = Detector(newest)
         except ModelError as error:
@@ -71,7 +73,7 @@ class _Lazy:
 
     def refresh_for_ever(self, minutes: float) -> None:
         """`refresh` again and again, until a revision is in use that can never change."""
-        while not (self().model.info.source == "hub" and is_commit(self._revision)):
+        while not (self().model.info.source is ModelSource.HUB and is_commit(self._revision)):
             time.sleep(60 * minutes)
             self.refresh()
 
@@ -83,7 +85,7 @@ class _Lazy:
 
 def build(detector: Callable[[], Detector]) -> gr.Blocks:
     """The page with all its tabs, its queue bounded."""
-    with Page(
+    with gradio_patches.Page(
         title="Deepfake Image Detector",
         analytics_enabled=False,
         delete_cache=(600, intake.KEPT_SECONDS),
@@ -98,15 +100,15 @@ def build(detector: Callable[[], Detector]) -> gr.Blocks:
                 game.build(detector)
             with gr.Tab("About", id="about"):
                 about.build(detector)
-    intake.steady_files(blocks)
+    gradio_patches.steady_files(blocks)
     # api_open=False: nobody skips the queue; clients never do.
     return blocks.queue(
         status_update_rate=_TOLD_EVERY, max_size=_WAITING, default_concurrency_limit=_AT_ONCE, api_open=False
     )
 
 
-def launch_options() -> dict[str, Any]:
-    """What launch() needs for the page to look and to guard itself as meant."""
+def launch_options(detector: Callable[[], Detector]) -> dict[str, Any]:
+    """What launch() needs for the page to look and to guard itself as meant, and for plain HTTP beside it."""
     return {
         "theme": theme(),
         "css": CSS,
@@ -119,7 +121,16 @@ def launch_options() -> dict[str, Any]:
         "ssr_mode": False,
         "state_session_capacity": _SESSIONS,
         "footer_links": ["api"],
+        "app_kwargs": {"routes": http_api.routes(detector, at_once=_AT_ONCE, waiting=_WAITING)},
     }
+
+
+with contextlib.suppress(ImportError):  # on a Space of Hugging Face's it is installed
+    import spaces
+
+    @spaces.GPU
+    def _needs_no_gpu() -> None:
+        """ZeroGPU starts no app without such a function. Nothing calls it, so no visitor's quota is used."""
 
 
 _detector = _Lazy(*options.model_of())
@@ -141,21 +152,22 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("ui").setLevel(logging.INFO)
     logging.getLogger("detector").setLevel(logging.ERROR)  # its warnings may quote a visitor's file
+    logging.getLogger("detector.provenance.trust_list").setLevel(logging.WARNING)  # and these never do
     try:
         _detector.load(given.model)  # at start, not with the first visitor
-    except ModelError as error:
+    except (ModelError, SettingError) as error:
         print(error, file=sys.stderr)
         return 2
     info = _detector().model.info
     if info.note:
         log.warning(info.note)
-    if _REFRESH_MINUTES and (info.source == "hub" or info.note):
+    if _REFRESH_MINUTES and (info.source is ModelSource.HUB or info.note):
         threading.Thread(target=_detector.refresh_for_ever, args=[_REFRESH_MINUTES], daemon=True).start()
     if os.environ.get("SPACE_ID"):
         # Else all visitors of a Space were one to the limit of each. uvicorn takes the last address of X-Forwarded-For
         # that is not one of these: a proxy wrote it, whatever the visitor sent. Elsewhere it trusts this machine only.
         os.environ.setdefault("FORWARDED_ALLOW_IPS", _INSIDE)
-    demo.launch(share=given.share, server_port=given.port, **launch_options())
+    demo.launch(share=given.share, server_port=given.port, **launch_options(_detector))
     return 0
 
 

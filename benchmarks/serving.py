@@ -1,9 +1,9 @@
 """python -m benchmarks.serving: how fast the running app answers, against the detector itself on the same cores.
 
-Starts `python app.py`, then prints: seconds until the page is there; /detect on a JPEG of 0.3 megapixels by POST and by
-gradio_client, p50 and p95 in ms with 1, 8 and 32 clients, and answers per second; the same picture through
-`Detector.detect_many`; memory after 200 calls and at the end. Machines are noisy: read the ratios. Needs
-the extra `tests`; uploads are part of every call.
+Starts `python app.py`, then prints: seconds until the page is there; a JPEG of 0.3 megapixels judged by plain HTTP, by
+POST through gradio's queue and by gradio_client, p50 and p95 in ms with 1, 8 and 32 clients, and answers per second;
+the same picture through `Detector.detect` and `detect_many`; memory after 200 calls and at the end. Machines are noisy:
+read the ratios. Needs the extra `tests`; uploads are part of every call.
 """
 
 import argparse
@@ -18,9 +18,9 @@ from collections.abc import Callable
 import psutil
 from gradio_client import Client, handle_file
 
+from benchmarks.running_app import serve
 from benchmarks.speed import jpeg, photograph
 from detector import Detector
-from tests.support.running_app import serve
 
 _SIZE = (640, 480)  # 0.3 megapixels
 _CLIENTS = (1, 8, 32)
@@ -38,8 +38,10 @@ def main() -> None:
     with serve() as app:
         print(f"page ready                {time.perf_counter() - started:6.1f} s after the start of the process")
         server = psutil.Process(app.pid)
-        by_post(app.url, picture)
-        report("POST", lambda: by_post(app.url, picture), arguments, alone)
+        by_http(app.url, picture)
+        report("plain HTTP", lambda: by_http(app.url, picture), arguments, alone)
+        by_queue(app.url, picture)
+        report("gradio queue", lambda: by_queue(app.url, picture), arguments, alone)
         with tempfile.NamedTemporaryFile(suffix=".jpg") as file:
             file.write(picture)
             file.flush()
@@ -51,7 +53,7 @@ def main() -> None:
                 clients.one.predict(picture=handle_file(file.name), api_name="/detect")
 
             report("gradio_client", through_client, arguments, alone)
-        memory(server, lambda: by_post(app.url, picture), arguments.calls)
+        memory(server, lambda: by_http(app.url, picture), arguments.calls)
 
 
 def detector_alone(picture: bytes, seconds: float) -> float:
@@ -73,8 +75,14 @@ def detector_alone(picture: bytes, seconds: float) -> float:
     return rate
 
 
-def by_post(url: str, picture: bytes) -> None:
-    """One answer without a client library: upload, call, and the stream of its answer."""
+def by_http(url: str, picture: bytes) -> None:
+    """One answer by plain HTTP, on a connection of its own."""
+    with urllib.request.urlopen(f"{url}/api/detect", picture, timeout=120) as response:
+        json.load(response)["verdict"]
+
+
+def by_queue(url: str, picture: bytes) -> None:
+    """One answer through gradio's queue without a client library: upload, call, and the stream of its answer."""
     boundary = b"--x\r\n"
     head = b'Content-Disposition: form-data; name="files"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
     upload = urllib.request.Request(f"{url}/gradio_api/upload", boundary + head + picture + b"\r\n--x--\r\n")
@@ -128,7 +136,7 @@ def _together(call: Callable[[], None], clients: int, seconds: float) -> tuple[l
 
 
 def memory(server: psutil.Process, call: Callable[[], None], calls: int) -> None:
-    for _ in range(200):
+    for _ in range(min(200, calls)):
         call()
     before = server.memory_info().rss
     for _ in range(calls - 200):

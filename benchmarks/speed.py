@@ -22,7 +22,8 @@ from PIL import Image
 
 from detector import Detector
 from detector.classifier import CLEARLY_REAL, Classifier
-from detector.faces import FaceFinder, cut
+from detector.crop import crop_face
+from detector.finder import FaceDetector
 from detector.model_folder import store
 from training.augment import corruptions
 
@@ -50,7 +51,8 @@ def crops(model: Path) -> None:
     import tensorflow as tf
 
     loaded = store.load(model)
-    served = Classifier(loaded.model, loaded.input_size, threads=os.cpu_count() or 1)
+    of_network = loaded.networks[0].config
+    served = Classifier(loaded.networks[0].model, of_network.input_size, threads=os.cpu_count() or 1)
     network = keras.saving.load_model(model / store.KERAS, compile=False, safe_mode=True)
     compiled = tf.function(lambda x: network(x, training=False), reduce_retracing=True)
 
@@ -61,7 +63,7 @@ def crops(model: Path) -> None:
             "compiled": lambda: compiled(tf.constant(next(three), tf.float32)).numpy(),
         }
 
-    faces = altered_faces(loaded.input_size, loaded.margin, max(BATCHES))
+    faces = altered_faces(of_network.input_size, of_network.crop_margin, max(BATCHES))
     twice = float((served.look(faces)[0] > CLEARLY_REAL).mean())
     print(f"\nmeans over {len(faces)} altered crops of one face, {twice:.0%} of them looked at twice")
     print("ms per crop        served   predict  compiled   predict/served  compiled/served")
@@ -136,13 +138,12 @@ def folder(model: Path, count: int) -> None:
 def altered_faces(size: int, margin: float, count: int) -> np.ndarray:
     """Crops uint8 (count, size, size, 3) of an astronaut's face, altered as pictures on their way are."""
     pixels = skimage.data.astronaut()
-    box = FaceFinder().find(pixels)[0].box
+    box = FaceDetector().find(pixels)[0].box
     rng = np.random.default_rng(0)
     crops = []
     for _ in range(count):
-        altered = corruptions.for_training(pixels, box[2] - box[0], rng)
-        scale = altered.shape[1] / pixels.shape[1]
-        crops.append(cut(altered, tuple(value * scale for value in box), size, margin))
+        altered = corruptions.for_training(pixels, rng)
+        crops.append(crop_face(altered, box, size, margin))
     return np.stack(crops)
 
 

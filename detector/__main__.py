@@ -6,32 +6,28 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from PIL import Image
 
-from detector import Detector, ImageError, ModelError, Result, Verdict, options
+from detector import Detector, ImageError, ModelError, Result, Verdict, options, words
+from detector.errors import SettingError
 from detector.files import refusal, whole
 from detector.heatmap import overlay
+from detector.model_folder.schema import Metrics
 from detector.picture import SUFFIXES
 from detector.rows import csv_cells, csv_writer, row_of
 
-_WORDS = {
-    Verdict.LIKELY_FAKE: "likely fake",
-    Verdict.UNCERTAIN: "can't tell",
-    Verdict.LIKELY_REAL: "likely real",
-    Verdict.NO_FACE: "no face",
-}
 _COLOURS = {
     Verdict.LIKELY_FAKE: "red",
     Verdict.UNCERTAIN: "yellow",
-    Verdict.LIKELY_REAL: "green",
+    Verdict.NO_SIGNS: "cyan",
     Verdict.NO_FACE: "dim",
 }
 
 Answer = Result | ImageError
-Show = Callable[[Path, Answer], None]
+Answers = Iterable[tuple[Path, Answer]]
 
 
 def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int:
@@ -52,7 +48,7 @@ def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int
             print(detector.model.info.note, file=sys.stderr)
         if arguments.heatmaps:
             arguments.heatmaps.mkdir(parents=True, exist_ok=True)
-    except ModelError as error:
+    except (ModelError, SettingError) as error:
         print(error, file=sys.stderr)
         return 2
     except OSError:
@@ -62,7 +58,10 @@ def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int
     if arguments.heatmaps:
         answers = _with_heatmaps(answers, arguments.heatmaps)
     try:
-        failed = (_print_table if arguments.show is None else arguments.show)(answers, len(files))
+        if arguments.show is None:
+            failed = _print_table(answers, len(files), detector.model.metrics)
+        else:
+            failed = arguments.show(answers)
     except BrokenPipeError:  # the reader, `head` say, has enough
         _drop_output()
         return 0
@@ -114,7 +113,7 @@ def _walk(named: Iterable[Path]) -> Iterator[Path]:
                 yield file
 
 
-def _print_jsonl(answers: Iterable[tuple[Path, Answer]], total: int) -> int:
+def _print_jsonl(answers: Answers) -> int:
     failed = 0
     for file, answer in answers:
         failed += isinstance(answer, ImageError)
@@ -122,7 +121,7 @@ def _print_jsonl(answers: Iterable[tuple[Path, Answer]], total: int) -> int:
     return failed
 
 
-def _print_csv(answers: Iterable[tuple[Path, Answer]], total: int) -> int:
+def _print_csv(answers: Answers) -> int:
     writer = csv_writer(sys.stdout)
     failed = 0
     for file, answer in answers:
@@ -132,7 +131,8 @@ def _print_csv(answers: Iterable[tuple[Path, Answer]], total: int) -> int:
     return failed
 
 
-def _print_table(answers: Iterable[tuple[Path, Answer]], total: int) -> int:
+def _print_table(answers: Answers, total: int, metrics: Metrics | None) -> int:
+    """Below it stands how often such verdicts are wrong, as far as the model was measured."""
     from rich.console import Console  # only people need it
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Table
@@ -141,7 +141,7 @@ def _print_table(answers: Iterable[tuple[Path, Answer]], total: int) -> int:
     table = Table(box=None, pad_edge=False)
     for title in ("picture", "verdict", "P(fake)", "faces", "notes"):
         table.add_column(title, overflow="fold", justify="right" if title in ("P(fake)", "faces") else "left")
-    failed = 0
+    failed, given = 0, set[Verdict]()
     columns = (TextColumn("judging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("", total=total)
@@ -151,16 +151,27 @@ def _print_table(answers: Iterable[tuple[Path, Answer]], total: int) -> int:
                 failed += 1
                 table.add_row(Text(str(file)), Text("not judged", style="magenta"), "", "", Text(str(answer)))
                 continue
-            notes = [finding.summary for finding in answer.provenance] + list(answer.warnings)
+            notes = [finding.summary for finding in answer.provenance] + [warning.text for warning in answer.warnings]
             p_fake = "" if answer.p_fake is None else f"{answer.p_fake:.2f}"
-            verdict = Text(_WORDS[answer.verdict], style=_COLOURS[answer.verdict])
+            given.add(answer.verdict)
+            verdict = Text(_plain(words.VERDICTS[answer.verdict]), style=_COLOURS[answer.verdict])
             table.add_row(Text(str(file)), verdict, p_fake, str(len(answer.faces)), Text(" ".join(notes)))
     console = Console() if sys.stdout.isatty() else Console(width=200)
     console.print(table)
+    for outcome in (verdict for verdict in words.VERDICTS if verdict in given):
+        sentences = [str(fact) for fact in words.facts(outcome, metrics)]
+        if sentences:
+            sentences += [words.NOT_PROOF] if outcome is Verdict.NO_SIGNS else []
+            console.print(Text(_plain(f"\n{words.VERDICTS[outcome]}: {' '.join(sentences)}")))
     return failed
 
 
-def _with_heatmaps(answers: Iterable[tuple[Path, Answer]], folder: Path) -> Iterator[tuple[Path, Answer]]:
+def _plain(text: str) -> str:
+    """With the apostrophe that every terminal has."""
+    return text.replace("’", "'")
+
+
+def _with_heatmaps(answers: Answers, folder: Path) -> Iterator[tuple[Path, Answer]]:
     for file, answer in answers:
         if isinstance(answer, Result):
             for number, face in enumerate(answer.faces, 1):

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from detector import faces, picture, provenance, quality
+from detector import finder, picture, provenance, quality
 from detector.classifier import Classifier
+from detector.crop import crop_face
 from detector.errors import ImageError, ModelError
 from detector.model_folder import store
 from detector.result import Face, PictureInfo, Result
@@ -25,7 +26,7 @@ class _Seen:
     """A picture with its faces found and cut out, not yet judged."""
 
     picture: picture.Picture
-    found: list[faces.FoundFace]
+    found: list[finder.FoundFace]
     crops: np.ndarray
     provenance: tuple[provenance.Finding, ...]
     seconds: dict[str, float]
@@ -35,10 +36,11 @@ class Detector:
     """Judges pictures with one model. Thread-safe; make it with `Detector.load()`."""
 
     def __init__(self, folder: store.ModelFolder, threads: int | None = None) -> None:
+        self._trust = provenance.from_environment()
         threads = threads or min(os.cpu_count() or 1, 4)
         self._folder = folder
-        self._classifier = Classifier(folder.model, folder.input_size, threads)
-        self._finder = faces.FaceFinder(threads)
+        self._classifier = Classifier(folder.networks[0].model, folder.networks[0].config.input_size, threads)
+        self._finder = finder.FaceDetector(threads)
         self._busy, self._lock = 0, threading.Lock()
 
     @classmethod
@@ -58,7 +60,8 @@ class Detector:
         so, unless `refresh` asks for the Hub's own. With `or_bundled` the bundled model, again with a note, also stands
         in for one that cannot be used. `threads` is how many cores a picture may use that is judged alone; by default
         all, at most four.
-        Raises ModelError; see detector.model_folder.store.load.
+        Raises ModelError, see detector.model_folder.store.load, and SettingError where the environment variable
+        DETECTOR_TRUST_LIST says nothing usable.
         """
         try:
             return cls(store.load(model, revision, refresh=refresh), threads)
@@ -82,7 +85,7 @@ class Detector:
         *,
         max_pixels: int = picture.MAX_PIXELS,
         max_bytes: int = picture.MAX_BYTES,
-        min_face: int = faces.MIN_FACE,
+        min_face: int = finder.MIN_FACE,
     ) -> Result:
         """Judge every face of one picture: a path, bytes, a PIL image, an array, or what detector.picture.read gave.
 
@@ -99,7 +102,7 @@ class Detector:
         *,
         max_pixels: int = picture.MAX_PIXELS,
         max_bytes: int = picture.MAX_BYTES,
-        min_face: int = faces.MIN_FACE,
+        min_face: int = finder.MIN_FACE,
         workers: int | None = None,
         batch_size: int = 16,
     ) -> Iterator[Result | ImageError]:
@@ -170,14 +173,15 @@ class Detector:
     def _look(self, source: picture.Source, max_pixels: int, max_bytes: int, min_face: int) -> _Seen:
         read = picture.read(source, max_pixels=max_pixels, max_bytes=max_bytes)
         times = [time.perf_counter()]
-        findings = provenance.read(read.data, read.format)
+        findings = provenance.read(read.data, read.format, self._trust)
         times.append(time.perf_counter())
         with self._alone() as alone:
             found = self._finder.find(read.pixels, min_face=min_face, alone=alone)
-        size, margin = self._folder.input_size, self._folder.margin
+        network = self._folder.networks[0].config
+        size, margin = network.input_size, network.crop_margin
         crops = np.empty((len(found), size, size, 3), np.uint8)
         for i, face in enumerate(found):
-            crops[i] = faces.cut(read.pixels, face.box, size, margin)
+            crops[i] = crop_face(read.pixels, face.box, size, margin)
         times.append(time.perf_counter())
         stages = zip(("provenance", "faces"), pairwise(times), strict=True)
         seconds = {"read": read.seconds, **{stage: end - start for stage, (start, end) in stages}}

@@ -20,6 +20,15 @@ register_heif_opener(thumbnails=False)
 # and telephones write.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "HEIF")
 FORMAT_NAMES = "JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF"
+# What people send by mistake and Pillow would only call unknown.
+_OTHER_KINDS = (
+    ("PDF", b"%PDF-"),
+    ("Photoshop", b"8BPS"),
+    ("JPEG XL", b"\xff\x0a"),
+    ("JPEG XL", b"\0\0\0\x0cJXL "),
+    ("JPEG 2000", b"\0\0\0\x0cjP  "),
+    ("WebM and Matroska", b"\x1a\x45\xdf\xa3"),
+)
 SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .mpo .png .webp .avif .gif .bmp .tif .tiff .heic .heif".split())
 
 MAX_PIXELS = 40_000_000
@@ -83,12 +92,17 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
         raise ImageError(f"A picture can be a path, bytes, a PIL image or an array, not {type(source).__name__}.")
     data = bytes(source)
     if not data:
-        raise ImageError("The file is empty: choose another one.")
+        raise ImageError("The file is empty: choose another one.", "empty")
     if len(data) > max_bytes:
         raise oversize(max_bytes)
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith(b"<svg") or (head.startswith((b"<?xml", b"<!")) and b"<svg" in head):
-        raise ImageError("SVG files are drawings, not photographs: save the picture as JPEG or PNG.")
+        raise ImageError(
+            "SVG files are drawings, not photographs: save the picture as JPEG or PNG.", "unsupported_format"
+        )
+    for name, start in _OTHER_KINDS:
+        if data.startswith(start):
+            raise ImageError(f"{name} files are not read: save the picture as JPEG or PNG.", "unsupported_format")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own size warning; the limit below is stricter
@@ -96,15 +110,16 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
     except UnidentifiedImageError:
         raise ImageError(f"This is not a picture that can be read: use {FORMAT_NAMES}.") from None
     except Image.DecompressionBombError:
-        raise ImageError(_too_large(None, max_pixels)) from None
+        raise _too_large(None, max_pixels) from None
     except Exception:  # a decoder may raise anything on a hostile header
-        raise ImageError("The picture is damaged and could not be opened: get another copy of it.") from None
+        raise ImageError("The picture is damaged and could not be opened: get another copy of it.", "damaged") from None
     return _from_image(image, image.format, data, max_pixels, min_side)
 
 
 def oversize(max_bytes: int) -> ImageError:
     """The error for a file of more than `max_bytes` bytes, which need not have been counted to the end."""
-    return ImageError(f"The file is larger than the limit of {max_bytes / 1e6:.0f} MB: save it smaller and try again.")
+    limit = f"{max_bytes / 1e6:.0f} MB"
+    return ImageError(f"The file is larger than the limit of {limit}: save it smaller and try again.", "too_large")
 
 
 def read_file(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
@@ -113,11 +128,11 @@ def read_file(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
         with open(path, "rb") as file:
             return file.read(max_bytes + 1)
     except FileNotFoundError:
-        raise ImageError(f"There is no file called {path.name}.") from None
+        raise ImageError(f"There is no file called {path.name}.", "unreadable") from None
     except IsADirectoryError:
-        raise ImageError(f"{path.name} is a folder, not a picture.") from None
+        raise ImageError(f"{path.name} is a folder, not a picture.", "unreadable") from None
     except (OSError, ValueError):  # ValueError: no file can have this name
-        raise ImageError(f"{path.name} could not be read: check that you may open it.") from None
+        raise ImageError(f"{path.name} could not be read: check that you may open it.", "unreadable") from None
 
 
 def _array_to_image(array: np.ndarray) -> Image.Image:
@@ -135,10 +150,11 @@ def _array_to_image(array: np.ndarray) -> Image.Image:
 def _from_image(image: Image.Image, format_: str | None, data: bytes | None, max_pixels: int, min_side: int) -> Picture:
     width, height = image.size
     if width * height > max_pixels:
-        raise ImageError(_too_large(width * height, max_pixels))
+        raise _too_large(width * height, max_pixels)
     if min(width, height) < min_side:
         raise ImageError(
-            f"The picture is {width} x {height} pixels: at least {min_side} on each side are needed to see a face."
+            f"The picture is {width} x {height} pixels: at least {min_side} on each side are needed to see a face.",
+            "too_small",
         )
     try:
         image.load()
@@ -146,21 +162,25 @@ def _from_image(image: Image.Image, format_: str | None, data: bytes | None, max
     except (OSError, SyntaxError, EOFError) as error:
         if "truncated" in str(error).lower() or "not enough" in str(error).lower():
             raise ImageError(
-                "The picture is cut off, the end of the file is missing: get another copy of it."
+                "The picture is cut off, the end of the file is missing: get another copy of it.", "damaged"
             ) from None
-        raise ImageError("The picture is damaged and could not be decoded: get another copy of it.") from None
+        raise ImageError(
+            "The picture is damaged and could not be decoded: get another copy of it.", "damaged"
+        ) from None
     except ImageError:
         raise
     except Exception:  # a decoder may raise anything on hostile data
-        raise ImageError("The picture is damaged and could not be decoded: get another copy of it.") from None
+        raise ImageError(
+            "The picture is damaged and could not be decoded: get another copy of it.", "damaged"
+        ) from None
     pixels = np.asarray(image)
     digest = hashlib.sha256(data if data is not None else pixels.tobytes()).hexdigest()
     return Picture(pixels, {"MPO": "JPEG", "HEIF": "HEIC"}.get(format_ or "", format_), digest, data)
 
 
-def _too_large(pixels: int | None, limit: int) -> str:
+def _too_large(pixels: int | None, limit: int) -> ImageError:
     size = f"has {pixels / 1e6:.0f} megapixels" if pixels else "is far too large"
-    return f"The picture {size}, the limit is {limit / 1e6:.0f}: scale it down and try again."
+    return ImageError(f"The picture {size}, the limit is {limit / 1e6:.0f}: scale it down and try again.", "too_large")
 
 
 def _upright_rgb(image: Image.Image) -> Image.Image:

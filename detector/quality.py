@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from detector import faces
+from detector import finder
 from detector.picture import Picture
+from detector.result import Warning, WarningCode
 
 TINY_FACE = 48  # pixels: below, much of what gives a forgery away is gone
 MANY_FACES = 8
@@ -14,31 +15,47 @@ _BLURRED = 12.0  # variance of the Laplacian of the crop's grey values
 _FEW_COLOURS, _FLAT = 0.65, 0.5  # shares of a graphic, see _is_graphic; none of 10,150 photographs had them
 
 
-def warnings(seen: Picture, found: Sequence[faces.FoundFace], crops: np.ndarray) -> Iterator[str]:
-    """Sentences on what makes the verdict on `seen` weak: its faces as `found`, their `crops` uint8 (N, S, S, 3)."""
+def warnings(seen: Picture, found: Sequence[finder.FoundFace], crops: np.ndarray) -> Iterator[Warning]:
+    """What makes the verdict on `seen` weak: its faces as `found`, their `crops` uint8 (N, S, S, 3)."""
 
     def some(count: int) -> str:
         return "One face is" if count == 1 else f"{count} faces are"
 
     if _is_graphic(seen.pixels):
-        yield (
+        yield Warning(
+            WarningCode.NOT_A_PHOTOGRAPH,
             "This looks like a drawing, a graphic or a screenshot, not like a photograph: the detector has learned "
-            "from photographs only."
+            "from photographs only.",
         )
     tiny = sum(face.side < TINY_FACE for face in found)
     cut = sum(face.visible < CUT_OFF for face in found)
     blurred = sum(_sharpness(crop) < _BLURRED for crop in crops)
     if tiny:
-        yield f"{some(tiny)} smaller than {TINY_FACE} pixels: little is left to judge by, use a larger copy."
-    least = faces.least_face(seen.width, seen.height)
-    if least > 2 * faces.MIN_FACE:
-        yield f"In a picture this large, faces smaller than {least} pixels may be missed: check a part of it for them."
+        yield Warning(
+            WarningCode.TINY_FACE,
+            f"{some(tiny)} smaller than {TINY_FACE} pixels: little is left to judge by, use a larger copy.",
+        )
+    least = finder.least_face(seen.width, seen.height)
+    if least > 2 * finder.MIN_FACE:
+        yield Warning(
+            WarningCode.LARGE_PICTURE,
+            f"In a picture this large, faces smaller than {least} pixels may be missed: check a part of it for them.",
+        )
     if cut:
-        yield f"{some(cut)} cut off by the edge of the picture: what is missing could not be judged."
+        yield Warning(
+            WarningCode.CUT_OFF_FACE,
+            f"{some(cut)} cut off by the edge of the picture: what is missing could not be judged.",
+        )
     if blurred:
-        yield f"{some(blurred)} heavily blurred: the traces of a forgery may be gone, and so may those of a real photo."
+        yield Warning(
+            WarningCode.BLURRED_FACE,
+            f"{some(blurred)} heavily blurred: the traces of a forgery may be gone, and so may those of a real photo.",
+        )
     if len(found) >= MANY_FACES:
-        yield f"{len(found)} faces were judged: the more faces, the likelier that one is called fake by mistake."
+        yield Warning(
+            WarningCode.MANY_FACES,
+            f"{len(found)} faces were judged: the more faces, the likelier that one is called forged by mistake.",
+        )
 
 
 def _sharpness(crop: np.ndarray) -> float:

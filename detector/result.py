@@ -1,6 +1,7 @@
 """What the detector answers: one object that the API, the command line and the pages all show."""
 
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,25 @@ class Face:
         }
 
 
+class WarningCode(StrEnum):
+    """What makes a verdict weak."""
+
+    NOT_A_PHOTOGRAPH = "not_a_photograph"
+    TINY_FACE = "tiny_face"
+    LARGE_PICTURE = "large_picture"
+    CUT_OFF_FACE = "cut_off_face"
+    BLURRED_FACE = "blurred_face"
+    MANY_FACES = "many_faces"
+
+
+@dataclass(frozen=True)
+class Warning:
+    """Something that makes the verdict weak: `code` for a program, `text` is the sentence for a person."""
+
+    code: WarningCode
+    text: str
+
+
 @dataclass(frozen=True)
 class PictureInfo:
     """Width and height in pixels of the upright picture; `bytes` the file's size, None where there was no file."""
@@ -43,12 +63,20 @@ class PictureInfo:
     sha256: str
 
 
+class ModelSource(StrEnum):
+    """Where a model folder comes from."""
+
+    BUNDLED = "bundled"
+    FOLDER = "folder"
+    HUB = "hub"
+
+
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which model answered: `source` is "bundled", "folder" or "hub"; repo and revision, a commit, are the Hub's, else
-    None. `note` is a sentence where another model was asked for: which one is used instead, and why."""
+    """Which model answered. Repo and revision, a commit, are the Hub's, else None. `note` is a sentence where another
+    model was asked for: which one is used instead, and why."""
 
-    source: str
+    source: ModelSource
     repo: str | None
     revision: str | None
     sha256: str
@@ -65,7 +93,7 @@ class Result:
     p_fake: float | None
     faces: tuple[Face, ...]
     provenance: tuple[Finding, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[Warning, ...]
     picture: PictureInfo
     model: ModelInfo
     seconds: dict[str, float] = field(compare=False)
@@ -76,9 +104,14 @@ class Result:
             "verdict": str(self.verdict),
             "p_fake": None if self.p_fake is None else round(self.p_fake, 6),
             "faces": [face.to_dict() for face in self.faces],
-            "provenance": [asdict(finding) for finding in self.provenance],
-            "warnings": list(self.warnings),
+            "provenance": [finding.to_dict() for finding in self.provenance],
+            "warnings": [_plain(warning) for warning in self.warnings],
             "picture": asdict(self.picture),
-            "model": asdict(self.model),
+            "model": _plain(self.model),
             "seconds": {stage: round(value, 4) for stage, value in self.seconds.items()},
         }
+
+
+def _plain(record: Warning | ModelInfo) -> dict[str, Any]:
+    """The fields of `record`, a member of an enum as its value."""
+    return {key: str(value) if isinstance(value, StrEnum) else value for key, value in asdict(record).items()}

@@ -32,7 +32,7 @@ def csv_cells(row: dict[str, Any]) -> dict[str, Any]:
             "p_fake": "" if row["p_fake"] is None else f"{row['p_fake']:.6f}",
             "faces": len(row["faces"]),
             "findings": "; ".join(finding["summary"] for finding in row["provenance"]),
-            "warnings": " ".join(row["warnings"]),
+            "warnings": " ".join(warning["text"] for warning in row["warnings"]),
             "sha256": row["picture"]["sha256"],
             "model_sha256": row["model"]["sha256"],
         }

@@ -7,6 +7,8 @@ import os
 import sys
 
 from detector import ModelError, options
+from detector.errors import SettingError
+from detector.provenance import from_environment
 from scale.errors import ScaleError
 
 
@@ -18,8 +20,9 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the sentences below say what its warnings would
     try:
+        from_environment()  # a wrong setting is told here, and not by every worker
         return _judge(arguments)
-    except (ScaleError, ModelError) as error:
+    except (ScaleError, ModelError, SettingError) as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from detector.faces import FINDER_VERSION
+from detector.finder import FINDER_VERSION
 from detector.model_folder.store import ModelFolder
 from scale.errors import ScaleError
 from scale.places import Place
@@ -23,7 +23,11 @@ from scale.places import Place
 _FACE = pa.struct(
     [("box", pa.list_(pa.int32())), ("score", pa.float64()), ("p_fake", pa.float64()), ("verdict", pa.string())]
 )
-_FINDING = pa.struct([(name, pa.string()) for name in ("source", "summary", "meaning", "suggests")])
+_WARNING = pa.struct([(name, pa.string()) for name in ("code", "text")])
+_FINDING = pa.struct(
+    [(name, pa.string()) for name in ("source", "summary", "meaning", "suggests", "signature")]
+    + [("trust_list", pa.struct([("owner", pa.string()), ("date", pa.string())]))]
+)
 SCHEMA = pa.schema(
     [
         pa.field("file", pa.string(), nullable=False),
@@ -32,7 +36,7 @@ SCHEMA = pa.schema(
         ("p_fake", pa.float64()),
         ("faces", pa.list_(_FACE)),
         ("findings", pa.list_(_FINDING)),
-        ("warnings", pa.list_(pa.string())),
+        ("warnings", pa.list_(_WARNING)),
         ("error", pa.string()),
         pa.field("model_revision", pa.string(), nullable=False),
     ]
@@ -70,9 +74,9 @@ def identity(model: ModelFolder) -> dict[str, Any]:
         "model_revision": revision(model),
         "model_sha256": model.info.sha256,
         "temperature": model.calibration.temperature,
-        "real_below": model.calibration.real_below,
-        "fake_above": model.calibration.fake_above,
-        "crop_margin": model.margin,
+        "no_signs_below": model.calibration.no_signs_below,
+        "likely_fake_from": model.calibration.likely_fake_from,
+        "crop_margin": model.networks[0].config.crop_margin,
         "finder": FINDER_VERSION,
     }
 
@@ -154,7 +158,7 @@ def _same_model(output: Place, found: dict[str, Any], model: ModelFolder) -> Non
     there, here = found.get("model_revision", "unknown"), revision(model)
     what = f"of the model revision {there[:12]}, and this is {here[:12]}"
     if there == here:
-        what = f"of the model revision {here[:12]} with other bands or another face finder"
+        what = f"of the model revision {here[:12]} with other thresholds or another face finder"
     raise ScaleError(f"OUTPUT holds verdicts {what}: take the same model, or another OUTPUT.")
 
 

@@ -17,6 +17,7 @@ from ray.data import ActorPoolStrategy, DataContext
 import detector
 import scale
 from detector.model_folder import store
+from detector.result import ModelSource
 from scale import parts, plan
 from scale.errors import ScaleError
 from scale.places import Place, within
@@ -133,7 +134,8 @@ def _counts(job: Job, model: ray.ObjectRef, known: ray.ObjectRef, workers: int) 
 def _model(options: Options) -> store.ModelFolder:
     """The model at one commit: workers are handed its bytes and ask no Hub."""
     model = store.load(options.model, options.revision, refresh=options.refresh)
-    if model.info.note and model.info.source == "bundled":  # one photo may be judged by another model, an archive not
+    # One photo may be judged by another model, an archive may not.
+    if model.info.note and model.info.source is ModelSource.BUNDLED:
         raise ScaleError(f"{model.info.note.split(':')[0]}: try again later, or name another model.")
     return model
 

@@ -1,5 +1,6 @@
 """What most tests look at: two real photographs with one face each, and the detector as it is shipped."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,12 +15,14 @@ from PIL import Image
 from skimage import data
 
 from detector import Detector
-from detector.faces import FaceFinder
+from detector.finder import FaceDetector
 from tests.support import ROOT
 from tests.support.running_app import PATIENCE, RunningApp, browser, serve
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+os.environ["DETECTOR_TRUST_LIST"] = "none"  # no test asks the C2PA's server; those of the list name their own
 
 
 _SLOW = {
@@ -48,8 +51,8 @@ def detector() -> Detector:
 
 
 @pytest.fixture(scope="session")
-def finder() -> FaceFinder:
-    return FaceFinder(2)
+def finder() -> FaceDetector:
+    return FaceDetector(2)
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +93,13 @@ def python():
         return subprocess.run(
             [sys.executable, *map(str, arguments)],
             cwd=cwd,
-            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **environment},
+            env={
+                "PATH": "/usr/bin:/bin",
+                "PYTHONPATH": str(ROOT),
+                "PYTHONUTF8": "1",
+                "DETECTOR_TRUST_LIST": "none",
+                **environment,
+            },
             capture_output=True,
             encoding="utf-8",
             timeout=300,

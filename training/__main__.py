@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from detector.errors import ModelError
+from detector.errors import ModelError, SettingError
 from training.distributed import STRATEGIES, Place, joined
 from training.errors import Interrupted, TrainingError
 from training.files import refusal
@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         return arguments.run(arguments)
-    except (TrainingError, ModelError) as error:
+    except (TrainingError, ModelError, SettingError) as error:
         print(error, file=sys.stderr)
         return 2
     except Interrupted as stopped:
@@ -92,12 +92,14 @@ def _add_fit_options(parser: argparse.ArgumentParser) -> None:
         choices = list(ARCHITECTURES) if field.name == "architecture" else None
         if isinstance(field.default, tuple):
             text += f" (default: {' '.join(field.default)})"
-            many, choices = ("+", None) if field.name == "data" else ("*", field.default)
+            many = "+" if field.name in ("data", "unseen") else "*"
+            choices = None if many == "+" else field.default
             parser.add_argument(
                 name, nargs=many, choices=choices, metavar=field.name.upper(), default=argparse.SUPPRESS, help=text
             )
         elif isinstance(field.default, bool):
-            parser.add_argument(name, action="store_true", default=argparse.SUPPRESS, help=text)
+            action = argparse.BooleanOptionalAction if field.default else "store_true"
+            parser.add_argument(name, action=action, default=argparse.SUPPRESS, help=text)
         else:
             text += f" (default: {'all' if field.default is None else field.default})"
             kind = int if field.default is None else type(field.default)
@@ -135,12 +137,34 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("export", help="a run -> a model folder")
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="the --out of fit")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    parser.add_argument("--second", type=Path, metavar="RUN", help="another run, whose network judges beside the first")
     parser.add_argument(
-        "--rate",
+        "--weights",
+        nargs=2,
         type=float,
-        default=calibrate.RATE,
-        help="right so often outside the uncertain band (default: %(default)s)",
+        default=[1.0, 1.0],
+        metavar="W",
+        help="of the logits of the two networks in their sum (default: 1 1)",
     )
+    parser.add_argument(
+        "--unseen",
+        nargs="+",
+        help="sources without a picture in training, whose validation split fits temperature and thresholds (default: "
+        "those of the run)",
+    )
+    limits = calibrate.Limits()
+    for name, what in (
+        ("max_unseen_no_signs", "forgeries of each unseen set that get the verdict no_signs"),
+        ("max_false_positive_rate", "real faces of each set that get the verdict likely_fake"),
+        ("max_seen_no_signs", "forgeries of the seen sets, on average, that get the verdict no_signs"),
+    ):
+        parser.add_argument(
+            "--" + name.replace("_", "-"),
+            type=float,
+            default=getattr(limits, name),
+            metavar="SHARE",
+            help=f"at most this share of the {what} (default: %(default)s)",
+        )
     parser.add_argument(
         "--start-share",
         type=float,
@@ -155,7 +179,12 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
         export(
             arguments.run_folder,
             arguments.out,
-            rate=arguments.rate,
+            second=arguments.second,
+            weights=tuple(arguments.weights),
+            unseen=None if arguments.unseen is None else tuple(arguments.unseen),
+            limits=calibrate.Limits(
+                **{field.name: getattr(arguments, field.name) for field in dataclasses.fields(limits)}
+            ),
             start_share=arguments.start_share,
             cache=arguments.cache,
         )
@@ -169,7 +198,24 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "folder", type=Path, metavar="MODEL_FOLDER", help="what export wrote; gets metrics.json, plots and README.md"
     )
-    parser.add_argument("--data", nargs="+", required=True, help="Hub ids or folders; the first is used for robustness")
+    measured = parser.add_mutually_exclusive_group(required=True)
+    measured.add_argument(
+        "--data",
+        nargs="+",
+        help="Hub ids or folders that the model was trained on; the first is used for robustness",
+    )
+    measured.add_argument(
+        "--cases",
+        type=Path,
+        metavar="FOLDER",
+        help="judge pictures whose verdict was wrong once, and write nothing; docs/wrong-verdicts.md tells how",
+    )
+    parser.add_argument(
+        "--unseen",
+        nargs="+",
+        default=[],
+        help="Hub ids or folders without a picture in training: their validation split is measured first",
+    )
     parser.add_argument("--splits", nargs="+", default=["validation", "test"], help="(default: validation test)")
     parser.add_argument(
         "--streaming", action="store_true", help="read the splits from the Hub without a download of the others"
@@ -181,10 +227,21 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         default=100,
         help="pictures of each class under each corruption, 0: none (default: %(default)s)",
     )
+    parser.add_argument(
+        "--reencoding",
+        type=int,
+        default=25,
+        help="pictures of each class and unseen set that are re-encoded 1 to 6 times as social networks do, 0: none "
+        "(default: %(default)s)",
+    )
     parser.add_argument("--workers", type=int, help="threads (default: one a core)")
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
 
     def run(arguments: argparse.Namespace) -> int:
+        if arguments.cases is not None:
+            from training.evaluation import cases
+
+            return cases.run(arguments.folder, arguments.cases)
         from training.evaluation.evaluate import EvaluateOptions, evaluate
 
         options = EvaluateOptions(
@@ -194,6 +251,8 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
             arguments.robustness,
             arguments.workers,
             arguments.streaming,
+            arguments.reencoding,
+            tuple(arguments.unseen),
         )
         evaluate(arguments.folder, options, cache=arguments.cache)
         return 0
@@ -271,13 +330,23 @@ def _add_publish_space(commands: argparse._SubParsersAction) -> None:
         "--model", metavar="owner/name", help="the model that it serves, on the Hub (default: the bundled one)"
     )
     parser.add_argument("--revision", help="of that model: a branch, which it then follows, a tag or a commit")
+    parser.add_argument(
+        "--hardware",
+        metavar="NAME",
+        help="what it runs on, by the Hub's name: zero-a10g, which a free account may have, cpu-basic, … (default: "
+        "what it has; for a new one the Hub's)",
+    )
     parser.add_argument("--private", action="store_true", help="for nobody else to see")
 
     def run(arguments: argparse.Namespace) -> int:
         from training.hub.space import publish_space
 
         revision = publish_space(
-            arguments.repo, model=arguments.model, revision=arguments.revision, private=arguments.private
+            arguments.repo,
+            model=arguments.model,
+            revision=arguments.revision,
+            hardware=arguments.hardware,
+            private=arguments.private,
         )
         print(f"{arguments.repo}@{revision}")
         return 0

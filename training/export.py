@@ -6,23 +6,35 @@ import hashlib
 import importlib.metadata
 import json
 import logging
+import math
 import platform
 import subprocess
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from detector import faces
+from detector import finder
 from detector.classifier import Classifier
 from detector.model_folder import store
+from detector.model_folder.schema import (
+    CalibrationLimits,
+    Counts,
+    DataRoles,
+    HeldOutSet,
+    ModelConfig,
+    NetworkConfig,
+    TrainingSet,
+)
 from training import architectures
 from training.augment import corruptions
 from training.data import face_cache, streaming
 from training.data.crops import serving_crops
-from training.data.sources import Source
+from training.data.face_cache import Split
+from training.data.sources import Source, by_role
 from training.errors import TrainingError
 from training.evaluation import calibrate
 from training.files import write, write_model
@@ -39,80 +51,146 @@ class ExportError(TrainingError):
     """The network could not be turned into one that serves the same answers."""
 
 
+@dataclass(frozen=True)
+class _Network:
+    """A network on its way out, from run `run`."""
+
+    run: Path
+    options: FitOptions
+    model: keras.Model
+    weight: float
+    file: str
+    keras: str
+
+
 def export(
-    run: Path, out: Path, *, rate: float = calibrate.RATE, start_share: float = 0.0, cache: Path | None = None
+    run: Path,
+    out: Path,
+    *,
+    second: Path | None = None,
+    weights: tuple[float, float] = (1.0, 1.0),
+    unseen: tuple[str, ...] | None = None,
+    limits: calibrate.Limits | None = None,
+    start_share: float = 0.0,
+    cache: Path | None = None,
 ) -> Path:
     """Write the model folder `out` from the best checkpoint of the run, and return its path.
+
+    With a `second` run, the folder has two networks, which judge their own crops of a face, and `weights` is what the
+    logit of each counts in the sum. `unseen` are the sources that temperature and thresholds are fitted on, within
+    `limits`: by default those of the run; without any, its own validation pictures.
 
     `start_share` 0..1 of every weight is that of the network which the run started from: between the two lie networks
     that are right more often than either (Wortsman et al. 2022, Robust fine-tuning of zero-shot models, section 3).
 
-    The offset, which goes into the network, is fitted on crops of the validation pictures as they are and as the web
-    delivers them; temperature and bands on the pictures as they are. The converted network must give Keras's logits to
-    TOLERANCE on such crops. Raises TrainingError, an ExportError among them.
+    The offset, which goes into the first network, is fitted on the pictures as they are and at half size; temperature
+    and thresholds on the pictures as they are, but no more real faces may be called fake at half size. The converted
+    networks must give Keras's logits to TOLERANCE on such crops. Raises TrainingError, an ExportError among them.
     """
-    if not (run / BEST).exists() or not (run / OPTIONS).exists():
-        raise TrainingError(f"{run.name} holds no finished run: start one with python -m training fit.")
-    calibrate.check_rate(rate)
-    options = read_options(run)
-    model = _network(run, options, start_share)
-    sources = [Source.parse(text) for text in options.data]
-    load = streaming.load if options.streaming else face_cache.load
-    validation = [load(source, "validation", cache=cache, limit=options.limit) for source in sources]
-    pictures = {
-        source.name: [
-            serving_crops(split, options.size, options.margin, alter) for alter in (None, corruptions.web_measured)
-        ]
-        for source, split in zip(sources, validation, strict=True)
+    limits = limits or calibrate.Limits()
+    networks = [_network(run, start_share, weights[0] if second else 1.0)]
+    if second:
+        networks.append(_network(second, start_share, weights[1], number=2))
+    first = networks[0].options
+    texts = dict.fromkeys(text for network in networks for text in network.options.data)
+    data_of = {Source.parse(text).name: text for text in texts}
+    sources, unseen_sources = by_role(tuple(data_of.values()), first.unseen if unseen is None else unseen)
+    load = streaming.load if first.streaming else face_cache.load
+    splits = {
+        role: {source.name: load(source, "validation", cache=cache, limit=first.limit) for source in of_role}
+        for role, of_role in (("seen", sources), ("unseen", unseen_sources))
     }
+    every = {**splits["seen"], **splits["unseen"]}
+    crops = [{name: _crops(split, network.options) for name, split in every.items()} for network in networks]
 
-    offset = calibrate.fit_offset(_logits(Classifier(convert(model), options.size, threads=2), pictures))
-    architectures.shift(model, offset)
-    tflite = convert(model)
-    classifier = Classifier(tflite, options.size, threads=2)
-    clean = np.concatenate([crops for (crops, _), _ in pictures.values()])
-    difference, checked = _compare(model, classifier, clean)
+    def logits(condition: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Fused logits and targets by set, of the pictures as they are (0) or at half size (1)."""
+        return {
+            name: (sum(n.weight * c.judge(own[name][condition])[0] for n, c, own in parts), split.targets)
+            for name, split in every.items()
+        }
+
+    def of(role: str, found: calibrate.Logits) -> calibrate.Logits:
+        return {name: found[name] for name in splits[role]}
+
+    parts = list(zip(networks, map(_classifier, networks), crops, strict=True))
+    both = [logits(condition) for condition in (0, 1)]
+    joined = {
+        name: tuple(np.concatenate(pair) for pair in zip(*(b[name] for b in both), strict=True)) for name in every
+    }
+    offset = calibrate.fit_offset(calibrate.fitted_on(of("unseen", joined), of("seen", joined)))
+    architectures.shift(networks[0].model, offset / networks[0].weight)
+    tflite = [convert(network.model) for network in networks]
+    classifiers = [Classifier(t, n.options.size, threads=2) for t, n in zip(tflite, networks, strict=True)]
+    parts = list(zip(networks, classifiers, crops, strict=True))
+    compared = [
+        _compare(network.model, classifier, np.concatenate([clean for clean, _ in own.values()]))
+        for network, classifier, own in parts
+    ]
+    difference, checked = max(compared)
     log.info("LiteRT and Keras differ by at most %.1e in a logit over %d crops", difference, checked)
-    # Bands from the pictures as they are: of a worse copy the scores are less sure by themselves. But nobody may be
-    # accused more often for having come by the web.
-    clean_logits, web_logits = (_logits(classifier, {k: v[i : i + 1] for k, v in pictures.items()}) for i in (0, 1))
-    calibration, reached = calibrate.fit_usable(clean_logits, rate, web_logits)
-    log.info("offset %.3f, %s at rate %.3f", offset, calibration, reached)
+    clean, half = logits(0), logits(1)
+    copies = [values[targets < 0.5] for values, targets in half.values()]
+    calibration = calibrate.fit(of("unseen", clean), of("seen", clean), limits, copies)
+    log.info("offset %.3f, %s", offset, calibration)
+    for role in splits:
+        for name, shares in calibrate.shares(calibration, of(role, clean)).items():
+            log.info("%s %s: %s", role, name, ", ".join(f"{key} {value:.1%}" for key, value in shares.items()))
 
-    opened = streaming.open_train if options.streaming else functools.partial(face_cache.load, split="train")
-    train = [opened(source, cache=cache, limit=options.limit) for source in sources]
+    opened = streaming.open_train if first.streaming else functools.partial(face_cache.load, split="train")
+    train = {source.name: opened(source, cache=cache, limit=first.limit) for source in sources}
     out.mkdir(parents=True, exist_ok=True)
     # The configuration comes last: until then its hash, or that it is not there, tells that the folder is not whole.
-    write(out / store.MODEL, tflite)
-    write_model(model, out / store.KERAS)
-    config = {
-        "format_version": store.FORMAT_VERSION,
-        "architecture": options.architecture,
-        "input_size": options.size,
-        "crop_margin": options.margin,
-        "face_finder": faces.FINDER_VERSION,
-        "temperature": round(calibration.temperature, 6),
-        "bands": {"real_below": round(calibration.real_below, 6), "fake_above": round(calibration.fake_above, 6)},
-        "stated_rate": reached,
-        "offset": round(offset, 6),  # already in the network
-        "sha256": hashlib.sha256(tflite).hexdigest(),
-        "data": {
-            s.name: {"terms": s.terms, "train": t.count(), "validation": v.count()}
-            for s, t, v in zip(sources, train, validation, strict=True)
-        },
-        "options": _portable(options, sources),
-        "commands": commands(run, start_share, rate),
-        "litert_against_keras": {"largest_difference": difference, "crops": checked},
-        "versions": versions(),
-        "seed": options.seed,
-        "date": datetime.date.today().isoformat(),
-        "git_commit": git_commit(),
-    }
-    write(out / store.CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+    for network, content in zip(networks, tflite, strict=True):
+        write(out / network.file, content)
+        write_model(network.model, out / network.keras)
+    config = ModelConfig(
+        architecture=first.architecture,
+        networks=tuple(
+            NetworkConfig(
+                file=network.file,
+                sha256=hashlib.sha256(content).hexdigest(),
+                input_size=network.options.size,
+                crop_margin=network.options.margin,
+                weight=network.weight,
+                keras=network.keras,
+            )
+            for network, content in zip(networks, tflite, strict=True)
+        ),
+        calibration=calibration,
+        face_detector=finder.FINDER_VERSION,
+        limits=CalibrationLimits(**asdict(limits), unseen=tuple(splits["unseen"]), seen=tuple(splits["seen"])),
+        data=DataRoles(
+            train={
+                s.name: TrainingSet(Counts(**train[s.name].count()), Counts(**every[s.name].count()), s.terms)
+                for s in sources
+            },
+            unseen={
+                s.name: HeldOutSet(Counts(**every[s.name].count()), every[s.name].generators(s), s.terms)
+                for s in unseen_sources
+            },
+        ),
+        offset=round(offset, 6),
+        options=_portable(first, sources, unseen_sources),
+        commands=tuple(
+            commands(run, second=second, words=_words(weights, second, unseen_sources, limits, start_share))
+        ),
+        litert_against_keras={"largest_difference": difference, "crops": checked},
+        versions=versions(),
+        seed=first.seed,
+        date=datetime.date.today().isoformat(),
+        git_commit=git_commit(),
+    )
+    write(out / store.CONFIG, (json.dumps(config.to_dict(), indent=2) + "\n").encode())
     return out
 
 
-def _network(run: Path, options: FitOptions, start_share: float) -> keras.Model:
+def _network(run: Path, start_share: float, weight: float, number: int = 1) -> _Network:
+    if not (run / BEST).exists() or not (run / OPTIONS).exists():
+        raise TrainingError(f"{run.name} holds no finished run: start one with python -m training fit.")
+    if not (math.isfinite(weight) and weight > 0):
+        raise TrainingError("The weight of a network's logit must be a number above 0.")
+    options = read_options(run)
     model = keras.saving.load_model(run / BEST, compile=False, safe_mode=True)
     if start_share:
         if options.weights in ("imagenet", "none") or not 0 < start_share < 1:
@@ -120,18 +198,20 @@ def _network(run: Path, options: FitOptions, start_share: float) -> keras.Model:
         start = architectures.build(options.architecture, options.size, options.weights)
         pairs = zip(start.get_weights(), model.get_weights(), strict=True)
         model.set_weights([start_share * before + (1 - start_share) * after for before, after in pairs])
-    return model
+    files = (store.MODEL, store.KERAS) if number == 1 else (f"model-{number}.tflite", f"model-{number}.keras")
+    return _Network(run, options, model, weight, *files)
 
 
-def _logits(classifier: Classifier, pictures: dict[str, list[tuple[np.ndarray, np.ndarray]]]) -> calibrate.Logits:
-    """Logits and targets by source, clean pictures and those as the web delivers them together."""
-    return {
-        name: (
-            np.concatenate([classifier.judge(crops)[0] for crops, _ in parts]),
-            np.concatenate([targets for _, targets in parts]),
-        )
-        for name, parts in pictures.items()
-    }
+def _crops(split: Split, options: FitOptions) -> tuple[np.ndarray, np.ndarray]:
+    """Crops of the pictures as they are, and at half size."""
+    clean, half = (
+        serving_crops(split, options.size, options.margin, alter)[0] for alter in (None, corruptions.web_measured)
+    )
+    return clean, half
+
+
+def _classifier(network: _Network) -> Classifier:
+    return Classifier(convert(network.model), network.options.size, threads=2)
 
 
 def convert(model: keras.Model) -> bytes:
@@ -172,12 +252,38 @@ def git_commit() -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def commands(run: Path, start_share: float = 0.0, rate: float = calibrate.RATE) -> list[str]:
-    """The `fit` commands that lead to the run, the first one first, and the export. A run may go on from another run
-    or from a model folder."""
-    share = f" --start-share {start_share:g}" if start_share else ""
-    stated = f" --rate {rate:g}" if rate != calibrate.RATE else ""
-    lines = [f"python -m training export RUNS/{run.name}{share}{stated} --out MODEL_FOLDER"]
+def _words(
+    weights: tuple[float, float],
+    second: Path | None,
+    unseen: Sequence[Source],
+    limits: calibrate.Limits,
+    start_share: float,
+) -> str:
+    """The options of an export that are not the usual ones."""
+    given = {
+        "--weights": " ".join(f"{weight:g}" for weight in weights) if second and weights != (1.0, 1.0) else "",
+        "--unseen": " ".join(source.place for source in unseen),
+        **{
+            f"--{field.name.replace('_', '-')}": f"{value:g}"
+            for field in fields(limits)
+            if (value := getattr(limits, field.name)) != field.default
+        },
+        "--start-share": f"{start_share:g}" if start_share else "",
+    }
+    return "".join(f" {name} {value}" for name, value in given.items() if value)
+
+
+def commands(run: Path, words: str = "", second: Path | None = None) -> list[str]:
+    """The `fit` commands that lead to the run, the first one first, and the export with `words`. A run may go on from
+    another run or from a model folder."""
+    lines = [*_way_to(run), *(_way_to(second) if second else [])]
+    beside = f" --second RUNS/{second.name}" if second else ""
+    made = f"python -m training export RUNS/{run.name}{beside}{words} --out MODEL_FOLDER"
+    return [*dict.fromkeys(lines), made]
+
+
+def _way_to(run: Path) -> list[str]:
+    lines: list[str] = []
     while True:
         options = read_options(run)
         lines.insert(0, options.command(run.name))
@@ -192,10 +298,11 @@ def commands(run: Path, start_share: float = 0.0, rate: float = calibrate.RATE) 
         run = origin
 
 
-def _portable(options: FitOptions, sources: list[Source]) -> dict[str, Any]:
+def _portable(options: FitOptions, sources: list[Source], unseen: list[Source]) -> dict[str, Any]:
     """The options without paths of this machine."""
     values = asdict(options)
     values["data"] = [f"{source.name}:{source.weight:g}" for source in sources]
+    values["unseen"] = [source.name for source in unseen]
     if options.weights not in ("imagenet", "none"):
         values["weights"] = "/".join(Path(options.weights).parts[-2:])
     return values

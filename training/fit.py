@@ -26,10 +26,10 @@ from detector.errors import ModelError
 from training import architectures
 from training.data import face_cache, streaming, tables
 from training.data.crops import CropOptions, serving_crops, steps_per_epoch, training_batches
-from training.data.sources import Source
+from training.data.sources import by_role
 from training.distributed import ALONE, Workers
 from training.errors import Interrupted, TrainingError
-from training.evaluation.metrics import mean_by_precision
+from training.evaluation.metrics import auc_against_pooled, mean_by_precision
 from training.files import write, write_model
 from training.options import FitOptions
 
@@ -61,19 +61,19 @@ def fit(
 ) -> Path:
     """Train, and return the path of the best checkpoint (out/best.keras). All `workers` call it with the same.
 
-    Raises TrainingError for data that cannot be used or a folder that already holds a run, Interrupted after Ctrl-C or
-    SIGTERM, once the checkpoint is on disk.
+    The best checkpoint is that of the highest mean AUC of the unseen sets, the fakes of each against the real faces of
+    all of them; without unseen sets, of the validation splits of the data. Raises TrainingError for data that cannot be
+    used or a folder that already holds a run, Interrupted after Ctrl-C or SIGTERM, once the checkpoint is on disk.
     """
     if (out / STATE).exists() and not resume:
         raise TrainingError("The folder already holds a run: add --resume to continue it, or give another --out.")
     if resume and (out / OPTIONS).exists():
         options = read_options(out)
     else:
-        options = dataclasses.replace(options, data=tuple(tables.pinned(text) for text in options.data))
+        pinned = {role: tuple(map(tables.pinned, getattr(options, role))) for role in ("data", "unseen")}
+        options = dataclasses.replace(options, **pinned)
     keras.utils.set_random_seed(options.seed)
-    sources = [Source.parse(text) for text in options.data]
-    if len({source.name for source in sources}) < len(sources):
-        raise TrainingError("Two sources have the same name: rename a folder, since figures go by the name.")
+    sources, unseen_sources = by_role(options.data, options.unseen)
     workers.check(options.batch_size)
     if options.streaming and workers.count > 1:
         raise TrainingError("One process streams: leave out --streaming, or train in one process.")
@@ -82,17 +82,24 @@ def fit(
     with workers.in_turn():  # the others find the faces in the lead's cache
         train = [(opened(s, cache=cache, limit=options.limit), s.weight) for s in sources]
         validation = [load(s, "validation", cache=cache, limit=options.limit) for s in sources]
+        unseen = [load(s, "validation", cache=cache, limit=options.limit) for s in unseen_sources]
     empty = [split.name for split, _ in train if not len(split)]
-    if empty or not sum(map(len, validation)):
+    if empty or not sum(map(len, (*validation, *unseen))):
         raise TrainingError(
             f"No face to {'train on in ' + empty[0] if empty else 'validate on'}: look at the pictures."
         )
+    if unseen and len({target for split in unseen for target in split.targets}) < 2:
+        raise TrainingError("The unseen sets need both real and fake faces, in whichever of them: name more of them.")
     own = (workers.index, workers.count)
-    crops = [(split, serving_crops(split.part(*own), options.size, options.margin)[0]) for split in validation]
+    crops = [
+        (split, serving_crops(split.part(*own), options.size, options.margin)[0]) for split in (*validation, *unseen)
+    ]
 
     per_epoch = steps_per_epoch(train, options.batch_size)
     total = max(1, round(per_epoch * options.epochs))
-    crop_options = CropOptions(options.size, options.margin, options.jitter, options.corruptions, options.self_blend)
+    crop_options = CropOptions(
+        options.size, options.margin, options.jitter, options.corruptions, options.self_blend, options.reencode
+    )
     batching = (train, crop_options, options.batch_size, options.seed, options.threads)
     batches = (
         streaming.Batches(*batching, block=options.streaming_block)
@@ -104,7 +111,7 @@ def fit(
     going_on = resume and (out / STATE).exists()
     if going_on:
         state = _State(**json.loads((out / STATE).read_text()))
-    faces = [[len(split), split.count()] for split in (*(split for split, _ in train), *validation)]
+    faces = [[len(split), split.count()] for split in (*(split for split, _ in train), *validation, *unseen)]
     workers.agree(json.dumps([dataclasses.asdict(options), faces, dataclasses.asdict(state)]))
     if workers.lead:
         out.mkdir(parents=True, exist_ok=True)
@@ -141,7 +148,8 @@ def fit(
             progress.show(state.step, loss)
             board.add_scalar("train/loss", loss, state.step)
             if state.step % every == 0 or state.step == total:
-                _validate(model, crops, options, state, out, board, workers)
+                with _averaged(model):
+                    _validate(model, crops, options, state, out, board, workers)
                 board.flush()  # what comes before a checkpoint outlives whatever ends the run
                 _save(model, batches, state, out, workers)
             if workers.any(bool(stop)):
@@ -166,7 +174,13 @@ def _compile(model: keras.Model, options: FitOptions, total: int) -> None:
     schedule = keras.optimizers.schedules.CosineDecay(
         peak / 20, decay_steps=max(1, total - warm), warmup_target=peak, warmup_steps=warm
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=options.weight_decay, global_clipnorm=5.0)
+    optimizer = keras.optimizers.AdamW(
+        schedule,
+        weight_decay=options.weight_decay,
+        global_clipnorm=5.0,
+        use_ema=options.averaging > 0,
+        ema_momentum=options.averaging or 0.99,
+    )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     loss = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=options.label_smoothing)
     # XLA makes a step four times slower on a CPU with TensorFlow; JAX has nothing else.
@@ -184,6 +198,18 @@ def _restore(model: keras.Model, options: FitOptions, total: int, draws: list[li
         variable.assign(value)
 
 
+@contextmanager
+def _averaged(model: keras.Model) -> Iterator[None]:
+    """The model with the running mean of its weights in place of those of the last step."""
+    own = [np.asarray(variable) for variable in model.trainable_variables]
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(model.trainable_variables, own, strict=True):
+            variable.assign(value)
+
+
 def _draws(model: keras.Model) -> list[Any]:
     return [variable for variable in model.non_trainable_variables if "seed_generator_state" in variable.path]
 
@@ -191,22 +217,29 @@ def _draws(model: keras.Model) -> list[Any]:
 def _validate(
     model: Any, crops: list, options: FitOptions, state: _State, out: Path, board: SummaryWriter, workers: Workers
 ) -> None:
-    row: dict[str, Any] = {"step": state.step, "auc": {}, "accuracy": {}}
-    faces = {}
+    row: dict[str, Any] = {"step": state.step, "auc": {}, "accuracy": {}, "unseen_auc": {}}
+    faces, unseen = {}, {}
+    names_unseen = {source.name for source in by_role(options.data, options.unseen)[1]}
     for split, pictures in crops:
         targets = split.targets
         if not len(targets):
             continue
-        faces[split.name] = len(targets)
         logits = workers.predict(model, pictures, len(targets), options.batch_size)
+        if split.name in names_unseen:
+            unseen[split.name] = (logits, targets)
+            continue
+        faces[split.name] = len(targets)
         row["accuracy"][split.name] = float(((logits > 0) == (targets > 0.5)).mean())
         if 0 < targets.sum() < len(targets):
             row["auc"][split.name] = float(roc_auc_score(targets, logits))
-    figures = row["auc"] or row["accuracy"]
-    mean = mean_by_precision(figures, faces)
+    row["unseen_auc"] = auc_against_pooled(unseen)
+    if row["unseen_auc"]:
+        mean = float(np.mean(list(row["unseen_auc"].values())))
+    else:
+        mean = mean_by_precision(row["auc"] or row["accuracy"], faces)
     row["mean_auc"] = mean
     state.history.append(row)
-    for kind in ("auc", "accuracy"):
+    for kind in ("auc", "accuracy", "unseen_auc"):
         for name, value in row[kind].items():
             board.add_scalar(f"validation/{kind}/{name}", value, state.step)
     log.info("step %d validation %s", state.step, json.dumps(row, default=str))

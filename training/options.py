@@ -29,6 +29,9 @@ class FitOptions:
     data: tuple[str, ...] = _option(
         (DEFAULT_DATA,), "SPEC or SPEC:WEIGHT each: a Hub id, a folder of pictures or parquet"
     )
+    unseen: tuple[str, ...] = _option(
+        (), "sources whose validation split chooses the checkpoint; none of their pictures is trained on"
+    )
     streaming: bool = _option(
         False,
         "read the pictures from the Hub while training, for sets too large to download; their faces are found anew",
@@ -42,13 +45,19 @@ class FitOptions:
     input_size: int = _option(0, "pixels; 0: what the architecture was designed for")
     margin: float = _option(1.4, "crop side in face sides: the face, its outline and what a blend must match around it")
     jitter: float = _option(1.0, "of the crop's scale, place and resampling; 0 teaches the data set's geometry")
-    corruptions: tuple[str, ...] = _option(corruptions.NAMES, "alterations to draw from; none with no name given")
+    corruptions: tuple[str, ...] = _option(corruptions.TRAINING, "alterations to draw from; none with no name given")
+    reencode: bool = _option(
+        True, "make sizes and encodings of all pictures alike, or a network learns those of the data sets"
+    )
     self_blend: float = _option(0.1, "share of real faces blended with themselves into forgeries")
     epochs: float = _option(8.0, "times that as many pictures go by as the weighted sources hold")
     batch_size: int = _option(32, "crops in a step")
     learning_rate: float = _option(1e-3, "AdamW's peak, after the warm-up, for a batch of 32")
     warm_up: float = _option(0.05, "share of all steps")
     weight_decay: float = _option(0.02, "of AdamW, on kernels only")
+    averaging: float = _option(
+        0.999, "momentum of the running mean of the weights, which is validated and kept (Keras' use_ema); 0: none"
+    )
     label_smoothing: float = _option(0.05, "some labels are wrong, and sure answers calibrate badly")
     patience: int = _option(4, "validations without a better AUC before stopping")
     validations_per_epoch: int = _option(1, "each followed by a checkpoint")
@@ -67,11 +76,14 @@ class FitOptions:
             value = getattr(self, option.name)
             if value == option.default:
                 continue
-            if option.name == "data":
+            if option.name in ("data", "unseen"):
                 sources = [Source.parse(text) for text in value]
                 value = [s.place + (f":{s.weight:g}" if s.weight != 1 else "") for s in sources]
             elif option.name == "weights" and value.endswith(".keras"):
                 value = "RUNS/" + "/".join(Path(value).parts[-2:])
+            if value is False:
+                words.append(f"--no-{option.name.replace('_', '-')}")
+                continue
             text = " ".join(value) if isinstance(value, (list, tuple)) else "" if value is True else value
             words.append(f"--{option.name.replace('_', '-')} {text}".rstrip())
         return " ".join([*words, f"--out RUNS/{run}"])

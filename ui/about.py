@@ -4,15 +4,18 @@ Also the API's endpoint /model. What depends on the model is fetched when the pa
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from html import escape
 from typing import Any
 
 import gradio as gr
 
 from detector import Detector
+from detector.model_folder.schema import CalibrationLimits, Counts
+from detector.model_folder.stated import no_signs_shares
 from detector.model_folder.store import ModelFolder
-from detector.provenance import excerpt
-from ui import charts, figures, intake, snippets
+from detector.text import excerpt
+from ui import charts, curves, figures, intake, snippets
 from ui.answer import LIMITS
 from ui.parts import lead_html, panel_html, table_html
 
@@ -24,10 +27,10 @@ _LEAD = lead_html(
 _PURPOSE = panel_html(
     "What it does",
     """<ol class="steps"><li><b>It finds the faces</b> in a photograph and cuts each out.</li>
-<li><b>A neural network scores each face</b> from 0 to 100: of many test faces with a score of 80, about 80 of 100 were
-forged.</li>
-<li><b>It gives a verdict only where it was right often enough</b> when it was tested. In between it says “I can’t
-tell”.</li>
+<li><b>A neural network scores each face</b> from 0 to 100: the higher, the more traces of a forgery.</li>
+<li><b>It says “likely forged” only where hardly any real face scores as high</b>, and “no signs of forgery found” only
+where few forged faces score as low. In between it says “I can’t tell”. It never says “real”: a new kind of forgery may
+leave no traces that it knows.</li>
 <li><b>It reads what the file says of itself</b>: Content Credentials, camera data, marks of image generators. They
 stand beside the verdict and never change it.</li></ol>
 <p>It is for a second look at a photograph before it is believed or passed on, by somebody who also asks where it comes
@@ -44,14 +47,18 @@ address, in memory, for as long as your pictures of the last minutes are counted
 <dt>What is logged</dt><dd>How many pictures and faces were judged, and how long it took. No picture, no file name, no
 score.</dd>
 <dt>Who else learns of it</dt><dd>Nobody: no analytics, no fonts or scripts from elsewhere, and no picture is used for
-training. Where a host such as Hugging Face runs this page, it carries the traffic, as for any website.</dd></dl>""",
+training. The list of trusted signers of Content Credentials is fetched once a day, and nothing of a picture goes with
+the request. Where a host such as Hugging Face runs this page, it carries the traffic, as for any website.</dd></dl>""",
 )
 
 API_DESCRIPTION = (
-    "Which model answers: where it comes from (source, repo, revision; note says why, where it stands in for another), "
-    "its architecture, input size in pixels, SHA-256, bands (below real_below the verdict is likely_real, from "
-    "fake_above likely_fake), the rate at which verdicts were right on validation pictures, format version, date, and "
-    "its figures by test set and condition, each with its value and the low and high end of its 95% interval."
+    "Which model answers: where it comes from (source: bundled, folder or hub; repo, revision; note says why, where it "
+    "stands in for another), its architecture, networks, SHA-256, thresholds (below no_signs_below the verdict is "
+    "no_signs, from likely_fake_from likely_fake), the limits they were fitted to hold, format version and date. "
+    "no_signs tells how many forgeries get that verdict, as shares from 0 to 1: of generators that the model has never "
+    "seen (unseen; generators has each) and of the kinds that it was trained on (seen); null where not measured. "
+    "figures has the sets of test pictures, unseen and seen apart, by condition, each figure with its value, the low "
+    "and high end of its 95% interval and the number of faces."
 )
 
 
@@ -75,84 +82,98 @@ def build(detector: Callable[[], Detector]) -> None:
 
 def describe(folder: ModelFolder) -> dict[str, Any]:
     """What the endpoint /model answers: plain types only, and no path."""
-    info, config, bands = folder.info, folder.config, folder.calibration
+    info, config, calibration = folder.info, folder.config, folder.calibration
     return {
-        "source": info.source,
+        "source": str(info.source),
         "repo": info.repo,
         "revision": info.revision,
         "note": info.note,
         "architecture": info.architecture,
-        "input_size": folder.input_size,
+        "networks": [asdict(network) for network in config.networks],
         "sha256": info.sha256,
-        "bands": {"real_below": bands.real_below, "fake_above": bands.fake_above},
-        "stated_rate": _share(config.get("stated_rate")),
-        "format_version": config["format_version"],
-        "date": excerpt(config["date"], 20) if isinstance(config.get("date"), str) else None,
+        "thresholds": {
+            "no_signs_below": calibration.no_signs_below,
+            "likely_fake_from": calibration.likely_fake_from,
+        },
+        "limits": config.limits and asdict(config.limits),
+        "format_version": config.format_version,
+        "date": config.date and excerpt(config.date, 20),
+        "no_signs": no_signs_shares(folder.metrics).to_dict(),
         "figures": figures.summary(folder.metrics),
     }
 
 
-def _share(value: object) -> float | None:
-    """A number from 0 to 1, None for anything else that a stranger's file may say."""
-    return float(value) if isinstance(value, (int, float)) and 0 <= value <= 1 else None
-
-
 def model_html(folder: ModelFolder) -> str:
     """The sections that tell of one model: its figures, its data, its versions."""
-    return figures.section_html(folder.metrics) + training_html(folder) + record_html(folder)
+    shown = figures.section_html(folder.metrics) + curves.section_html(folder.metrics)
+    return shown + training_html(folder) + record_html(folder)
 
 
 # --- The model -------------------------------------------------------------------------------------------------------
 
 
 def training_html(folder: ModelFolder) -> str:
-    """What the model learned from, and on what terms: from config.json."""
-    try:
-        rows = [
-            [
-                escape(excerpt(name)),
-                *(
-                    f"{int(splits[split]['real']):,} real<small>{int(splits[split]['fake']):,} forged</small>"
-                    for split in ("train", "validation")
-                ),
-                f'<span class="wide">{escape(excerpt(splits.get("terms") or "Terms: see the source", 400))}</span>',
-            ]
-            for name, splits in folder.config["data"].items()
-        ]
-    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):  # a stranger's file
-        rows = []
-    table = table_html("Faces, by collection", ["Collection", "To learn", "To adjust", "What it is; its terms"], rows)
+    """What the model learned from, and what it was only adjusted or tested on, and on what terms: from config.json."""
+    data = folder.config.data
+    rows = [
+        [escape(excerpt(name)), "To learn", _counts(of.train), _counts(of.validation), _terms(of.terms)]
+        for name, of in data.train.items()
+    ]
+    for use, sets in (("To adjust, never to learn", data.unseen), ("To test only", data.test)):
+        rows += [[escape(excerpt(name)), use, "–", _counts(of.counts), _terms(of.terms)] for name, of in sets.items()]
+    header = ["Collection", "What for", "Faces learned from", "Other faces", "What it is; its terms"]
     return panel_html(
         "What it learned from",
-        (table if rows else "<p>This model’s folder does not say what it learned from.</p>")
+        (
+            table_html("Faces, by collection", header, rows)
+            if rows
+            else "<p>This model’s folder does not say what it learned from.</p>"
+        )
         + "<p>The program is free to use (Apache-2.0). A model carries the strictest terms of its data: the one that "
         "is shipped with the program is <b>for non-commercial research and education only</b>.</p>",
     )
 
 
+def _counts(counts: Counts) -> str:
+    return f"{counts.real:,} real<small>{counts.fake:,} forged</small>"
+
+
+def _terms(terms: str | None) -> str:
+    return f'<span class="wide">{escape(excerpt(terms or "Terms: see the source", 400))}</span>'
+
+
 def record_html(folder: ModelFolder) -> str:
     """Which model this is, to cite it."""
     told = describe(folder)
-    bands, rate = told["bands"], told["stated_rate"]
+    low, high = (100 * told["thresholds"][name] for name in ("no_signs_below", "likely_fake_from"))
+    metrics = folder.metrics
+    sizes = " and ".join(f"{network.input_size} × {network.input_size} pixels" for network in folder.config.networks)
     rows = {
         "Model": f"{told['repo']}@{told['revision']}" if told["repo"] else told["source"],
         **({"Why this model": told["note"]} if told["note"] else {}),
-        "Architecture": f"{told['architecture']}, {told['input_size']} × {told['input_size']} pixels",
+        "Architecture": f"{told['architecture']}, {sizes}",
         "SHA-256": told["sha256"],
-        "Verdicts": f"likely real below a score of {100 * bands['real_below']:.1f}, "
-        f"likely forged from {100 * bands['fake_above']:.1f}",
-        "Right on validation pictures": f"{100 * rate:.0f} of 100 verdicts"
-        if isinstance(rate, float)
-        else "not stated",
+        "Verdicts": f"no signs of forgery below a score of {low:.1f}, likely forged from {high:.1f}",
+        "Fitted to hold": _limits(folder.config.limits),
         "Format version": told["format_version"],
         "Made on": told["date"] or "not stated",
-        "Measured on": folder.metrics.get("date") or "not measured",
-        "Measured with": folder.metrics.get("command") or "–",
+        "Measured on": (metrics and metrics.date) or "not measured",
+        "Measured with": (metrics and metrics.command) or "–",
     }
     cells = "".join(f"<dt>{escape(key)}</dt><dd>{escape(str(value))}</dd>" for key, value in rows.items())
     return (
         '<section class="page panel record" aria-label="Which model this is"><h2>Which model this is</h2>'
         f"<dl>{cells}</dl></section>"
+    )
+
+
+def _limits(limits: CalibrationLimits | None) -> str:
+    if limits is None:
+        return "not stated"
+    return (
+        f"of real faces at most {limits.max_false_positive_rate:.1%} likely forged; without signs at most "
+        f"{limits.max_unseen_no_signs:.0%} of the forgeries of each unseen set and {limits.max_seen_no_signs:.1%} of "
+        "those of seen kinds"
     )
 
 
@@ -164,9 +185,9 @@ def calls_html() -> str:
     those of the page that is looked at."""
     url = snippets.HERE
     items = (
-        ("Python", "pip install gradio_client", snippets.python(url)),
-        ("JavaScript", "npm install @gradio/client; Node.js 20", snippets.javascript(url)),
-        ("curl", "7.82 or newer, in any POSIX shell", snippets.curl(url)),
+        ("curl", "in one line", snippets.curl(url)),
+        ("Python", "nothing to install", snippets.python(url)),
+        ("JavaScript", "in a browser, or Node.js 20", snippets.javascript(url)),
         ("Assistants: MCP", "this page is an MCP server", snippets.mcp(url)),
         ("Command line", "in a copy of this program", snippets.SHELL),
         ("Python package", "the same, without a server", snippets.PACKAGE),
@@ -175,8 +196,8 @@ def calls_html() -> str:
     return panel_html(
         "Use it from your own programs",
         "<p>Every call answers with the same object: the verdict, the score of each face, what the file says of "
-        "itself, and checksums of picture and model. <code>/detect</code> judges a picture, <code>/model</code> tells "
-        f"which model answers and how good it was.{limit}</p>"
+        "itself, and checksums of picture and model. "
+        f'<a href="api/docs">All calls, their answers and errors</a>.{limit}</p>'
         f'<div class="calls" data-here="{url}">{"".join(_call(*item) for item in items)}</div>',
     )
 

@@ -1,7 +1,5 @@
 """The tab "Batch": many pictures or a zip in, one list out, the most suspicious first. Also the API's /detect_batch."""
 
-import io
-import json
 import logging
 import os
 import time
@@ -22,12 +20,14 @@ from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 from pydantic import ValidationError, model_validator
 
-from detector import Detector, ImageError, Verdict, picture
-from detector.rows import csv_cells, csv_writer, row_of
-from ui import archive, intake
-from ui.page import BUSY, has_left, was_refused
-from ui.parts import VERDICT_WORDS, data_url, error_html, lead_html, out_of_100
-from ui.theme import TONES, icon
+from detector import Detector, ImageError, picture
+from detector.model_folder.schema import Metrics
+from detector.rows import row_of
+from ui import archive, gradio_patches, intake
+from ui.batch_list import ERROR, ORDER, Row, csv_of, json_of, table_html, tone_of, words_of
+from ui.gradio_patches import has_left, was_refused
+from ui.parts import data_url, error_html, lead_html
+from ui.theme import icon
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,6 @@ _WORKERS = min(os.cpu_count() or 1, 4)  # pictures in memory at the same time: u
 _THUMBNAIL = 80  # longer side in pixels, shown at half of it on a fine screen
 _EVERY = 0.4  # seconds between two looks of the page at how far it is
 _GROWTH = 1.1  # the table is sent again when it has grown by this: each time costs as much as all its rows
-_ERROR = "error"  # stands where a verdict would
-_ORDER = [*(str(verdict) for verdict in VERDICT_WORDS), _ERROR]
 _NO_FILES = "No pictures came with the request: add some, or a zip of them."
 
 _LEAD = lead_html(
@@ -50,7 +48,7 @@ deleted after about an hour.</p></div>"""
 _CAUTION = """<section class="page panel limits" aria-label="How to read the list"><h2>How to read the list</h2><ul>
 <li>The order says where to look first, not what is forged. Open what is on top in Detect and see why.</li>
 <li>Among many real pictures some are called forged by mistake; the more you add, the more of them.</li>
-<li>A picture at the bottom is not cleared: a new kind of forgery may pass as real.</li></ul></section>"""
+<li>A picture at the bottom is not cleared: a new kind of forgery may show no signs at all.</li></ul></section>"""
 
 API_DESCRIPTION = (
     "Judge many pictures: a list of files, zips among them. Returns a list with an object for each picture, in the "
@@ -90,30 +88,13 @@ class Item:
     source: Callable[[], picture.Source]
 
 
-@dataclass(frozen=True)
-class Row:
-    """What became of an Item: `report` as of detector.rows.row_of, `thumbnail` a data: URL where it could be read."""
-
-    report: dict[str, Any]
-    thumbnail: str | None = None
-
-    @property
-    def outcome(self) -> str:
-        """The verdict's name, or "error"."""
-        return self.report.get("verdict", _ERROR)
-
-    @property
-    def rank(self) -> tuple[int, float, str]:
-        """To sort by: the most suspicious first, errors last."""
-        return _ORDER.index(self.outcome), -(self.report.get("p_fake") or 0.0), self.report["file"]
-
-
 @dataclass
 class Batch:
     """One visitor's batch as far as it is. `total` is None until its pictures are counted, `refusal` why it was not
     judged at all."""
 
     total: int | None = None
+    metrics: Metrics | None = None  # of the model that judges
     rows: list[Row] = field(default_factory=list)
     refusal: str | None = None
     started: float = field(default_factory=time.monotonic)
@@ -157,7 +138,9 @@ def build(detector: Callable[[], Detector]) -> None:
 
     def follow(batch: Batch, items: Sequence[Item]) -> Iterator[dict[Any, Any]]:
         told, next_table, next_quarter = time.monotonic(), 1.0, 1
-        with closing(judge(detector(), items)) as rows:
+        judging = detector()
+        batch.metrics = judging.model.metrics
+        with closing(judge(judging, items)) as rows:
             for row in rows:
                 batch.rows.append(row)
                 done, now = len(batch.rows), time.monotonic()
@@ -166,7 +149,7 @@ def build(detector: Callable[[], Detector]) -> None:
                 told, changed = now, {status: status_html(batch)}
                 if done >= next_table:
                     next_table = max(done + 1, done * _GROWTH)
-                    changed[table] = table_html(batch.rows)
+                    changed[table] = table_html(batch.rows, batch.metrics)
                 if 4 * done >= next_quarter * len(items):  # a reader of the screen hears of quarters, not of each
                     next_quarter = 4 * done // len(items) + 1
                     changed[said] = f"{done} of {len(items)} judged."
@@ -184,18 +167,18 @@ def build(detector: Callable[[], Detector]) -> None:
             return shown
         return {
             **shown,
-            table: table_html(batch.rows),
+            table: table_html(batch.rows, batch.metrics),
             save_csv: gr.DownloadButton(value=keep(csv_of(batch.rows), "pictures.csv"), interactive=True),
             save_json: gr.DownloadButton(value=keep(json_of(batch.rows), "pictures.json"), interactive=True),
         }
 
     def refused(batch: Batch | None, request: gr.Request) -> dict[Any, Any]:
         """Where no place in the queue was free. What was stopped while it waited for its turn comes here too."""
-        batch = batch or Batch(refusal=BUSY if was_refused(request, run) else None)
+        batch = batch or Batch(refusal=intake.BUSY if was_refused(request, run) else None)
         return {**finish(batch), kept: batch}
 
     def keep(data: bytes, name: str) -> str:
-        return intake.keep(upload, save_bytes_to_cache(data, name, upload.GRADIO_CACHE))
+        return gradio_patches.keep(upload, save_bytes_to_cache(data, name, upload.GRADIO_CACHE))
 
     def detect_batch(files: list[dict[str, Any]] | None, request: gr.Request) -> list[dict[str, Any]]:
         with intake.answering():
@@ -302,7 +285,7 @@ def judge(detector: Detector, items: Iterable[Item]) -> Iterator[Row]:
         for future in [pool.submit(_judge, detector, item) for item in items]:
             row = future.result()
             done += 1
-            errors += row.outcome == _ERROR
+            errors += row.outcome == ERROR
             yield row
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -322,22 +305,6 @@ def _thumbnail(pixels: np.ndarray) -> str:
     image = Image.fromarray(pixels)
     image.thumbnail((_THUMBNAIL, _THUMBNAIL))
     return data_url(np.asarray(image))
-
-
-def csv_of(rows: Iterable[Row]) -> bytes:
-    """A CSV file of the rows, sorted; with a mark at its start by which spreadsheets know it for UTF-8."""
-    file = io.StringIO()
-    csv_writer(file).writerows(csv_cells(row.report) for row in _sorted(rows))
-    return file.getvalue().encode("utf-8-sig")
-
-
-def json_of(rows: Iterable[Row]) -> bytes:
-    """A JSON file of the rows, sorted: a list of what the API answers."""
-    return json.dumps([row.report for row in _sorted(rows)], ensure_ascii=False, indent=1).encode()
-
-
-def _sorted(rows: Iterable[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: row.rank)
 
 
 def summary_of(batch: Batch) -> str:
@@ -367,7 +334,7 @@ def status_html(batch: Batch | None, ended: str = "") -> str:
         title, note = f"{len(batch.rows)} of {batch.total} judged", _time_left(batch.seconds_left)
     outcomes = Counter(row.outcome for row in batch.rows)
     tally = "".join(
-        f"<li>{icon(_tone(outcome))}<b>{outcomes[outcome]}</b> {escape(_words(outcome))}</li>" for outcome in _ORDER
+        f"<li>{icon(tone_of(outcome))}<b>{outcomes[outcome]}</b> {escape(words_of(outcome))}</li>" for outcome in ORDER
     )
     return (
         f'<section class="page panel progress{" ended" if ended else ""}"><h2>{escape(title)}</h2>'
@@ -384,48 +351,3 @@ def _time_left(seconds: float | None) -> str:
     if seconds < 55:
         return f"About {5 * round(seconds / 5)} seconds left"
     return f"About {_count(round(seconds / 60), 'minute')} left"
-
-
-def _tone(outcome: str) -> str:
-    return _ERROR if outcome == _ERROR else TONES[Verdict(outcome)]
-
-
-def _words(outcome: str) -> str:
-    return "Not judged" if outcome == _ERROR else VERDICT_WORDS[Verdict(outcome)]
-
-
-def table_html(rows: Iterable[Row]) -> str:
-    """The rows, sorted. Every string in them may come from a stranger's file."""
-    # The roles say what the elements are where the style sheet makes cards of them, which takes that away.
-    heads = "".join(f'<th scope="col" role="columnheader">{head}</th>' for head in _HEADS)
-    body = "".join(_row_html(row) for row in _sorted(rows))
-    return (
-        '<div class="page panel list"><table role="table"><caption>The most suspicious first. The score is how many of '
-        f'100 test faces with the same score were forged.</caption><thead role="rowgroup"><tr role="row">{heads}</tr>'
-        f'</thead><tbody role="rowgroup">{body}</tbody></table></div>'
-    )
-
-
-_HEADS = ("Picture", "File", "Verdict", "Score", "Faces", "Notes")
-
-
-def _row_html(row: Row) -> str:
-    report, tone = row.report, _tone(row.outcome)
-    name = escape(report["file"])
-    shown = f'<img src="{row.thumbnail}" alt="{name}, small" decoding="sync">' if row.thumbnail else ""
-    p_fake = report.get("p_fake")
-    score = "" if p_fake is None else out_of_100(p_fake)
-    notes = [report["error"] or "", *(finding["summary"] for finding in report.get("provenance", ()))]
-    notes = "".join(f"<p>{escape(note)}</p>" for note in (*notes, *report.get("warnings", ())) if note)
-    cells = {
-        "Verdict": f'<span class="word {tone}">{icon(tone)}{_words(row.outcome)}</span>',
-        "Score": score,
-        "Faces": "" if row.outcome == _ERROR else str(len(report["faces"])),
-        "Notes": notes,
-    }
-    return (
-        f'<tr role="row" class="{tone}" data-outcome="{row.outcome}"><td role="cell" class="small">{shown}</td>'
-        f'<th role="rowheader" scope="row"><bdi>{name}</bdi></th>'
-        + "".join(f'<td role="cell" data-head="{head}">{cell}</td>' for head, cell in cells.items())
-        + "</tr>"
-    )

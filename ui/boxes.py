@@ -14,7 +14,7 @@ _LONGEST = 1600  # side in pixels of what is drawn
 def draw(pixels: np.ndarray, faces: Sequence[Face]) -> Image.Image:
     """`pixels` uint8 RGB (H, W, 3), scaled to at most 1600 pixels, with a box round each of `faces`, numbered from 1.
 
-    Forged: thick line; real: thin line; uncertain: broken grey line. The number is that of the face's card.
+    Likely forged: thick line; no signs: thin line; uncertain: broken grey line. The number is that of the face's card.
     """
     image = shrunk(Image.fromarray(pixels), _LONGEST)
     scale = image.width / pixels.shape[1]

@@ -41,7 +41,9 @@ def shares_html(rows: Sequence[tuple[str, Sequence[tuple[str, str, float]]]]) ->
     items = []
     for name, parts in rows:
         bar = "".join(f'<i class="{tone}" style="width:{100 * share:.2f}%"></i>' for tone, _, share in parts)
-        words = " · ".join(f"<b>{per_100(share)}</b> {escape(word)}" for _, word, share in parts)
+        words = " · ".join(
+            f'<span class="whole"><b>{per_100(share)}</b> {escape(word)}</span>' for _, word, share in parts
+        )
         items.append(
             f'<li><span class="of">{escape(name)}</span><span class="bar" aria-hidden="true">{bar}</span>'
             f'<span class="words">{words}</span></li>'

@@ -11,14 +11,13 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache, save_pil_to_cache
 from PIL import Image
 
-from detector import Detector, ImageError, Result, Verdict, picture
+from detector import Detector, ImageError, Result, Verdict, picture, words
 from detector.heatmap import overlay
 from detector.model_folder.store import ModelFolder
-from ui import boxes, intake, report
+from ui import boxes, doubt, gradio_patches, intake, report
 from ui.answer import LIMITS, SHOWN_FACES, cards_html, evidence_html, record_html, verdict_html
 from ui.links import KEPT_SECONDS, Links
-from ui.page import BUSY
-from ui.parts import FACE_WORDS, error_html, lead_html
+from ui.parts import error_html, lead_html
 from ui.theme import icon
 
 log = logging.getLogger(__name__)
@@ -43,9 +42,11 @@ LOOKING = f"""<section class="page panel verdict wait"><div class="top">{icon("w
 </div></section>"""
 
 API_DESCRIPTION = (
-    "Judge every face of one picture. Returns the verdict (likely_fake, uncertain, likely_real or no_face), p_fake "
-    "(the calibrated probability that the most suspicious face was forged, null without a face), the faces, what the "
-    "file says of its origin, warnings, the picture's and the model's checksums, and seconds by stage."
+    "Judge every face of one picture. Returns the verdict (likely_fake, uncertain, no_signs or no_face), p_fake (the "
+    "calibrated probability that the most suspicious face was forged, null without a face), the faces, what the file "
+    "says of its origin, warnings (code and text), the picture's and the model's checksums, and seconds by stage. "
+    "no_signs means that no signs of forgery were found, never that the picture is real: /model tells how many "
+    "forgeries by generators that the model has never seen get it."
 )
 
 
@@ -79,7 +80,7 @@ document.addEventListener('paste', event => {
 
 def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
     """Lay the tab out in `page`, which is open. `detector` is called when a picture comes, not before."""
-    links = Links()
+    links, doubted = Links(), doubt.address()
 
     def answer(
         upload: dict[str, Any] | None, request: gr.Request, progress: gr.Progress = _PROGRESS
@@ -92,16 +93,16 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
             progress(0.2, desc="Looking for faces")
             intake.admit(request)
             photo = intake.read(upload)
-            judge = detector()  # once: it may be another in the next moment
-            result = _judge(judge, photo)
+            current = detector()  # once: it may be another in the next moment
+            result = judge(current, photo)
             progress(0.8, desc="Drawing what was found")
             yield {
-                verdict: verdict_html(result, judge.model),
+                verdict: verdict_html(result, current.model) + doubt.link_html(result, doubted),
                 evidence: gr.Column(visible=True),
                 findings: evidence_html(result),
                 record: record_html(result),
-                **reports(result, photo, judge.model, intake.name_of(upload, 1)),
-                **({} if result.verdict is Verdict.NO_FACE else show_faces(result, photo)),
+                **reports(result, photo, current.model, intake.name_of(upload, 1)),
+                **({} if result.verdict is Verdict.NO_FACE else show_faces(result, photo, current.model)),
             }
         except Exception as error:
             yield {verdict: error_html("This picture could not be judged", intake.sentence_of(error))}
@@ -116,9 +117,9 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
 
     def refused(upload: dict[str, Any] | None) -> dict[Any, Any]:
         """Where no place in the queue was free: `answer` tells of all else itself."""
-        return {verdict: error_html("No answer this time", BUSY) if upload else WAITING, **hidden()}
+        return {verdict: error_html("No answer this time", intake.BUSY) if upload else WAITING, **hidden()}
 
-    def show_faces(result: Result, photo: picture.Picture) -> dict[Any, Any]:
+    def show_faces(result: Result, photo: picture.Picture, model: ModelFolder) -> dict[Any, Any]:
         shown = result.faces[:SHOWN_FACES]
         numbers = list(range(1, len(shown) + 1))
         boxed = boxes.draw(photo.pixels, result.faces)
@@ -127,7 +128,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
             marked: gr.Image(keep(boxed), alt_text=_alt(result)),
             which: gr.Radio([(f"Face {n}", n) for n in numbers], value=1, visible=len(shown) > 1),
             compared: pair(shown[0].crop, shown[0].activation),
-            cards: cards_html(result),
+            cards: cards_html(result, model),
             judged: [(face.crop, face.activation) for face in shown],
         }
 
@@ -143,10 +144,10 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
         return tuple(keep(_enlarged(pixels)) for pixels in (crop, overlay(crop, activation)))
 
     def keep(image: Image.Image) -> str:
-        return intake.keep(upload, save_pil_to_cache(image, upload.GRADIO_CACHE, format="webp"))
+        return gradio_patches.keep(upload, save_pil_to_cache(image, upload.GRADIO_CACHE, format="webp"))
 
     def keep_text(text: str, name: str) -> str:
-        return intake.keep(upload, save_bytes_to_cache(text.encode(), name, upload.GRADIO_CACHE))
+        return gradio_patches.keep(upload, save_bytes_to_cache(text.encode(), name, upload.GRADIO_CACHE))
 
     def make_link(upload: dict[str, Any] | None, request: gr.Request) -> Any:
         with intake.answering():
@@ -178,7 +179,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
         """
         with intake.answering():
             intake.admit(request)
-            return _judge(detector(), intake.read(picture)).to_dict()
+            return judge(detector(), intake.read(picture)).to_dict()
 
     def heatmap(picture: dict[str, Any] | None, face: float | None, request: gr.Request) -> Image.Image:
         """Mark where the traces of a forgery lie in one face of a picture.
@@ -189,8 +190,8 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
         """
         with intake.answering():
             intake.admit(request)
-            result = _judge(detector(), intake.read(picture))
-            return _heatmap_of(result, face)
+            result = judge(detector(), intake.read(picture))
+            return heatmap_of(result, face)
 
     gr.HTML(_LEAD)
     with gr.Row(equal_height=False, elem_classes="ask"):
@@ -317,12 +318,16 @@ def _examples(upload: gr.Image) -> None:
     )
 
 
-def _heatmap_of(result: Result, number: Any) -> Image.Image:
-    """The heat map over face `number` of the result, from 1. Raises ImageError where there is no such face."""
+class NoSuchFace(ImageError):
+    """A face was asked for that the picture does not have."""
+
+
+def heatmap_of(result: Result, number: Any) -> Image.Image:
+    """The heat map over face `number` of the result, from 1. Raises NoSuchFace."""
     if not result.faces:
-        raise ImageError("No face was found in the picture, so there is nothing to mark.")
+        raise NoSuchFace("No face was found in the picture, so there is nothing to mark.")
     if not isinstance(number, (int, float)) or number not in range(1, len(result.faces) + 1):
-        raise ImageError(f"There is no such face: give a whole number from 1 to {len(result.faces)}.")
+        raise NoSuchFace(f"There is no such face: give a whole number from 1 to {len(result.faces)}.")
     face = result.faces[int(number) - 1]
     return _enlarged(overlay(face.crop, face.activation))
 
@@ -331,7 +336,7 @@ def _enlarged(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(pixels).resize((_SLIDER, _SLIDER), Image.Resampling.BICUBIC)
 
 
-def _judge(detector: Detector, photo: picture.Picture) -> Result:
+def judge(detector: Detector, photo: picture.Picture) -> Result:
     """The one call of the detector. The log tells counts and timings, nothing of the picture."""
     started = time.perf_counter()
     result = detector.detect(photo)
@@ -340,8 +345,8 @@ def _judge(detector: Detector, photo: picture.Picture) -> Result:
 
 
 def _alt(result: Result) -> str:
-    shown = ", ".join(
-        f"face {number} {FACE_WORDS[face.verdict].lower()}" for number, face in enumerate(result.faces[:8], 1)
+    shown = "; ".join(
+        f"face {number}, {words.VERDICTS[face.verdict]}" for number, face in enumerate(result.faces[:8], 1)
     )
     count = len(result.faces)
     return f"Your picture with {count} {'face' if count == 1 else 'faces'} marked: {shown}{'…' if count > 8 else '.'}"

@@ -1,331 +1,215 @@
-"""metrics.json of a model folder -> bars, tables and charts in words that are nobody's trade. The file may be a
-stranger's: every string is escaped, every number checked."""
+"""metrics.json of a model folder -> bars and tables in words that are nobody's trade: generators and cameras that the
+model has never seen first, then those it was trained on. The file may be a stranger's: every string is escaped."""
 
-import logging
-import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from html import escape
 from typing import Any
 
+from detector.model_folder.schema import CONDITIONS, Figure, GroupFigures, Measured, MeasuredSet, Metrics
 from ui import charts
-from ui.charts import Line, Point
 from ui.parts import panel_html, table_html
 
-log = logging.getLogger(__name__)
-
-Metrics = dict[str, Any]
-
-CONDITIONS = {
-    "clean": ("Clean", "pictures as they are in the collection"),
-    "web": ("Web", "half the size and saved again as JPEG, as websites and messengers do"),
-    "hard": ("Hard", "a quarter of the size and saved as a poor JPEG"),
-}
+CONDITION_WORDS = dict(
+    zip(
+        CONDITIONS,
+        (
+            ("Clean", "pictures as they are in the collection"),
+            ("Half size", "half the size and saved again as JPEG, as websites and messengers do"),
+            ("Quarter size", "a quarter of the size and saved as a poor JPEG"),
+            ("Not cut out", "the whole picture taken for one face, only to compare with published figures"),
+        ),
+        strict=True,
+    )
+)
 FIGURES = {
     "auc": ("Told apart (AUC)", "shown one forged and one real face, how often the forged one gets the higher score; "
             "1 is always, 0.5 is a coin toss"),
-    "uncertain": ("No verdict", "share of faces for which the page says “I can’t tell”"),
-    "error_when_decided": ("Wrong when it decides", "share of wrong verdicts among those that were given"),
-    "called_likely_fake_though_real": ("Real called likely forged", "false accusations that this page makes, among "
-                                       "real faces"),
-    "called_likely_real_though_fake": ("Forged called likely real", "forgeries that this page lets pass, among forged "
-                                       "faces"),
-    "accuracy": ("Right if forced", "share of right answers where no “I can’t tell” is allowed and a score of 50 "
-                 "decides"),
-    "false_accusations": ("Real above 50", "real faces called forged where a score of 50 decides"),
-    "missed_fakes": ("Forged below 50", "forged faces called real where a score of 50 decides"),
+    "fake_likely_fake": ("Forged: likely forged", "forgeries that this page calls likely forged, among forged faces"),
+    "fake_no_signs": ("Forged: no signs", "forgeries in which this page finds no signs, among forged faces"),
+    "real_likely_fake": ("Real: likely forged", "real faces that this page calls likely forged, among real faces"),
+    "real_no_signs": ("Real: no signs", "real faces in which this page finds no signs of forgery, among real faces"),
+    "abstention_rate": ("No verdict", "faces for which this page says “I can’t tell”, among all"),
+    "selective_risk": ("Wrong when it decides", "real faces called likely forged and forged ones without signs, among "
+                       "all faces that got one of these two verdicts"),
+    "accuracy": ("Right if forced", "right answers where no “I can’t tell” is allowed and a score of 50 decides"),
+    "false_positive_rate": ("Real above 50", "real faces with a score of 50 or more"),
+    "false_negative_rate": ("Forged below 50", "forged faces with a score below 50"),
     "ece": ("Score is off by", "how far a score lies from the share that was really forged, on average (calibration "
             "error)"),
 }  # fmt: skip
-_SUMMARY = ("auc", "accuracy", "called_likely_fake_though_real", "called_likely_real_though_fake", "uncertain",
-            "error_when_decided")  # fmt: skip
-_ROBUSTNESS = {
-    "auc": "Told apart (AUC × 100)",
-    "accuracy": "Right if forced",
-    "false_accusations": "Real above 50",
-    "missed_fakes": "Forged below 50",
-}
-_ACCEPTED = (0.01, 0.02, 0.05, 0.1, 0.2)  # shares of real faces called forged
-_FEW = 0.5  # share of the pictures in which a face was found: below, a dot is hollow
-_MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)  # what reading a stranger's file may raise
+_SUMMARY = tuple(FIGURES)[:8]
+_ROLES = {"unseen": "never seen", "seen": "trained on"}
 _TITLE = "How often it is right"
 _MEASURE = "<code>python -m training evaluate</code> measures it."
+_UNMEASURED = (
+    "<p>This model was never measured on generators and cameras that it has not seen. Nobody can tell how it judges "
+    "their pictures; the figures below say nothing about them.</p>"
+)
 
 
-def section_html(metrics: Metrics) -> str:
-    """Everything in metrics.json that a reader can use, as bars, tables and charts; a sentence where there is none."""
-    if not metrics.get("sets"):
+def section_html(metrics: Metrics | None) -> str:
+    """What a reader can use of the figures, as bars and tables; a sentence where there is none."""
+    if not metrics or not metrics.sets:
         return panel_html(
             _TITLE, f"<p>No figures came with this model: nobody can tell how often it is right. {_MEASURE}</p>"
         )
-    try:
-        return _overview(metrics) + _tables(metrics) + _charts(metrics)
-    except _MALFORMED as error:
-        log.warning("The figures of the model could not be shown: %r", error)
-        return panel_html(_TITLE, f"<p>The figures that came with this model could not be read. {_MEASURE}</p>")
+    return _overview(metrics) + _tables(metrics)
 
 
-def summary(metrics: Metrics) -> dict[str, Any]:
-    """The figures that tell most, as metrics.json holds them: {set: {condition: {figure: …}}}; {} where there is none
-    or they make no sense."""
-    try:
-        return {
-            name: {
-                condition: {key: found[key] for key in ("judged", "no_face", *_SUMMARY) if key in found}
-                for condition, found in conditions.items()
-                if condition in CONDITIONS
-            }
-            for name, conditions in metrics.get("sets", {}).items()
-        }
-    except _MALFORMED:
-        return {}
+def summary(metrics: Metrics | None) -> dict[str, list[dict[str, Any]]]:
+    """The figures that tell most, by role: {"unseen": [{name, split, generators, conditions}], "seen": […]}."""
+    return {
+        "unseen": [_summary(measured) for measured in (metrics.unseen if metrics else ())],
+        "seen": [_summary(measured) for measured in (metrics.seen if metrics else ())],
+    }
+
+
+def _summary(measured: MeasuredSet) -> dict[str, Any]:
+    def told(found: Measured) -> dict[str, Any]:
+        counts = {"n": found.n, "judged": found.judged, "no_face": found.no_face}
+        return counts | {key: asdict(figure) for key, figure in found.figures.items() if key in _SUMMARY}
+
+    return {
+        "name": measured.name,
+        "split": measured.split,
+        "generators": [asdict(generator) for generator in measured.generators],
+        "conditions": {condition: told(found) for condition, found in measured.conditions.items()},
+    }
+
+
+# --- Bars ------------------------------------------------------------------------------------------------------------
 
 
 def _overview(metrics: Metrics) -> str:
-    sets = _sorted(metrics["sets"])
-    tested = {name: conditions for name, conditions in sets.items() if _is_test(name)} or sets
+    tested = {measured.name for measured in metrics.seen if measured.split == "test"}
+    seen = [m for m in metrics.seen if m.split == "test" or m.name not in tested]
     return panel_html(
         _TITLE,
-        "<p>Measured the way this page works: a whole picture goes in, the faces are found, cut out and judged. "
-        "<b>Test</b> pictures were used for nothing else. <b>Validation</b> and <b>held-out</b> pictures also helped "
-        "to choose and adjust the model, so their figures flatter it.</p>"
-        f"<h3>Of 100 faces{' in test pictures' if tested is not sets else ''}</h3>{_verdicts_html(tested)}",
+        "<p>Measured the way this page works: a whole picture goes in, the faces are found, cut out and judged.</p>"
+        "<h3>Generators and cameras it has never seen</h3>"
+        + (
+            "<p>It was trained on none of their pictures; they only set the scores at which it gives a verdict. With "
+            f"pictures from elsewhere it is about as good as this, or worse.</p>{_bars_html(metrics.unseen)}"
+            if metrics.unseen
+            else _UNMEASURED
+        )
+        + (
+            "<h3>Generators and cameras it was trained on</h3><p>Other pictures of the kinds that it was trained on. "
+            f"This flatters it.</p>{_bars_html(seen)}"
+            if seen
+            else ""
+        ),
     )
 
 
+def _bars_html(sets: Sequence[MeasuredSet]) -> str:
+    """Two lists of bars: forged faces generator by generator, the most often missed first, and real ones."""
+    fakes = [row for measured in sets for row in _by_generator(measured) if row[1].fake_no_signs]
+    fakes.sort(key=lambda row: -row[1].fake_no_signs.value if row[1].fake_no_signs else 0)
+    reals = [(set_title(measured), measured.clean) for measured in sets if measured.clean.real_likely_fake]
+    lists = (("Of 100 forged faces", _fake_shares, fakes), ("Of 100 real faces", _real_shares, reals))
+    return (
+        '<div class="columns">'
+        + "".join(
+            f"<div><h4>{title}</h4>{charts.shares_html([(name, shares(found)) for name, found in rows])}</div>"
+            for title, shares, rows in lists
+            if rows
+        )
+        + "</div>"
+    )
+
+
+def _by_generator(measured: MeasuredSet) -> list[tuple[str, Measured]]:
+    parts = [(str(part.generator), part.conditions["clean"]) for part in measured.by_generator]
+    if parts:
+        return parts
+    named = ", ".join(map(str, measured.generators))
+    return [(named or set_title(measured), measured.clean)]
+
+
+def _fake_shares(found: Measured) -> list[tuple[str, str, float]]:
+    return _shares(found.fake_likely_fake, found.fake_no_signs)
+
+
+def _real_shares(found: Measured) -> list[tuple[str, str, float]]:
+    return _shares(found.real_likely_fake, found.real_no_signs)
+
+
+def _shares(likely_fake: Figure | None, no_signs: Figure | None) -> list[tuple[str, str, float]]:
+    """The parts of a bar; two in one where only one of them was measured."""
+    if likely_fake and no_signs:
+        rest = max(0.0, 1 - likely_fake.value - no_signs.value)
+        return [("f", "likely forged", likely_fake.value), ("u", "no verdict", rest), ("c", "no signs", no_signs.value)]
+    if likely_fake:
+        return [("f", "likely forged", likely_fake.value), ("u", "another verdict or none", 1 - likely_fake.value)]
+    value = no_signs.value if no_signs else 0.0
+    return [("u", "another verdict or none", 1 - value), ("c", "no signs", value)]
+
+
+# --- Tables ----------------------------------------------------------------------------------------------------------
+
+
 def _tables(metrics: Metrics) -> str:
-    sets = _sorted(metrics["sets"])
+    sets = (*metrics.unseen, *metrics.seen)
+    measured = [condition for condition in CONDITIONS if any(condition in one.conditions for one in sets)]
     meanings = "".join(f"<dt>{escape(title)}</dt><dd>{escape(text)}</dd>" for title, text in FIGURES.values())
+    groups = [group for one in sets for group in one.groups]
     return panel_html(
         "All figures",
         '<p class="soft">Under each figure is its 95% interval, where the true value most likely lies: wide where few '
         "faces were tested.</p>"
-        + "".join(_set_table(condition, sets) for condition in CONDITIONS)
+        + "".join(_set_table(condition, sets) for condition in measured)
         + f'<h3>What the columns mean</h3><dl class="pairs">{meanings}</dl>',
-    )
+    ) + (_groups_html(groups) if groups else "")
 
 
-def _charts(metrics: Metrics) -> str:
-    curves, robustness = _sorted(metrics.get("curves") or {}), metrics.get("robustness") or {}
-    return panel_html(
-        "In pictures",
-        (_roc_html(curves, metrics["sets"]) + _reliability_html(curves) if curves else "")
-        + (_robustness_html(robustness) if robustness else "")
-        + _confusion_html(_sorted(metrics["sets"])),
-    )
-
-
-def _verdicts_html(sets: Metrics) -> str:
-    parts = []
-    for name, conditions in sets.items():
-        rows = []
-        for condition, (title, _) in CONDITIONS.items():
-            found = conditions.get(condition, {})
-            if "uncertain" not in found:
-                continue
-            none = _share(found["uncertain"]["value"])
-            wrong = (1 - none) * (_share(found["error_when_decided"]["value"]) if "error_when_decided" in found else 0)
-            shares = [("r", "right", 1 - none - wrong), ("u", "no verdict", none), ("f", "wrong", wrong)]
-            rows.append((title, shares))
-        if rows:
-            parts.append(f"<div><h4>{escape(_set_name(name))}</h4>{charts.shares_html(rows)}</div>")
-    meanings = "; ".join(f"<b>{title}</b>: {text}" for title, text in CONDITIONS.values())
-    return f'<p class="soft">{meanings}.</p><div class="columns">{"".join(parts)}</div>'
-
-
-def _set_table(condition: str, sets: Metrics) -> str:
-    title, meaning = CONDITIONS[condition]
+def _set_table(condition: str, sets: Sequence[MeasuredSet]) -> str:
+    title, meaning = CONDITION_WORDS[condition]
     rows = []
-    for name, conditions in sets.items():
-        found = conditions.get(condition, {})
-        judged = f"<b>{int(found.get('judged', 0)):,}</b><small>of {int(found.get('n', 0)):,}</small>"
-        rows.append([escape(_set_name(name)), judged, *(_cell(key, found.get(key)) for key in FIGURES)])
-    header = ["Pictures", "Faces found", *(title for title, _ in FIGURES.values())]
+    for measured in sets:
+        if condition not in measured.conditions:
+            continue
+        rows.append(_row(set_title(measured), measured, measured.conditions[condition]))
+        parts = [part for part in measured.by_generator if condition in part.conditions]
+        rows += [_row(f"– {part.generator}", measured, part.conditions[condition]) for part in parts]
+    header = ["Pictures", "Kind", "Faces found", *(title for title, _ in FIGURES.values())]
     return table_html(f"{title}: {meaning}", header, rows)
 
 
-def _cell(key: str, figure: dict[str, float] | None) -> str:
+def _row(name: str, measured: MeasuredSet, found: Measured) -> list[str]:
+    judged = f"<b>{found.judged:,}</b><small>of {found.n:,}</small>"
+    return [escape(name), _ROLES[measured.role], judged, *(cell(key, found.figures.get(key)) for key in FIGURES)]
+
+
+def _groups_html(groups: Iterable[GroupFigures]) -> str:
+    keys = ("real_likely_fake", "abstention_rate", "false_positive_rate")
+    rows = [
+        [
+            escape(group.group.capitalize()),
+            escape(group.attribute),
+            f"{group.judged:,}",
+            *(cell(key, getattr(group, key)) for key in keys),
+        ]
+        for group in groups
+    ]
+    return panel_html(
+        "Real people, by group",
+        "<p>Whether it suspects some people more than others. Real photographs only. Where two intervals do not "
+        "overlap, it most likely treats the two groups differently.</p>"
+        + table_html("Clean real faces", ["Group", "By", "Faces", *(FIGURES[key][0] for key in keys)], rows),
+    )
+
+
+def cell(key: str, figure: Figure | None) -> str:
+    """A figure over its interval, as a share of 1 for the AUC and in percent for any other."""
     if not figure:
         return "–"
-    value, low, high = (_share(figure[part]) for part in ("value", "low", "high"))
     if key == "auc":
-        return f"<b>{value:.3f}</b><small>{low:.3f} to {high:.3f}</small>"
-    return f"<b>{100 * value:.1f}%</b><small>{100 * low:.1f} to {100 * high:.1f}</small>"
+        return f"<b>{figure.value:.3f}</b><small>{figure.low:.3f} to {figure.high:.3f}</small>"
+    return f"<b>{100 * figure.value:.1f}%</b><small>{100 * figure.low:.1f} to {100 * figure.high:.1f}</small>"
 
 
-def _roc_html(curves: Metrics, sets: Metrics) -> str:
-    lines, start, rows = [], [], []
-    for name, curve in curves.items():
-        places = list(
-            dict.fromkeys(
-                (_share(x), _share(y))
-                for x, y in zip(curve["roc"]["false_accusations"], curve["roc"]["found_fakes"], strict=True)
-            )
-        )
-        lines.append(
-            Line(_set_name(name), [Point(x, y, (_of_100(x), _of_100(y))) for x, y in places], not _is_test(name))
-        )
-        start.append(max(i for i, (x, _) in enumerate(places) if x <= max(0.05, places[0][0])))
-        found = [max(y for x, y in places if x <= limit) for limit in _ACCEPTED]
-        auc = sets.get(name, {}).get("clean", {}).get("auc")
-        rows.append([escape(_set_name(name)), _cell("auc", auc), *(f"{_of_100(y)}" for y in found)])
-    header = ["Pictures", "Told apart (AUC)", *(f"Found at {limit:.0%} false alarms" for limit in _ACCEPTED)]
-    return (
-        "<h3>More forgeries found, more real faces suspected</h3><p>A detector that suspects more finds more "
-        "forgeries, and accuses more real faces. The closer a line comes to the upper left corner, the better. This is "
-        "the ROC curve.</p>"
-        + charts.plane_html(
-            "roc",
-            lines,
-            x="real faces called forged, of 100",
-            y="forged faces found, of 100",
-            alt="Line chart of the forged faces found against the real faces called forged, a line for each set of "
-            "pictures. The figures are in the table below the chart.",
-            diagonal="guessing",
-            all_shown=True,
-            names_above=False,
-            sentence="If {0} of 100 real faces may be called forged by mistake, {1} of 100 forged faces are found.",
-            choose="Pictures (broken line: also used to adjust the model)",
-            slide="Move along the line",
-            start=start,
-            table=table_html("Forged faces found of 100, by the real faces called forged", header, rows),
-        )
-    )
-
-
-def _reliability_html(curves: Metrics) -> str:
-    lines, start, rows = [], [], []
-    for name, curve in curves.items():
-        bins = curve["reliability"]
-        most = max(int(row["n"]) for row in bins)
-        points = []
-        for row in bins:
-            n, said, forged = int(row["n"]), _share(row["mean_p"]), _share(row["fakes"])
-            words = (_of_100(said), _of_100(forged), f"{n:,} face{'' if n == 1 else 's'}")
-            points.append(Point(said, forged, words, radius=1.8 + 5.2 * math.sqrt(n / most)))
-            rows.append([escape(_set_name(name)), words[0], words[1], f"{n:,}"])
-        lines.append(Line(_set_name(name), points, not _is_test(name)))
-        start.append(len(points) - 1)
-    return (
-        "<h3>Does a score mean what it says?</h3><p>Where a dot lies on the diagonal, the score is as good as its "
-        "word: of faces with a score of 80, 80 of 100 were forged. Above it, more were forged than the score said. The "
-        "larger the dot, the more faces. This is the reliability diagram.</p>"
-        + charts.plane_html(
-            "reliability",
-            lines,
-            x="score that was given",
-            y="really forged, of 100",
-            alt="Dots of the share of faces that were really forged against the score that they were given, a line for "
-            "each set of pictures. The figures are in the table below the chart.",
-            diagonal="as good as its word",
-            all_shown=False,  # many bins hold few faces: their lines would only cross
-            names_above=True,
-            sentence="{2} got a score around {0}: of 100 such faces, {1} were forged.",
-            choose="Pictures (broken line: also used to adjust the model)",
-            slide="Move along the scores",
-            start=start,
-            table=table_html(
-                "Scores given and the share that was forged",
-                ["Pictures", "Score, mean", "Really forged, of 100", "Faces"],
-                rows,
-            ),
-        )
-    )
-
-
-def _robustness_html(robustness: Metrics) -> str:
-    pictures = int(robustness["pictures"])
-    panels, rows = [], []
-    for name, measured in robustness["corruptions"].items():
-        title = str(name).replace("-", " ")
-        lines: dict[str, list[Point]] = {key: [] for key in _ROBUSTNESS}
-        for row in measured:
-            severity, judged = int(row["severity"]), int(row.get("judged", 0))
-            for key in _ROBUSTNESS:
-                if key not in row:
-                    continue
-                value, low, high = (_share(row[key][part]) for part in ("value", "low", "high"))
-                few = judged < _FEW * pictures
-                words = (str(severity), f"{100 * value:.0f}")
-                lines[key].append(Point(severity, value, words, radius=2.6, hollow=few, low=low, high=high))
-            rows.append(
-                [escape(title), str(severity), f"{judged:,}", *(_cell(key, row.get(key)) for key in _ROBUSTNESS)]
-            )
-        if all(lines.values()):
-            panels.append((title, [Line(_ROBUSTNESS[key], points) for key, points in lines.items()]))
-    if not panels:
-        return ""
-    header = ["Damage", "Severity", "Faces judged", *(FIGURES[key][0] for key in _ROBUSTNESS)]
-    return (
-        f"<h3>What damage to a picture does</h3><p>{pictures:,} pictures of {escape(_set_name(robustness['set']))} "
-        "were damaged in many ways, from a little (1) to a lot (5). Shaded: the 95% interval. A hollow dot: a face was "
-        "found in fewer than half of the pictures, so the figure tells of the easy ones only.</p>"
-        + charts.panels_html(
-            "robustness",
-            panels,
-            alt="line chart over five severities, figures in the table below",
-            sentence="Shown in each panel: the value at severity {0}.",
-            choose="Figure, of 100",
-            slide="Severity",
-            start=2,
-            table=table_html("By kind and severity of damage", header, rows),
-        )
-    )
-
-
-def _confusion_html(sets: Metrics) -> str:
-    grids = []
-    for name, conditions in sets.items():
-        counts = conditions.get("clean", {}).get("confusion")
-        if not counts:
-            continue
-        rows = []
-        for kind, title in (("real", "Real"), ("fake", "Forged")):
-            cells = [int(counts[f"{kind}_as_{said}"]) for said in ("real", "fake")]
-            total = sum(cells)
-            shown = (
-                '<td colspan="2">none among these pictures</td>'
-                if not total
-                else "".join(
-                    f'<td class="{"right" if said == kind else "wrong"}" style="--share:{100 * n / total:.0f}%">'
-                    f"<b>{n:,}</b><small>{charts.per_100(n / total)} of 100</small></td>"
-                    for n, said in zip(cells, ("real", "fake"), strict=True)
-                )
-            )
-            rows.append(f'<tr><th scope="row">{title}</th>{shown}</tr>')
-        grids.append(
-            f'<table class="confusion"><caption>{escape(_set_name(name))}</caption><thead><tr><td></td>'
-            f'<th scope="col">called real</th><th scope="col">called forged</th></tr></thead><tbody>{"".join(rows)}'
-            "</tbody></table>"
-        )
-    if not grids:
-        return ""
-    return (
-        "<h3>Right and wrong, counted</h3><p>Each face of the clean pictures, where a score of 50 decides and no “I "
-        "can’t tell” is allowed. These are the confusion matrices; what is right has a solid ground, what is wrong a "
-        f'hatched one.</p><div class="columns">{"".join(grids)}</div>'
-    )
-
-
-def _sorted(sets: Metrics) -> Metrics:
-    """Test sets first: nothing was adjusted on them."""
-    return dict(sorted(sets.items(), key=lambda item: not _is_test(item[0])))
-
-
-def _is_test(name: str) -> bool:
-    return name.rpartition(" ")[2] == "test"
-
-
-def _set_name(name: str) -> str:
-    """What a set is called on the page: "openforensics test" is "openforensics, test"."""
-    source, _, split = name.partition(" ")
-    return f"{source}, {split.replace('held-out part of train', 'held out')}" if split else source
-
-
-def _share(value: Any) -> float:
-    """A number 0..1; ValueError for any other, as a stranger's file may hold."""
-    if not 0 <= float(value) <= 1:
-        raise ValueError(f"{value} is no share")
-    return float(value)
-
-
-def _of_100(share: float) -> str:
-    return f"{100 * share:.1f}".removesuffix(".0")
+def set_title(measured: MeasuredSet) -> str:
+    """What a set is called on the page: "openforensics, test"."""
+    return f"{measured.name}, {measured.split.replace('_', ' ')}"

@@ -1,4 +1,4 @@
-"""The tab "Game": real or fake? The visitor guesses, then the detector, and then the truth is told.
+"""The tab "Game": real or forged? The visitor guesses, then the detector, and then the truth is told.
 
 The truth leaves the server only in exchange for a guess, which counts. Games are kept here under a random token, which
 is all that the browser holds; pictures are sent as pixels, without name or metadata.
@@ -18,9 +18,9 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from detector import Detector, Verdict, heatmap, picture
+from detector import Detector, Verdict, heatmap, picture, words
 from ui import pictures
-from ui.parts import VERDICT_WORDS, lead_html, out_of_100, picture_html
+from ui.parts import lead_html, picture_html, score_words
 from ui.theme import TONES, icon
 
 log = logging.getLogger(__name__)
@@ -38,9 +38,12 @@ _LEAD = lead_html(
 )
 RULES = f"""<section class="page panel rules" aria-label="The rules"><h2>How it works</h2><ul>
 <li>One picture a round, about half of them forged. You can guess with the keys <kbd>R</kbd> (real) and <kbd>F</kbd>
-(fake), and go on with <kbd>N</kbd>.</li>
-<li>A right guess is one point. The detector sees the same pictures and gets one point for a right verdict, and half
-a point for “{VERDICT_WORDS[Verdict.UNCERTAIN]}” or no face: what a coin would get, for an honest answer.</li>
+(forged), and go on with <kbd>N</kbd>.</li>
+<li>A right guess is one point. The detector sees the same pictures. It never calls a picture real, but here it has to
+bet as you do: “{words.VERDICTS[Verdict.NO_SIGNS]}” counts as a guess of “real”, and is wrong where the picture is
+forged.</li>
+<li>For “{words.VERDICTS[Verdict.UNCERTAIN]}” or no face it gets half a point: what a coin would get, for an honest
+answer.</li>
 <li>No picture comes twice in a game. Your game goes on after a reload; it is kept for a while under a random number
 and nothing else about you is.</li></ul></section>"""
 BROKEN = "Something went wrong on this side. Please try again in a moment."
@@ -57,7 +60,7 @@ class Answer:
     activation: np.ndarray | None
 
     def points(self, is_fake: bool) -> float:
-        """1 for right, 0 for wrong, 0.5 where it does not decide."""
+        """1 for right, 0 for wrong, 0.5 where it does not decide. No signs of forgery are a bet on "real"."""
         if self.verdict in (Verdict.UNCERTAIN, Verdict.NO_FACE):
             return 0.5
         return float((self.verdict is Verdict.LIKELY_FAKE) == is_fake)
@@ -65,7 +68,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Round:
-    """A round that was played: `shown` is the picture's index in the gallery, `guess` True for fake."""
+    """A round that was played: `shown` is the picture's index in the gallery, `guess` True for forged."""
 
     shown: int
     guess: bool
@@ -243,7 +246,7 @@ def build(detector: Callable[[], Detector]) -> None:
                 stage = gr.HTML(elem_id="stage")
                 with gr.Row(elem_classes="guesses"):
                     guess_real = gr.Button("Real (R)", size="lg", min_width=90, elem_id="guess-real")
-                    guess_fake = gr.Button("Fake (F)", size="lg", min_width=90, elem_id="guess-fake")
+                    guess_fake = gr.Button("Forged (F)", size="lg", min_width=90, elem_id="guess-fake")
                     following = gr.Button(
                         "Next (N)", variant="primary", size="lg", min_width=90, interactive=False, elem_id="following"
                     )
@@ -283,8 +286,8 @@ document.addEventListener('keydown', event => {
     if (button && button.offsetParent !== null && !button.disabled) { event.preventDefault(); button.click(); return }
   } }) }"""
 
-WAITING = f"""<section class="page panel verdict told wait"><div class="top">{icon("wait")}<h2>Real or fake?</h2></div>
-<p class="plain">Look at the edge of the face, the eyes, the light and the grain. The answer appears here.</p>
+WAITING = f"""<section class="page panel verdict told wait"><div class="top">{icon("wait")}<h2>Real or forged?</h2>
+</div><p class="plain">Look at the edge of the face, the eyes, the light and the grain. The answer appears here.</p>
 </section>"""
 
 
@@ -316,7 +319,7 @@ def answer_html(played: Round, shown: pictures.Shown) -> str:
     """The truth about a picture, both guesses, the detector's heat map, and what to look at."""
     tone = "fake" if played.is_fake else "real"
     truth = "It is a forgery" if played.is_fake else "It is a real photo"
-    mine = f"You said {'fake' if played.guess else 'real'}: {'right' if played.right else 'wrong'}."
+    mine = f"You said {_guessed(played.guess)}: {'right' if played.right else 'wrong'}."
     told = [("How it was made", shown.made), ("What to look at", shown.caption), ("The photograph", shown.source)]
     facts = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in told if text)
     return (
@@ -329,7 +332,8 @@ def answer_html(played: Round, shown: pictures.Shown) -> str:
 def _model_html(played: Round) -> str:
     answer = played.answer
     gained = {0.0: "wrong", 0.5: "half a point", 1.0: "right"}[answer.points(played.is_fake)]
-    score = "" if answer.p_fake is None else f" Forged in {out_of_100(answer.p_fake)} test faces with its score."
+    bet = ", a bet on real" if answer.verdict is Verdict.NO_SIGNS else ""
+    scored = "" if answer.p_fake is None else f" Score: {score_words(answer.p_fake)} of 100."
     seen = ""
     if answer.crop is not None:
         heat = heatmap.overlay(answer.crop, answer.activation)
@@ -342,7 +346,7 @@ def _model_html(played: Round) -> str:
     shape = icon(TONES[answer.verdict])
     return (
         f'<div class="model" data-model="{answer.verdict}"><p class="said">{shape}<span>Detector: '
-        f"<b>{VERDICT_WORDS[answer.verdict]}</b> – {gained}.{score}</span></p>{seen}</div>"
+        f"<b>{words.VERDICTS[answer.verdict]}</b>{bet} – {gained}.{scored}</span></p>{seen}</div>"
     )
 
 
@@ -367,13 +371,17 @@ def _row_html(number: int, played: Round, gallery: Sequence[pictures.Shown]) -> 
     tone = "fake" if played.is_fake else "real"
     source = gallery[played.shown].source.split(",")[0]
     name = f" – {escape(source)}" if source else ""
-    verdict = played.answer.verdict
+    truth = _guessed(played.is_fake).capitalize()
     return (
-        f'<li><span class="number">{number}</span>{icon(tone)}<span><b>{"Fake" if played.is_fake else "Real"}</b>{name}'
-        f'<br><span class="soft">You: {"fake" if played.guess else "real"}, {"right" if played.right else "wrong"}. '
-        f"Detector: {VERDICT_WORDS[verdict].lower() if verdict is not Verdict.UNCERTAIN else 'can’t tell'}.</span>"
+        f'<li><span class="number">{number}</span>{icon(tone)}<span><b>{truth}</b>{name}'
+        f'<br><span class="soft">You: {_guessed(played.guess)}, {"right" if played.right else "wrong"}. '
+        f"Detector: “{words.VERDICTS[played.answer.verdict]}”.</span>"
         "</span></li>"
     )
+
+
+def _guessed(fake: bool) -> str:
+    return "forged" if fake else "real"
 
 
 def share_text(game: Game) -> str:

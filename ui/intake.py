@@ -3,7 +3,9 @@
 import base64
 import binascii
 import logging
+import math
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from gradio.utils import get_upload_folder
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
+from starlette.requests import HTTPConnection
 
 from detector import ImageError, picture
 
@@ -28,6 +31,7 @@ UNPACKED_BYTES = 500_000_000  # of all pictures in the zips of one batch
 UNPACKED_RATIO = 200  # a picture's size to what it takes in the zip: photographs hardly shrink
 
 UNEXPECTED = "Something went wrong on this side, not with your picture. Please try again in a moment."
+BUSY = "Many people are using this page right now: please wait a minute and try again."
 NO_PICTURE = "No picture came with the request: send the file itself."
 _BATCH_COST = 5  # pictures
 _LONGEST_NAME = 200  # characters
@@ -36,10 +40,14 @@ _counter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
 
 class Refused(Exception):
-    """A request outside the limits; the message is a sentence for the visitor."""
+    """A request outside the limits; the message is a sentence for the visitor, `retry_after` the seconds to wait."""
+
+    def __init__(self, message: str, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
-def admit(request: gr.Request | None, pictures: int = 1) -> None:
+def admit(request: gr.Request | HTTPConnection | None, pictures: int = 1) -> None:
     """Count `pictures` against the visitor's minute. Raises Refused where they are too many."""
     _count(request, "pictures", PER_MINUTE, pictures)
 
@@ -54,10 +62,15 @@ def admit_batch(request: gr.Request | None) -> None:
     admit(request, _BATCH_COST)
 
 
-def _count(request: gr.Request | None, what: str, limit: int, cost: int) -> None:
+def _count(request: gr.Request | HTTPConnection | None, what: str, limit: int, cost: int) -> None:
     visitor = request.client.host if request is not None and request.client else "unknown"
-    if limit and not _counter.hit(RateLimitItemPerMinute(limit), what, visitor, cost=cost):
-        raise Refused(f"That was more than {limit} {what} in a minute: please wait a little and go on.")
+    if not limit or _counter.hit(item := RateLimitItemPerMinute(limit), what, visitor, cost=cost):
+        return
+    reset = _counter.get_window_stats(item, what, visitor).reset_time
+    raise Refused(
+        f"That was more than {limit} {what} in a minute: please wait a little and go on.",
+        max(1, math.ceil(reset - time.time())),
+    )
 
 
 def read(upload: dict[str, Any] | None) -> picture.Picture:
@@ -97,31 +110,6 @@ def plain_name(name: str) -> str:
     """`name` without characters that cannot be shown or turn the line round, cut to a length that can be read."""
     shown = "".join(c if c.isprintable() or c in "\u200c\u200d" else "\ufffd" for c in name)  # joiners: part of words
     return shown if len(shown) <= _LONGEST_NAME else f"…{shown[1 - _LONGEST_NAME :]}"
-
-
-def keep(component: gr.components.Component, path: str) -> str:
-    """`path` in gradio's cache, listed for deletion: gradio forgets those of a component that an event updated, so
-    `component` is one that none does."""
-    component.temp_files.add(path)
-    return path
-
-
-class _Steady(set):
-    """A set that may change while it is gone through: what it held at the beginning is."""
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(frozenset(self))
-
-
-def steady_files(blocks: gr.Blocks) -> None:
-    """Let gradio go through its lists of files while others arrive: it looks for what is old in a thread of its own,
-    and the first file that came meanwhile would end that for ever. Every later one would be kept."""
-    blocks.upload_file_set = _Steady(blocks.upload_file_set)
-    blocks.temp_file_sets = [blocks.upload_file_set]
-    for block in blocks.blocks.values():
-        if isinstance(block, gr.components.Component):
-            block.temp_files = _Steady(block.temp_files)
-            blocks.temp_file_sets.append(block.temp_files)
 
 
 def sentence_of(error: Exception) -> str:

@@ -8,22 +8,10 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from detector import Verdict
+from detector.words import Fact
 from ui.theme import icon
 
 QUALITY = 88  # of pictures shown, WebP
-
-VERDICT_WORDS = {
-    Verdict.LIKELY_FAKE: "Likely forged",
-    Verdict.UNCERTAIN: "I can’t tell",
-    Verdict.LIKELY_REAL: "Likely a real photo",
-    Verdict.NO_FACE: "No face found",
-}
-FACE_WORDS = {
-    Verdict.LIKELY_FAKE: "Likely forged",
-    Verdict.UNCERTAIN: "Can’t tell",
-    Verdict.LIKELY_REAL: "Likely real",
-}
 
 
 def masthead_html() -> str:
@@ -36,11 +24,26 @@ def lead_html(question: str, text: str) -> str:
     return f'<div class="page lead"><h2>{escape(question)}</h2><p>{escape(text)}</p></div>'
 
 
-def out_of_100(p_fake: float) -> str:
-    """P(fake) as a frequency in words: "about 93 of 100"; never 0 or 100, which no detector can claim."""
+def score_words(p_fake: float) -> str:
+    """P(fake) as a score from 0 to 100 in words: "93"; never 0 or 100, which no detector can claim."""
     if p_fake > 0.99:
-        return "more than 99 of 100"
-    return "fewer than 1 of 100" if p_fake < 0.01 else f"about {round(100 * p_fake)} of 100"
+        return "above 99"
+    return "below 1" if p_fake < 0.01 else f"{100 * p_fake:.0f}"
+
+
+def facts_html(facts: Sequence[Fact]) -> str:
+    """Measured shares side by side, those of each generator below; nothing where there are none."""
+    items = "".join(
+        f"<li><b>{escape(fact.number)}</b> {escape(f'{fact.of} {fact.rest}')}"
+        + (f'<span class="soft">Of 100 each – {_unbroken(fact.parts)}</span>' if fact.parts else "")
+        + "</li>"
+        for fact in facts
+    )
+    return f'<ul class="facts" aria-label="How often it is wrong here">{items}</ul>' if items else ""
+
+
+def _unbroken(parts: Sequence[str]) -> str:
+    return "; ".join(f'<span class="whole">{escape(part)}</span>' for part in parts)
 
 
 def error_html(title: str, sentence: str) -> str:

@@ -19,37 +19,33 @@ result = Detector.load().detect("photo.jpg")
 print(result.verdict, result.p_fake)"""
 
 
-def python(url: str) -> str:
-    """Needs `pip install gradio_client`."""
-    return f"""\
-from gradio_client import Client, handle_file
+def curl(url: str) -> str:
+    """For every shell."""
+    return f"curl -F picture=@photo.jpg {url}/api/detect"
 
-app = Client("{url}")
-result = app.predict(handle_file("photo.jpg"), api_name="/detect")
+
+def python(url: str) -> str:
+    """With the standard library alone."""
+    return f"""\
+import json
+from pathlib import Path
+from urllib.request import urlopen
+
+photo = Path("photo.jpg").read_bytes()
+with urlopen("{url}/api/detect", photo) as answer:
+    result = json.load(answer)
 print(result["verdict"], result["p_fake"])"""
 
 
 def javascript(url: str) -> str:
-    """For Node.js, as a module; needs `npm install @gradio/client`."""
+    """For Node.js 20, as a module; in a browser the photo is a File of an <input>."""
     return f"""\
 import {{ openAsBlob }} from "node:fs";
-import {{ Client }} from "@gradio/client";
 
-const picture = await openAsBlob("photo.jpg");
-const app = await Client.connect("{url}");
-const {{ data }} = await app.predict("/detect", {{ picture }});
-console.log(data[0].verdict, data[0].p_fake);
-process.exit();  // or the connection of the client stays open"""
-
-
-def curl(url: str) -> str:
-    """For a POSIX shell: send the picture, ask, and wait for the answer."""
-    return f"""\
-URL={url}/gradio_api
-FILE=$(curl -sS -F files=@photo.jpg $URL/upload | cut -d '"' -f 2)
-ASK='{{"data": [{{"path": "'$FILE'"}}]}}'
-EVENT=$(curl -sS --json "$ASK" $URL/call/detect | cut -d '"' -f 4)
-curl -sSN $URL/call/detect/$EVENT"""
+const photo = await openAsBlob("photo.jpg");  // in a browser: input.files[0]
+const answer = await fetch("{url}/api/detect", {{ method: "POST", body: photo }});
+const result = await answer.json();
+console.log(result.verdict, result.p_fake);"""
 
 
 def mcp(url: str) -> str:

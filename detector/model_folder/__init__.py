@@ -1,1 +1,1 @@
-"""Model folders: their files and where they come from, a path, the Hub or the bundled one."""
+"""What a model folder is: its two descriptions, where it comes from, and what it says of its verdicts."""

@@ -9,7 +9,7 @@ import os
 import queue
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,16 +63,17 @@ def pull(
     required: Sequence[str],
     optional: Sequence[str] = (),
     *,
-    check: Callable[[Path], None],
+    check: Callable[[Path], Iterable[str]],
     limit: int,
     refresh: bool = False,
 ) -> Snapshot:
     """The files at what `revision`, a branch, tag or commit, means now; those that the cache has are not sent again,
     unless `refresh` is set. Every file is compared with the hash that the Hub lists.
 
-    `check` is called with the folder when the first required file is there, before the others are fetched; `limit` is
-    the largest size of a file, in bytes. Raises ModelError where the Hub refuses or has no such thing, HubTrouble where
-    it could not be asked within WITHIN seconds. A download that is late goes on in the background, for the next call.
+    `check` is called with the folder when the first required file is there, before the others are fetched, and names
+    further files that are required; `limit` is the largest size of a file, in bytes. Raises ModelError where the Hub
+    refuses or has no such thing, HubTrouble where it could not be asked within WITHIN seconds. A download that is late
+    goes on in the background, for the next call.
     """
 
     def attempt() -> Snapshot:
@@ -147,7 +148,7 @@ def _pull(
     revision: str,
     required: Sequence[str],
     optional: Sequence[str],
-    check: Callable[[Path], None],
+    check: Callable[[Path], Iterable[str]],
     limit: int,
     refresh: bool,
 ) -> Snapshot:
@@ -156,20 +157,27 @@ def _pull(
     api = HfApi()
     info = api.model_info(repo, revision=revision, files_metadata=True, timeout=_TIMEOUT)
     listed = {sibling.rfilename: sibling for sibling in info.siblings or []}
-    for name in required:
-        if name not in listed:
-            raise ModelError(f"{repo} on the Hub has no {name}, so it is no model of this detector: look at the name.")
+
+    def check_listed(names: Iterable[str]) -> None:
+        for name in names:
+            if name not in listed:
+                raise ModelError(
+                    f"{repo} on the Hub has no {name}, so it is no model of this detector: look at the name."
+                )
+            if (listed[name].size or 0) > limit:
+                raise ModelError(f"{name} of {repo} is larger than any model should be: it was not loaded.")
+
     names = [*required, *(name for name in optional if name in listed)]
-    for name in names:
-        if (listed[name].size or 0) > limit:
-            raise ModelError(f"{name} of {repo} is larger than any model should be: it was not loaded.")
+    check_listed(names)
     for number, name in enumerate(names):
         path = Path(api.hf_hub_download(repo, name, revision=info.sha, force_download=refresh))
         if not is_as_listed(path, listed[name]):
             drop(path)
             raise HubTrouble("other bytes arrived than the Hub lists")
         if number == 0:
-            check(path.parent)
+            further = [name for name in check(path.parent) if name not in names]
+            check_listed(further)
+            names += further
     return Snapshot(path.parent, info.sha)
 
 

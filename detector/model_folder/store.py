@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,29 +9,48 @@ from typing import Any
 
 from detector.errors import ModelError
 from detector.model_folder import hub
-from detector.provenance import excerpt
-from detector.result import ModelInfo
+from detector.model_folder.schema import (
+    CARD,
+    CONFIG,
+    FORMAT_VERSION,
+    KERAS,
+    METRICS,
+    MODEL,
+    Metrics,
+    ModelConfig,
+    NetworkConfig,
+)
+from detector.result import ModelInfo, ModelSource
+from detector.text import excerpt
 from detector.verdict import Calibration
 
-FORMAT_VERSION = 1
+__all__ = ["BUNDLED", "CARD", "CONFIG", "FORMAT_VERSION", "KERAS", "METRICS", "MODEL", "ModelFolder", "Network", "load"]
+
 BUNDLED = Path(__file__).parent.parent / "bundled"
-MODEL, CONFIG, METRICS, CARD, KERAS = "model.tflite", "config.json", "metrics.json", "README.md", "model.keras"
 _MAX_CONFIG_BYTES = 1_000_000
 _MAX_MODEL_BYTES = 500_000_000  # the largest network of training.architectures takes 468_000_000
 
 
 @dataclass(frozen=True)
+class Network:
+    """One network of a model folder: the bytes of its .tflite file, and how it is used."""
+
+    model: bytes = field(repr=False)
+    config: NetworkConfig
+
+
+@dataclass(frozen=True)
 class ModelFolder:
-    """A model folder that passed its checks. `model` are the bytes of model.tflite, `margin` the side of a crop in
-    face sides."""
+    """A model folder that passed its checks. `metrics` is None where it was not measured."""
 
     info: ModelInfo
-    model: bytes = field(repr=False)
-    input_size: int
-    margin: float
-    calibration: Calibration
-    config: dict[str, Any] = field(repr=False)
-    metrics: dict[str, Any] = field(repr=False)
+    networks: tuple[Network, ...]
+    config: ModelConfig = field(repr=False)
+    metrics: Metrics | None = field(repr=False)
+
+    @property
+    def calibration(self) -> Calibration:
+        return self.config.calibration
 
 
 def load(
@@ -49,7 +67,7 @@ def load(
     folder is of a newer format, or the Hub knows no such name or revision or gives no right to it.
     """
     if model is None:
-        return _read(BUNDLED, "bundled", note=note)
+        return _read(BUNDLED, ModelSource.BUNDLED, note=note)
     named = hub.parse(model) if isinstance(model, str) and not _is_folder(Path(model)) else None
     if named is not None:
         return _from_hub(named[0], revision or named[1] or "main", refresh)
@@ -58,7 +76,7 @@ def load(
     path = Path(model)
     if not _is_folder(path):
         raise ModelError(f"There is no model folder called {path.name}: give the folder that holds {MODEL}.")
-    return _read(path, "folder")
+    return _read(path, ModelSource.FOLDER)
 
 
 def _is_folder(path: Path) -> bool:
@@ -71,7 +89,7 @@ def _is_folder(path: Path) -> bool:
 def _from_hub(repo: str, revision: str, refresh: bool) -> ModelFolder:
     def usable(kept: hub.Snapshot | None, note: str | None = None) -> ModelFolder | None:
         try:
-            return kept and _read(kept.folder, "hub", repo, kept.revision, note)
+            return kept and _read(kept.folder, ModelSource.HUB, repo, kept.revision, note)
         except ModelError:  # damaged since
             return None
 
@@ -84,7 +102,7 @@ def _from_hub(repo: str, revision: str, refresh: bool) -> ModelFolder:
             revision,
             names,
             (METRICS,),
-            check=lambda folder: _check_version(_json(folder / CONFIG, required=True)),
+            check=lambda folder: [network.file for network in ModelConfig.from_dict(_json(folder / CONFIG)).networks],
             limit=_MAX_MODEL_BYTES,
             refresh=refresh,
         )
@@ -95,44 +113,25 @@ def _from_hub(repo: str, revision: str, refresh: bool) -> ModelFolder:
         kept = hub.cached(repo, revision, names)
         note = f"{why}: revision {kept.revision[:8]}, kept from before, is used." if kept else None
         return usable(kept, note) or load(note=f"{why}: the bundled model is used.")
-    folder = _read(pulled.folder, "hub", repo, pulled.revision)
+    folder = _read(pulled.folder, ModelSource.HUB, repo, pulled.revision)
     hub.remember(pulled, revision)
     return folder
 
 
-def _check_version(config: dict[str, Any]) -> None:
-    version = config.get("format_version")
-    if not isinstance(version, int) or version < 1:
-        raise ModelError(f"The model's {CONFIG} names no format version: export the model again.")
-    if version > FORMAT_VERSION:
-        raise ModelError(
-            f"The model is of format {excerpt(version, 20)}, newer than this detector reads ({FORMAT_VERSION}): "
-            "update the detector, or take an older revision of the model."
-        )
-
-
 def _read(
-    folder: Path, source: str, repo: str | None = None, revision: str | None = None, note: str | None = None
+    folder: Path, source: ModelSource, repo: str | None = None, revision: str | None = None, note: str | None = None
 ) -> ModelFolder:
-    config = _json(folder / CONFIG, required=True)
-    _check_version(config)
-    try:
-        digest = str(config["sha256"])
-        architecture = excerpt(config["architecture"], 60)
-        input_size, margin = int(config["input_size"]), float(config["crop_margin"])
-        bands = config["bands"]
-        calibration = Calibration(float(config["temperature"]), float(bands["real_below"]), float(bands["fake_above"]))
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        why = excerpt(error, 100)
-        raise ModelError(f"The model's {CONFIG} is incomplete or wrong ({why}): export the model again.") from None
-    if not 32 <= input_size <= 1024 or not (math.isfinite(margin) and 0.5 <= margin <= 4):
-        raise ModelError(f"The input size or crop margin in the model's {CONFIG} cannot be right: export it again.")
-    model = _bytes(folder / MODEL, _MAX_MODEL_BYTES)
-    if hashlib.sha256(model).hexdigest() != digest:
-        raise ModelError(f"{MODEL} is not the file that {CONFIG} was written for: copy or download the folder again.")
-    info = ModelInfo(source, repo, revision, digest, architecture, note)
-    metrics = _json(folder / METRICS, required=False)
-    return ModelFolder(info, model, input_size, margin, calibration, config, metrics)
+    config = ModelConfig.from_dict(_json(folder / CONFIG))
+    metrics = Metrics.from_dict(_json(folder / METRICS)) if (folder / METRICS).exists() else None
+    contents = {network.file: _bytes(folder / network.file, _MAX_MODEL_BYTES) for network in config.networks}
+    for network in config.networks:
+        if hashlib.sha256(contents[network.file]).hexdigest() != network.sha256:
+            raise ModelError(
+                f"{network.file} is not the file that {CONFIG} was written for: copy or download the folder again."
+            )
+    info = ModelInfo(source, repo, revision, config.sha256, excerpt(config.architecture, 60), note)
+    networks = tuple(Network(contents[network.file], network) for network in config.networks)
+    return ModelFolder(info, networks, config, metrics)
 
 
 def _bytes(file: Path, limit: int) -> bytes:
@@ -148,9 +147,7 @@ def _bytes(file: Path, limit: int) -> bytes:
     return content
 
 
-def _json(file: Path, *, required: bool) -> dict[str, Any]:
-    if not required and not file.exists():
-        return {}
+def _json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(_bytes(file, _MAX_CONFIG_BYTES))
     except (ValueError, RecursionError):

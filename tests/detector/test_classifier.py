@@ -8,7 +8,7 @@ import pytest
 import detector as package
 from detector import ModelError
 from detector.classifier import Classifier
-from detector.faces import cut
+from detector.crop import crop_face
 from detector.model_folder import store
 
 
@@ -19,15 +19,17 @@ def folder() -> store.ModelFolder:
 
 @pytest.fixture(scope="module")
 def classifier(folder) -> Classifier:
-    return Classifier(folder.model, folder.input_size, threads=2)
+    return Classifier(folder.networks[0].model, folder.config.networks[0].input_size, threads=2)
 
 
 @pytest.fixture(scope="module")
 def crops(folder, astronaut) -> np.ndarray:
     """One face, cut out in 19 ways: more than go through the network at once."""
     box, shifts = (172, 70, 279, 178), np.linspace(-0.15, 0.15, 19)
-    size, margin = folder.input_size, folder.margin
-    return np.stack([cut(astronaut, box, size, margin, shift=(shift, -shift), scale=1 + shift) for shift in shifts])
+    size, margin = folder.config.networks[0].input_size, folder.config.networks[0].crop_margin
+    return np.stack(
+        [crop_face(astronaut, box, size, margin, shift=(shift, -shift), scale=1 + shift) for shift in shifts]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -83,23 +85,25 @@ def test_different_crops_are_told_apart(answers):
 
 
 def test_one_thread_answers_as_two_do(folder, crops, answers):
-    logits, _ = Classifier(folder.model, folder.input_size).judge(crops[:3])
+    logits, _ = Classifier(folder.networks[0].model, folder.config.networks[0].input_size).judge(crops[:3])
     assert logits == pytest.approx(answers[0][:3], abs=1e-3)
 
 
 def test_black_and_white_crops_are_judged_too(classifier, folder):
-    size = folder.input_size
+    size = folder.config.networks[0].input_size
     logits, _ = classifier.judge(np.stack([np.full((size, size, 3), value, np.uint8) for value in (0, 255)]))
     assert np.isfinite(logits).all()
 
 
 def test_no_crops_get_no_answers(classifier, folder):
-    logits, maps = classifier.judge(np.empty((0, folder.input_size, folder.input_size, 3), np.uint8))
+    logits, maps = classifier.judge(
+        np.empty((0, folder.config.networks[0].input_size, folder.config.networks[0].input_size, 3), np.uint8)
+    )
     assert logits.shape == (0,) and len(maps) == 0
 
 
 def test_crops_of_another_shape_are_refused(classifier, folder):
-    size = folder.input_size
+    size = folder.config.networks[0].input_size
     for shape in ((size, size, 3), (1, size, size, 1), (1, size + 1, size, 3), (1, 3, size, size)):
         with pytest.raises(ValueError, match=r"Crops must be \(N, "):
             classifier.judge(np.zeros(shape, np.uint8))
@@ -107,7 +111,7 @@ def test_crops_of_another_shape_are_refused(classifier, folder):
 
 def test_another_input_size_than_the_networks_is_refused(folder):
     with pytest.raises(ModelError, match="not the size that config.json says"):
-        Classifier(folder.model, folder.input_size * 2)
+        Classifier(folder.networks[0].model, folder.config.networks[0].input_size * 2)
 
 
 def test_a_network_without_logit_and_map_is_refused():

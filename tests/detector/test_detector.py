@@ -14,9 +14,10 @@ from PIL import Image, ImageDraw, ImageFilter
 from skimage import data
 
 from detector import Detector, Face, ImageError, ModelError, Result, Verdict
-from detector.faces import least_face
+from detector.finder import least_face
 from detector.model_folder import store
 from detector.picture import read
+from detector.verdict import Calibration
 
 KEYS = ["verdict", "p_fake", "faces", "provenance", "warnings", "picture", "model", "seconds"]
 
@@ -121,7 +122,7 @@ def test_faces_are_sorted_by_suspicion_and_the_first_speaks_for_the_picture(grou
 
 
 def test_every_face_has_its_own_crop_and_map(detector, group):
-    size, temperature = detector.model.input_size, detector.model.calibration.temperature
+    size, temperature = detector.model.config.networks[0].input_size, detector.model.calibration.temperature
     for face in group.faces:
         assert face.crop.shape == (size, size, 3) and face.crop.dtype == np.uint8
         logit = np.log(face.p_fake / (1 - face.p_fake)) * temperature
@@ -133,7 +134,7 @@ def test_judge_crops_measures_many_at_once(detector, group):
     scores = detector.judge_crops(np.stack([face.crop for face in group.faces]))
     assert scores.dtype == np.float64
     assert scores == pytest.approx([face.p_fake for face in group.faces], abs=1e-3)
-    size = detector.model.input_size
+    size = detector.model.config.networks[0].input_size
     assert detector.judge_crops(np.empty((0, size, size, 3), np.uint8)).shape == (0,)
 
 
@@ -163,7 +164,7 @@ def test_the_dictionary_is_that_of_the_contract(detector, hopper):
 
 def test_a_result_cannot_be_changed(group):
     with pytest.raises(dataclasses.FrozenInstanceError):
-        group.verdict = Verdict.LIKELY_REAL
+        group.verdict = Verdict.NO_SIGNS
     with pytest.raises(dataclasses.FrozenInstanceError):
         group.faces[0].p_fake = 0.0
 
@@ -177,20 +178,21 @@ def test_what_the_file_says_of_itself_stands_beside_the_score(detector, astronau
     assert marked.provenance and not bare.provenance
     assert marked.p_fake == pytest.approx(bare.p_fake, abs=1e-6)
     (first, *_) = marked.to_dict()["provenance"]
-    assert list(first) == ["source", "summary", "meaning", "suggests"]
+    assert list(first) == ["source", "summary", "meaning", "suggests", "signature", "trust_list"]
 
 
 def test_the_model_says_what_it_is(detector):
     assert detector.model.info == store.load().info
-    date.fromisoformat(detector.model.config["date"])
+    date.fromisoformat(detector.model.config.date)
 
 
 # --- Warnings --------------------------------------------------------------------------------------------------------
 
 
 def warned(result: Result) -> str:
-    assert all(re.fullmatch(r".+: .+\.", warning) for warning in result.warnings)
-    return " ".join(result.warnings)
+    assert all(re.fullmatch(r".+: .+\.", warning.text) for warning in result.warnings)
+    assert result.to_dict()["warnings"] == [{"code": str(w.code), "text": w.text} for w in result.warnings]
+    return " ".join(f"{warning.code}: {warning.text}" for warning in result.warnings)
 
 
 def test_good_photos_get_no_warning(detector, astronaut, hopper):
@@ -207,7 +209,7 @@ def test_a_drawing_is_warned_of(detector):
     pen.chord([450, 750, 750, 950], 0, 180, fill=(190, 50, 60), outline="black", width=8)
     for side in (1200, 512, 300):
         shown = drawing.resize((side, side), Image.Resampling.LANCZOS)
-        assert "looks like a drawing, a graphic or a screenshot" in warned(detector.detect(shown))
+        assert "not_a_photograph: This looks like a drawing, a graphic" in warned(detector.detect(shown))
 
 
 @pytest.mark.slow
@@ -218,15 +220,15 @@ def test_photographs_are_not_taken_for_drawings(detector, astronaut, hopper, no_
     photo.save(moving, "GIF")
     sources = [hopper, no_face, poor.getvalue(), moving.getvalue(), photo.convert("L"), photo.resize((64, 64))]
     for source in (*sources, data.moon(), data.brick(), data.hubble_deep_field()):
-        assert "drawing" not in warned(detector.detect(source))
+        assert "not_a_photograph" not in warned(detector.detect(source))
 
 
 def test_a_tiny_face_is_warned_of(detector, portrait):
     canvas = Image.new("RGB", (400, 300), (120, 125, 130))
     canvas.paste(portrait.resize((72, 72)), (100, 100))
-    assert "One face is smaller than 48 pixels" in warned(detector.detect(canvas))
+    assert "tiny_face: One face is smaller than 48 pixels" in warned(detector.detect(canvas))
     canvas.paste(portrait.resize((76, 76)), (250, 100))
-    assert "2 faces are smaller than 48 pixels" in warned(detector.detect(canvas))
+    assert "tiny_face: 2 faces are smaller than 48 pixels" in warned(detector.detect(canvas))
 
 
 @pytest.mark.slow
@@ -234,21 +236,21 @@ def test_of_a_huge_picture_it_is_said_which_faces_may_be_missed(detector):
     size = (7000, 5000)
     result = detector.detect(Image.new("RGB", size, (120, 125, 130)))
     assert result.verdict == Verdict.NO_FACE
-    assert f"faces smaller than {least_face(*size)} pixels may be missed" in warned(result)
+    assert f"large_picture: In a picture this large, faces smaller than {least_face(*size)} pixels" in warned(result)
 
 
 def test_a_blurred_face_is_warned_of(detector, hopper):
     blurred = Image.open(hopper).crop((66, 36, 464, 435)).filter(ImageFilter.GaussianBlur(5))
-    assert "One face is heavily blurred" in warned(detector.detect(blurred))
+    assert "blurred_face: One face is heavily blurred" in warned(detector.detect(blurred))
 
 
 def test_a_face_cut_off_by_the_edge_is_warned_of(detector, astronaut):
-    assert "One face is cut off by the edge" in warned(detector.detect(astronaut[:139]))
+    assert "cut_off_face: One face is cut off by the edge" in warned(detector.detect(astronaut[:139]))
 
 
 def test_many_faces_are_warned_of(detector, portrait):
     result = detector.detect(row_of(portrait, 8))
-    assert "8 faces were judged: the more faces" in warned(result)
+    assert "many_faces: 8 faces were judged: the more faces" in warned(result)
     assert len(result.faces) == 8
 
 
@@ -286,9 +288,10 @@ def test_a_model_of_ones_own_is_loaded_from_its_folder(hopper, detector, tmp_pat
 
 def test_another_margin_or_temperature_is_used(hopper, detector, tmp_path):
     shutil.copyfile(store.BUNDLED / store.MODEL, tmp_path / store.MODEL)
-    config = json.loads((store.BUNDLED / store.CONFIG).read_text("utf-8"))
-    config |= {"temperature": 1e6, "crop_margin": 3.0, "bands": {"real_below": 0.1, "fake_above": 0.9}}
-    (tmp_path / store.CONFIG).write_text(json.dumps(config))
+    config = store.load().config
+    network = dataclasses.replace(config.networks[0], crop_margin=3.0)
+    changed = dataclasses.replace(config, networks=(network,), calibration=Calibration(1e6, 0.1, 0.9))
+    (tmp_path / store.CONFIG).write_text(json.dumps(changed.to_dict()))
     result, bundled = Detector.load(tmp_path).detect(hopper), detector.detect(hopper)
     assert result.p_fake == pytest.approx(0.5, abs=1e-3) and result.verdict == Verdict.UNCERTAIN
     assert result.faces[0].box == bundled.faces[0].box

@@ -10,7 +10,6 @@ import pytest
 
 from detector import files
 from detector.model_folder.store import BUNDLED
-from faults import crowd
 from tests.support import ROOT
 from training import __main__ as training
 
@@ -30,10 +29,35 @@ def test_what_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None
     assert place.read_bytes() == b"new" and list(tmp_path.iterdir()) == [place]
 
 
-def test_ten_threads_on_one_file(tmp_path: Path) -> None:
-    got = crowd.together(lambda number: crowd.file(str(tmp_path / "state"), str(number), 20), 10)
-    assert got == [{"written": 20}] * 10
-    assert [file.name for file in tmp_path.iterdir()] == ["state"]
+# Ten threads write one file, with contents of very different lengths, and read it between.
+WRITERS = """
+import hashlib, pathlib, sys, threading
+from detector import files
+path, process = pathlib.Path(sys.argv[1]), sys.argv[2]
+gate = threading.Barrier(10)
+def write(thread):
+    gate.wait()
+    for number in range(20):
+        content = f"{process} {thread} {number}".encode() * (1 + number * 7919 % 30_000)
+        files.write(path, hashlib.sha256(content).digest() + content)
+        kept = path.read_bytes()
+        if hashlib.sha256(kept[32:]).digest() != kept[:32]:
+            print("half a file was read")
+threads = [threading.Thread(target=write, args=[number]) for number in range(10)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_ten_threads_of_three_processes_on_one_file(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    words = [sys.executable, "-c", WRITERS, str(state)]
+    writers = [
+        subprocess.Popen([*words, str(n)], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for n in range(3)
+    ]
+    assert [writer.communicate()[0] for writer in writers] == [""] * 3
+    assert list(tmp_path.iterdir()) == [state]
 
 
 @pytest.mark.parametrize(

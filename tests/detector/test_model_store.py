@@ -1,5 +1,6 @@
 """A copy of the bundled folder, with one fault at a time."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -9,22 +10,67 @@ from pathlib import Path
 import pytest
 
 from detector import Detector, ModelError
+from detector.model_folder.schema import (
+    CONDITIONS,
+    Counts,
+    Figure,
+    Generator,
+    GeneratorFigures,
+    Measured,
+    MeasuredSet,
+    Metrics,
+    TrainingSet,
+)
+from detector.model_folder.stated import no_signs_shares
 from detector.model_folder.store import BUNDLED, CONFIG, FORMAT_VERSION, METRICS, MODEL, load
+from detector.verdict import Calibration
 
 
 @pytest.fixture
 def model(tmp_path) -> Path:
-    """The least that a model folder holds."""
+    """The least that a model folder holds: one network, and a configuration of the newest version."""
     folder = tmp_path / "my-model"
     folder.mkdir()
-    for name in (MODEL, CONFIG):
-        shutil.copyfile(BUNDLED / name, folder / name)
+    shutil.copyfile(BUNDLED / MODEL, folder / MODEL)
+    config = load().config
+    config = dataclasses.replace(config, networks=(dataclasses.replace(config.networks[0], weight=1.0),))
+    (folder / CONFIG).write_text(json.dumps(config.to_dict()), "utf-8")
     return folder
 
 
-def configure(folder: Path, **changes: object) -> None:
-    """A value of ... takes the entry away."""
+@pytest.fixture
+def old(model) -> Path:
+    """The same in format version 1."""
+    config = load().config
+    network = config.networks[0]
+    words = {
+        "format_version": 1,
+        "architecture": config.architecture,
+        "input_size": network.input_size,
+        "crop_margin": network.crop_margin,
+        "face_finder": "blazeface-back-2",
+        "temperature": 0.8,
+        "bands": {"real_below": 0.035, "fake_above": 0.98},
+        "stated_rate": 0.99,
+        "sha256": network.sha256,
+        "data": {"dfdc": {"terms": "for research", "train": _COUNTS, "validation": {**_COUNTS, "no_face": 2}}},
+        "commands": ["python -m training fit"],
+        "seed": 6,
+        "date": "2026-11-24",
+    }
+    (model / CONFIG).write_text(json.dumps(words), "utf-8")
+    return model
+
+
+_COUNTS = {"fake": 3, "real": 4, "broken": 0, "no_face": 0}
+
+
+def configure(folder: Path, network: dict[str, object] | None = None, **changes: object) -> None:
+    """Entries of the configuration, and those of its only `network`. A value of ... takes the entry away."""
     config = {**json.loads((folder / CONFIG).read_text("utf-8")), **changes}
+    if network:
+        [before] = config["networks"]
+        config["networks"] = [{k: v for k, v in {**before, **network}.items() if v is not ...}]
     (folder / CONFIG).write_text(json.dumps({k: v for k, v in config.items() if v is not ...}), "utf-8")
 
 
@@ -43,37 +89,76 @@ def refusal(folder: object, start=load) -> str:
 
 def test_the_bundled_model_is_sound():
     folder = load()
-    config = json.loads((BUNDLED / CONFIG).read_text("utf-8"))
     assert (folder.info.source, folder.info.repo, folder.info.revision) == ("bundled", None, None)
-    assert folder.info.sha256 == config["sha256"] == hashlib.sha256(folder.model).hexdigest()
-    assert folder.info.architecture == config["architecture"]
-    assert (folder.input_size, folder.margin) == (config["input_size"], config["crop_margin"])
-    assert folder.calibration.temperature == config["temperature"]
-    assert folder.calibration.real_below == config["bands"]["real_below"]
-    assert folder.calibration.fake_above == config["bands"]["fake_above"]
-    assert folder.config == config
+    assert folder.info.sha256 == folder.config.sha256 and folder.info.architecture == folder.config.architecture
+    for network, config in zip(folder.networks, folder.config.networks, strict=True):
+        assert network.config == config and config.sha256 == hashlib.sha256(network.model).hexdigest()
+        assert network.model == (BUNDLED / config.file).read_bytes()
+    assert folder.calibration == folder.config.calibration
+    assert folder.metrics is not None and folder.metrics.model_sha256 == folder.info.sha256
 
 
 def test_a_copy_is_the_same_model_from_a_folder(model):
     folder = load(model)
-    assert folder.model == load().model and folder.info.source == "folder"
+    assert folder.networks[0].model == load().networks[0].model and folder.info.source == "folder"
     assert load(str(model)).info == folder.info
 
 
 def test_metrics_may_be_missing(model):
-    assert load(model).metrics == {}
+    assert load(model).metrics is None
 
 
 def test_metrics_are_read(model):
-    (model / METRICS).write_text('{"auc": 0.5}')
-    assert load(model).metrics == {"auc": 0.5}
+    (model / METRICS).write_text(json.dumps(load().metrics.to_dict()))
+    assert load(model).metrics == dataclasses.replace(load().metrics, format_version=FORMAT_VERSION)
 
 
 def test_what_else_lies_in_the_folder_does_not_matter(model):
-    configure(model, something_new={"of": ["a", "later"]})
+    before = load(model)
     (model / "model.keras").write_bytes(b"not read")
     (model / "evil.pkl").write_bytes(b"not read")
-    assert load(model).config["something_new"] == {"of": ["a", "later"]}
+    assert load(model) == before
+
+
+def test_version_1_is_read_in_the_words_of_version_2(old):
+    folder = load(old)
+    [network] = folder.config.networks
+    assert (network.file, network.keras, network.weight) == (MODEL, "model.keras", 1.0)
+    assert network == dataclasses.replace(load().config.networks[0], weight=1.0, file=MODEL, keras="model.keras")
+    assert folder.calibration == Calibration(temperature=0.8, no_signs_below=0.035, likely_fake_from=0.98)
+    assert folder.config.face_detector == "blazeface-back-2" and folder.config.limits is None
+    assert folder.config.data.train == {"dfdc": TrainingSet(Counts(3, 4, 0, 0), Counts(3, 4, 0, 2), "for research")}
+    assert folder.config.data.unseen == {} and folder.config.format_version == 1
+    written = folder.config.to_dict()
+    assert written["format_version"] == 2 and "bands" not in written
+    (old / CONFIG).write_text(json.dumps(written))
+    assert load(old).config == dataclasses.replace(folder.config, format_version=2)
+
+
+def test_version_1_may_hold_names_that_are_not_known(old):
+    configure(old, something_new={"of": ["a", "later"]})
+    assert load(old).info.source == "folder"
+
+
+def test_two_networks_in_one_folder(model):
+    """The second has a file of its own, or the same with another crop."""
+    shutil.copyfile(model / MODEL, model / "model-2.tflite")
+    with (model / "model-2.tflite").open("ab") as stream:
+        stream.write(b"another")
+    [first] = json.loads((model / CONFIG).read_text())["networks"]
+    digest = hashlib.sha256((model / "model-2.tflite").read_bytes()).hexdigest()
+    second = {**first, "file": "model-2.tflite", "sha256": digest, "crop_margin": 2.6, "weight": 0.5}
+    configure(model, networks=[first, second])
+    folder = load(model)
+    assert [network.config.file for network in folder.networks] == [MODEL, "model-2.tflite"]
+    assert folder.networks[1].model.endswith(b"another") and folder.config.networks[1].weight == 0.5
+    both = hashlib.sha256((first["sha256"] + digest).encode()).hexdigest()
+    assert folder.info.sha256 == folder.config.sha256 == both
+    configure(model, networks=[first, {**first, "crop_margin": 2.6}])
+    assert load(model).info.sha256 == first["sha256"]
+    (model / "model-2.tflite").unlink()
+    configure(model, networks=[first, second])
+    assert refusal(model) == "The model folder has no model-2.tflite: copy or download the whole folder."
 
 
 def test_the_name_of_a_folder_may_be_relative(model, monkeypatch):
@@ -82,10 +167,11 @@ def test_the_name_of_a_folder_may_be_relative(model, monkeypatch):
 
 
 def test_the_numbers_of_the_configuration_are_used(model):
-    configure(model, temperature=3.5, crop_margin=1.75, bands={"real_below": 0.25, "fake_above": 0.75})
+    thresholds = {"no_signs_below": 0.25, "likely_fake_from": 0.75}
+    configure(model, {"crop_margin": 1.75}, temperature=3.5, thresholds=thresholds)
     folder = load(model)
-    assert (folder.calibration.temperature, folder.margin) == (3.5, 1.75)
-    assert (folder.calibration.real_below, folder.calibration.fake_above) == (0.25, 0.75)
+    assert folder.calibration == Calibration(3.5, 0.25, 0.75)
+    assert folder.networks[0].config.crop_margin == 1.75
 
 
 # --- Faults ----------------------------------------------------------------------------------------------------------
@@ -131,9 +217,9 @@ def test_one_flipped_bit(model):
     assert refusal(model).startswith("model.tflite is not the file that config.json was written for:")
 
 
-@pytest.mark.parametrize("digest", ["", "0" * 64, None, 7, []])
+@pytest.mark.parametrize("digest", ["", "0" * 64])
 def test_another_hash(model, digest):
-    configure(model, sha256=digest)
+    configure(model, {"sha256": digest})
     assert refusal(model).startswith("model.tflite is not the file that config.json was written for:")
 
 
@@ -141,7 +227,7 @@ def test_another_model_with_its_hash(model):
     """The face finder is a network, but not this one."""
     other = (BUNDLED.parent / "finder" / "blazeface_back.tflite").read_bytes()
     (model / MODEL).write_bytes(other)
-    configure(model, sha256=hashlib.sha256(other).hexdigest())
+    configure(model, {"sha256": hashlib.sha256(other).hexdigest()})
     assert refusal(model, Detector.load) == (
         "The network's input is not the size that config.json says: export the model again."
     )
@@ -150,12 +236,12 @@ def test_another_model_with_its_hash(model):
 @pytest.mark.parametrize("content", [b"", b"no network at all", bytes(100_000)])
 def test_no_network_with_its_hash(model, content):
     (model / MODEL).write_bytes(content)
-    configure(model, sha256=hashlib.sha256(content).hexdigest())
+    configure(model, {"sha256": hashlib.sha256(content).hexdigest()})
     assert refusal(model, Detector.load) == ("model.tflite is no network that LiteRT can run: export the model again.")
 
 
 def test_a_configuration_that_lies_about_the_input(model):
-    configure(model, input_size=load().input_size + 32)
+    configure(model, {"input_size": load().config.networks[0].input_size + 32})
     assert refusal(model, Detector.load) == (
         "The network's input is not the size that config.json says: export the model again."
     )
@@ -181,34 +267,86 @@ def test_no_format(model, version):
     assert refusal(model) == "The model's config.json names no format version: export the model again."
 
 
-@pytest.mark.parametrize("name", ["input_size", "crop_margin", "bands", "temperature"])
-@pytest.mark.parametrize("value", [..., None, "many words", []])
-def test_an_entry_that_is_missing_or_of_another_kind(model, name, value):
-    configure(model, **{name: value})
-    assert refusal(model).startswith("The model's config.json is incomplete or wrong (")
+_WRONG = "The model's config.json is incomplete or wrong ("
 
 
-@pytest.mark.parametrize("name", ["sha256", "architecture"])
+@pytest.mark.parametrize("name", ["thresholds", "temperature", "networks", "architecture", "data"])
+@pytest.mark.parametrize("value", [None, 7.5, "many words", [1]])
+def test_an_entry_of_another_kind(model, name, value):
+    if (name, type(value)) not in {("temperature", float), ("architecture", str)}:
+        configure(model, **{name: value})
+        assert refusal(model).startswith(_WRONG)
+
+
+@pytest.mark.parametrize("name", ["thresholds", "temperature", "networks", "architecture"])
 def test_an_entry_that_is_missing(model, name):
     configure(model, **{name: ...})
-    assert refusal(model) == f"The model's config.json is incomplete or wrong ('{name}'): export the model again."
+    assert refusal(model) == f"{_WRONG}{name} is missing): export the model again."
+
+
+@pytest.mark.parametrize("name", ["file", "sha256", "input_size", "crop_margin"])
+@pytest.mark.parametrize("value", [..., None, []])
+def test_an_entry_of_a_network_that_is_missing_or_of_another_kind(model, name, value):
+    configure(model, {name: value})
+    assert refusal(model).startswith(_WRONG)
+
+
+@pytest.mark.parametrize("name", ["input_size", "crop_margin", "bands", "temperature", "sha256", "architecture"])
+def test_an_entry_that_is_missing_in_version_1(old, name):
+    configure(old, **{name: ...})
+    assert refusal(old) == f"{_WRONG}{name} is missing): export the model again."
+
+
+@pytest.mark.parametrize("name", ["input_size", "crop_margin", "bands", "temperature", "data"])
+@pytest.mark.parametrize("value", [None, "many words", [1]])
+def test_an_entry_of_another_kind_in_version_1(old, name, value):
+    configure(old, **{name: value})
+    assert refusal(old).startswith(_WRONG)
+
+
+def test_an_unknown_name_is_told(model):
+    configure(model, treshold=0.5)
+    assert refusal(model) == f"{_WRONG}treshold is unknown): export the model again."
+    configure(model, {"margin": 1.4}, treshold=...)
+    assert refusal(model) == f"{_WRONG}margin is unknown): export the model again."
+
+
+@pytest.mark.parametrize("networks", [[], 3 * [0]])
+def test_a_number_of_networks_that_cannot_be(model, networks):
+    [first] = json.loads((model / CONFIG).read_text())["networks"]
+    configure(model, networks=[first for _ in networks])
+    assert refusal(model).startswith(_WRONG)
+
+
+@pytest.mark.parametrize("name", ["", "../model.tflite", "/etc/passwd", ".hidden", "a\\b", "with\0nothing", "c:model"])
+def test_a_network_outside_the_folder(model, name):
+    configure(model, {"file": name})
+    assert refusal(model).startswith(_WRONG)
 
 
 @pytest.mark.parametrize(
-    "bands",
+    "thresholds",
     [
-        {"real_below": 0.9, "fake_above": 0.1},
-        {"real_below": -0.5, "fake_above": 0.5},
-        {"real_below": 0.5, "fake_above": 1.5},
-        {"real_below": float("nan"), "fake_above": 0.5},
-        {"real_below": 0.5},
-        {"real_below": None, "fake_above": 0.5},
+        {"no_signs_below": 0.9, "likely_fake_from": 0.1},
+        {"no_signs_below": -0.5, "likely_fake_from": 0.5},
+        {"no_signs_below": 0.5, "likely_fake_from": 1.5},
+        {"no_signs_below": float("nan"), "likely_fake_from": 0.5},
+        {"no_signs_below": 0.5},
+        {"no_signs_below": None, "likely_fake_from": 0.5},
+        {"no_signs_below": 0.1, "likely_fake_from": 0.5, "real_below": 0.1},
         [0.1, 0.9],
     ],
 )
-def test_bands_that_cannot_be(model, bands):
-    configure(model, bands=bands)
-    assert refusal(model).startswith("The model's config.json is incomplete or wrong (")
+def test_thresholds_that_cannot_be(model, thresholds):
+    configure(model, thresholds=thresholds)
+    assert refusal(model).startswith(_WRONG)
+
+
+@pytest.mark.parametrize("limit", [-0.1, 1.5, float("nan"), "a fifth", None])
+def test_limits_that_cannot_be(model, limit):
+    words = {"max_unseen_no_signs": 0.2, "max_false_positive_rate": limit, "max_seen_no_signs": 0.01}
+    configure(model, calibration=words)
+    assert refusal(model).startswith(_WRONG)
 
 
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), 10**400])
@@ -219,18 +357,14 @@ def test_a_temperature_that_cannot_be(model, value):
 
 @pytest.mark.parametrize("value", [0, 31, 1025, -224, 10**12, float("nan"), float("inf"), 10**400])
 def test_an_input_size_that_cannot_be(model, value):
-    configure(model, input_size=value)
-    assert refusal(model).startswith(
-        ("The input size or crop margin", "The model's config.json is incomplete or wrong (")
-    )
+    configure(model, {"input_size": value})
+    assert refusal(model).startswith(_WRONG)
 
 
 @pytest.mark.parametrize("value", [0, -1, 0.1, 1e9, float("nan"), float("inf"), -float("inf"), 10**400])
 def test_a_margin_that_cannot_be(model, value):
-    configure(model, crop_margin=value)
-    assert refusal(model).startswith(
-        ("The input size or crop margin", "The model's config.json is incomplete or wrong (")
-    )
+    configure(model, {"crop_margin": value})
+    assert refusal(model).startswith(_WRONG)
 
 
 @pytest.mark.parametrize("name", [CONFIG, METRICS])
@@ -253,3 +387,125 @@ def test_a_huge_file(model, name):
 def test_a_huge_model(model):
     os.truncate(model / MODEL, 500_000_001)  # a hole, no disk
     assert refusal(model) == "The model's model.tflite is larger than any model should be: it was not loaded."
+
+
+# --- metrics.json ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "why"),
+    [
+        (("clean", "auc", "value"), 1.5, "a share is not within 0 and 1"),
+        (("clean", "auc", "low"), float("nan"), "a share is not within 0 and 1"),
+        (("clean", "auc", "n"), -1, "a count is below 0"),
+        (("clean", "auc", "error"), 0.1, "error is unknown"),
+        (("clean", "n"), "many", "sets.conditions.n is of the wrong kind"),
+        (("web",), {"n": 0, "judged": 0, "fake": 0, "real": 0}, "web is no condition"),
+    ],
+)
+def test_figures_that_cannot_be(model, place, value, why):
+    metrics = load().metrics.to_dict()
+    part = metrics["sets"][0]["conditions"]
+    for name in place[:-1]:
+        part = part[name]
+    part[place[-1]] = value
+    (model / METRICS).write_text(json.dumps(metrics))
+    assert refusal(model).startswith(f"The model's metrics.json is incomplete or wrong ({why}")
+
+
+def test_a_set_without_clean_pictures(model):
+    metrics = load().metrics.to_dict()
+    del metrics["sets"][0]["conditions"]["clean"]
+    (model / METRICS).write_text(json.dumps(metrics))
+    assert "a measured set lacks its clean pictures" in refusal(model)
+
+
+def test_metrics_of_version_1_are_read_in_the_words_of_version_2():
+    def figure(value):
+        return {"value": value, "low": 0.0, "high": 1.0}
+
+    clean = {
+        **{"n": 12, "judged": 10, "fake": 4, "real": 6, "no_face": 0.1667},
+        **{"auc": figure(0.9), "false_accusations": figure(0.3), "missed_fakes": figure(0.25)},
+        **{"called_likely_fake_though_real": figure(0.1), "called_likely_real_though_fake": figure(0.2)},
+        **{"uncertain": figure(0.5), "error_when_decided": figure(0.05), "picture_false_accusations": figure(0.4)},
+        "confusion": {"real_as_real": 4, "real_as_fake": 2, "fake_as_real": 1, "fake_as_fake": 3},
+    }
+    curve = {"roc": {"false_accusations": [0, 1], "found_fakes": [0, 1]}, "reliability": []}
+    row = {"severity": 1, "judged": 10, "auc": figure(0.8), "missed_fakes": figure(0.4)}
+    metrics = Metrics.from_dict(
+        {
+            "model_sha256": "0" * 64,
+            "sets": {"dfdc held-out part of train": dict.fromkeys(("clean", "web", "hard", "as_given"), clean)},
+            "curves": {"dfdc held-out part of train": curve},
+            "robustness": {"set": "dfdc", "pictures": 12, "command": "evaluate", "corruptions": {"blur": [row]}},
+            "ablations": [{"name": "all", "command": "fit", "sets": {"dfdc": {"clean": {"fake": 4, "real": 6}}}}],
+        }
+    )
+    [measured] = metrics.sets
+    assert (measured.name, measured.split, measured.role) == ("dfdc", "held_out", "seen")
+    assert tuple(measured.conditions) == CONDITIONS and measured.roc.true_positive_rate == (0, 1)
+    found = {name: (figure.value, figure.n) for name, figure in measured.clean.figures.items()}
+    assert found == {
+        "auc": (0.9, 10),
+        "false_positive_rate": (0.3, 6),
+        "false_negative_rate": (0.25, 4),
+        "real_likely_fake": (0.1, 6),
+        "fake_no_signs": (0.2, 4),
+        "abstention_rate": (0.5, 10),
+        "selective_risk": (0.05, 10),
+        "picture_false_positive_rate": (0.4, 6),
+    }
+    assert metrics.robustness.corruptions["blur"][0].false_negative_rate.value == 0.4
+    assert metrics.ablations[0].sets["dfdc"]["clean"].real == 6
+    assert Metrics.from_dict(json.loads(json.dumps(metrics.to_dict()))) == dataclasses.replace(
+        metrics, format_version=FORMAT_VERSION
+    )
+
+
+# --- What is said beside a verdict -----------------------------------------------------------------------------------
+
+
+def _measured(fake_no_signs: float | None, real_no_signs: float | None = None) -> Measured:
+    figures = {"fake_no_signs": fake_no_signs, "real_no_signs": real_no_signs}
+    figures = {name: Figure(value, 0.0, 1.0, 50) for name, value in figures.items() if value is not None}
+    return Measured(50, 50, 25, 25, **figures)
+
+
+def _set(name: str, split: str, role: str, measured: Measured, *generators: Generator, **more: object) -> MeasuredSet:
+    return MeasuredSet(name, split, role, {"clean": measured}, generators, **more)
+
+
+def test_the_two_shares_beside_no_signs_count_every_set_alike():
+    diffusion, swaps = Generator("Stable Diffusion 3", 2024), Generator("inswapper_128", 2023)
+    one, two = Generator("one"), Generator("two", 2025)
+    parts = tuple(GeneratorFigures(g, {"clean": _measured(share)}) for g, share in ((one, 0.5), (two, 0.05)))
+    metrics = Metrics(
+        (
+            _set("diffusion", "validation", "unseen", _measured(0.2), diffusion),
+            _set("swaps", "validation", "unseen", _measured(0.1, 0.5), swaps),
+            _set("mixed", "validation", "unseen", _measured(0.15), one, two, by_generator=parts),
+            _set("congress", "validation", "unseen", _measured(None, 0.7)),
+            _set("dfdc", "held_out", "seen", _measured(0.9, 0.9)),
+            _set("dfdc", "test", "seen", _measured(0.03, 0.8)),
+            _set("blends", "validation", "seen", _measured(0.01, 0.8)),
+        )
+    )
+    shares = no_signs_shares(metrics)
+    assert shares.seen == pytest.approx(0.02)  # the test split where a set has one
+    assert shares.unseen == pytest.approx(0.15) and shares.unseen_real == pytest.approx(0.6)
+    assert [(str(share.generator), share.set, share.no_signs.value) for share in shares.generators] == [
+        ("one", "mixed", 0.5),
+        ("Stable Diffusion 3 (2024)", "diffusion", 0.2),
+        ("inswapper_128 (2023)", "swaps", 0.1),
+        ("two (2025)", "mixed", 0.05),
+    ]
+    assert json.loads(json.dumps(shares.to_dict()))["generators"][1] == {
+        **{"name": "Stable Diffusion 3", "year": 2024, "set": "diffusion"},
+        **{"no_signs": 0.2, "low": 0.0, "high": 1.0, "n": 50},
+    }
+
+
+@pytest.mark.parametrize("metrics", [None, Metrics(())])
+def test_what_was_not_measured_is_not_stated(metrics):
+    assert no_signs_shares(metrics).to_dict() == {"seen": None, "unseen": None, "unseen_real": None, "generators": []}

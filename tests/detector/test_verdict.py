@@ -5,7 +5,7 @@ import pytest
 
 from detector.verdict import Calibration, Verdict
 
-CALIBRATION = Calibration(temperature=2.0, real_below=0.2, fake_above=0.9)
+CALIBRATION = Calibration(temperature=2.0, no_signs_below=0.2, likely_fake_from=0.9)
 
 
 def test_p_fake_is_the_logistic_of_the_logit_over_the_temperature():
@@ -29,8 +29,8 @@ def test_p_fake_keeps_the_shape_and_is_double():
 @pytest.mark.parametrize(
     ("p_fake", "verdict"),
     [
-        (0.0, Verdict.LIKELY_REAL),
-        (0.199999, Verdict.LIKELY_REAL),
+        (0.0, Verdict.NO_SIGNS),
+        (0.199999, Verdict.NO_SIGNS),
         (0.2, Verdict.UNCERTAIN),
         (0.5, Verdict.UNCERTAIN),
         (0.899999, Verdict.UNCERTAIN),
@@ -44,7 +44,7 @@ def test_the_bands_decide(p_fake, verdict):
 
 def test_bands_that_meet_leave_nothing_uncertain():
     calibration = Calibration(1.0, 0.5, 0.5)
-    assert calibration.verdict(0.4999) is Verdict.LIKELY_REAL
+    assert calibration.verdict(0.4999) is Verdict.NO_SIGNS
     assert calibration.verdict(0.5) is Verdict.LIKELY_FAKE
 
 
@@ -57,7 +57,7 @@ def test_bands_may_leave_everything_uncertain_but_certainty():
 def test_a_picture_takes_the_verdict_of_its_most_suspicious_face():
     assert CALIBRATION.verdict_of_picture([0.1, 0.95, 0.5]) == (Verdict.LIKELY_FAKE, 0.95)
     assert CALIBRATION.verdict_of_picture([0.1, 0.5]) == (Verdict.UNCERTAIN, 0.5)
-    assert CALIBRATION.verdict_of_picture([0.1]) == (Verdict.LIKELY_REAL, 0.1)
+    assert CALIBRATION.verdict_of_picture([0.1]) == (Verdict.NO_SIGNS, 0.1)
 
 
 def test_no_face_comes_without_a_score():
@@ -65,11 +65,11 @@ def test_no_face_comes_without_a_score():
 
 
 def test_the_words_are_those_of_the_contract():
-    assert [str(verdict) for verdict in Verdict] == ["likely_fake", "uncertain", "likely_real", "no_face"]
+    assert [str(verdict) for verdict in Verdict] == ["likely_fake", "uncertain", "no_signs", "no_face"]
 
 
 @pytest.mark.parametrize(
-    ("temperature", "real_below", "fake_above"),
+    ("temperature", "no_signs_below", "likely_fake_from"),
     [
         (0, 0.2, 0.9),
         (-1, 0.2, 0.9),
@@ -82,6 +82,6 @@ def test_the_words_are_those_of_the_contract():
         (1, 0.2, 1.1),
     ],
 )
-def test_numbers_that_cannot_be_right_are_refused(temperature, real_below, fake_above):
+def test_numbers_that_cannot_be_right_are_refused(temperature, no_signs_below, likely_fake_from):
     with pytest.raises(ValueError, match="must be"):
-        Calibration(temperature, real_below, fake_above)
+        Calibration(temperature, no_signs_below, likely_fake_from)

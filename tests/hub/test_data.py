@@ -236,6 +236,6 @@ def test_a_streamed_run_and_its_model_name_the_commit_of_the_data(hub: Hub, tmp_
     assert (options["data"], options["streaming"]) == ([f"{FACES}@{commit}"], True)
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     assert config["options"]["data"] == [f"{FACES}@{commit}:1"] and config["options"]["streaming"]
-    [counts] = config["data"].values()
+    [counts] = config["data"]["train"].values()
     assert counts["train"] == {"fake": 8, "real": 8} and counts["validation"]["fake"] == 4
     assert f"--data {FACES}@{commit} --streaming" in config["commands"][0]

@@ -21,7 +21,7 @@ from training.hub.publish import publish
 pytest_plugins = ["tests.support.training_fixtures", "tests.support.hub_fixtures"]
 
 REPO = "owner/tiny"
-PUSHED = {"config.json", "model.tflite", "model.keras", "metrics.json", "README.md"}
+PUSHED = {"config.json", "model.tflite", "model.keras", "metrics.json", "README.md", "scores.csv"}
 
 
 @pytest.fixture
@@ -34,11 +34,12 @@ def quick(monkeypatch):
     monkeypatch.setattr(room, "WAITS", (0.01, 0.01))
 
 
-def measure(folder: Path, auc: float) -> None:
-    """Write other figures into metrics.json."""
+def measure(folder: Path, auc: float, give: float = 0.01) -> None:
+    """Write other figures into metrics.json, with intervals of `give` to each side."""
     metrics = json.loads((folder / "metrics.json").read_text())
-    for conditions in metrics["sets"].values():
-        conditions["clean"]["auc"]["value"] = auc
+    for measured in metrics["sets"]:
+        interval = {"value": auc, "low": auc - give, "high": min(1.0, auc + give)}
+        measured["conditions"]["clean"]["auc"] |= interval
     (folder / "metrics.json").write_text(json.dumps(metrics))
 
 
@@ -116,11 +117,21 @@ def test_a_worse_model_needs_to_be_allowed(hub: Hub, folder: Path):
     first = publish(folder, REPO)
     measure(folder, 0.8)
     said = refusal(folder, REPO)
-    assert said.startswith("owner/tiny has a better model (auc on ") and "0.900 against 0.800" in said
+    assert (
+        said.startswith("owner/tiny has a better model (auc on ")
+        and "0.900 [0.890, 0.910] against 0.800 [0.790, 0.810]" in said
+    )
     assert hub[REPO].find("main").oid == first
     assert publish(folder, REPO, allow_worse=True) != first
     measure(folder, 0.95)
     publish(folder, REPO)
+
+
+def test_a_model_whose_interval_reaches_the_other_is_not_worse(hub: Hub, folder: Path):
+    measure(folder, 0.9)
+    first = publish(folder, REPO)
+    measure(folder, 0.87, give=0.03)
+    assert publish(folder, REPO) != first
 
 
 def test_what_is_wrong_is_said_before_anything_is_made(hub: Hub, folder: Path):
@@ -138,7 +149,7 @@ def test_what_is_wrong_is_said_before_anything_is_made(hub: Hub, folder: Path):
     metrics = json.loads((folder / "metrics.json").read_text())
     (folder / "metrics.json").write_text(json.dumps({**metrics, "model_sha256": "0"}))
     assert refusal(folder, REPO).startswith("metrics.json was measured on another model:")
-    sets = {"Hemg/deepfake-and-real-images test": next(iter(metrics["sets"].values()))}
+    sets = [{**metrics["sets"][0], "name": "Hemg/deepfake-and-real-images", "split": "test"}]
     (folder / "metrics.json").write_text(json.dumps({**metrics, "sets": sets}))
     assert refusal(folder, REPO).startswith("metrics.json calls a part of Hemg/deepfake-and-real-images a test,")
     assert hub.repositories == {}
@@ -260,4 +271,4 @@ def test_of_two_at_once_the_second_is_told(hub: Hub, folder: Path, monkeypatch):
 def test_a_large_file_goes_in_parts(hub: Hub, folder: Path):
     hub.part = 50_000
     publish(folder, REPO)
-    assert Detector.load(REPO).model.model == Detector.load(folder).model.model
+    assert Detector.load(REPO).model.networks == Detector.load(folder).model.networks

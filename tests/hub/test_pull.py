@@ -1,5 +1,6 @@
 """A model by its name on the Hub: what is fetched, what is refused, and what stands in when the Hub is away."""
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -30,9 +31,16 @@ def another(files: dict[str, bytes], **changes: object) -> dict[str, bytes]:
     return {**files, CONFIG: json.dumps({**json.loads(files[CONFIG]), **changes}).encode()}
 
 
+def with_hash(files: dict[str, bytes], digest: str) -> dict[str, bytes]:
+    """The same files, of one network whose hash the configuration gives so."""
+    config = load().config
+    network = dataclasses.replace(config.networks[0], sha256=digest)
+    return {**files, CONFIG: json.dumps(dataclasses.replace(config, networks=(network,)).to_dict()).encode()}
+
+
 # Enough to be loaded, though not to judge by.
 SMALL = {**REAL, MODEL: bytes(range(256)) * 400}
-SMALL = another(SMALL, sha256=hashlib.sha256(SMALL[MODEL]).hexdigest())
+SMALL = with_hash(SMALL, hashlib.sha256(SMALL[MODEL]).hexdigest())
 
 
 def refusal(*arguments: object, **options: object) -> str:
@@ -71,7 +79,7 @@ def test_a_model_by_its_name(hub: Hub):
     folder, bundled = load(REPO), load()
     assert (folder.info.source, folder.info.repo, folder.info.revision) == ("hub", REPO, commit)
     assert folder.info.note is None and folder.info.sha256 == bundled.info.sha256
-    assert folder.model == bundled.model and folder.metrics == bundled.metrics
+    assert folder.networks == bundled.networks and folder.metrics == bundled.metrics
     assert not any(KERAS in line or "README" in line or ".png" in line for line in hub.requests if "resolve" in line)
     whole(hub)
     picture = np.full((64, 64, 3), 200, np.uint8)
@@ -101,7 +109,21 @@ def test_branches_tags_and_commits(hub: Hub):
 
 def test_metrics_may_be_missing(hub: Hub):
     hub.put(REPO, {name: SMALL[name] for name in (CONFIG, MODEL)})
-    assert load(REPO).metrics == {}
+    assert load(REPO).metrics is None
+
+
+def test_the_file_of_a_second_network_comes_too(hub: Hub):
+    config = json.loads(SMALL[CONFIG])
+    [first] = config["networks"]
+    content = bytes(range(255, -1, -1)) * 400
+    second = {**first, "file": "model-2.tflite", "sha256": hashlib.sha256(content).hexdigest(), "crop_margin": 2.6}
+    both = another(SMALL, networks=[first, second])
+    hub.put(REPO, both)
+    assert refusal(REPO).startswith(f"{REPO} on the Hub has no model-2.tflite, so it is no model of this detector:")
+    assert not any(MODEL in line for line in hub.requests if "resolve" in line)
+    hub.put(REPO, {**both, "model-2.tflite": content})
+    assert [network.model for network in load(REPO).networks] == [SMALL[MODEL], content]
+    whole(hub)
 
 
 def test_a_folder_of_that_name_goes_first(hub: Hub, tmp_path, monkeypatch):
@@ -144,7 +166,7 @@ def test_each_refusal_has_its_own_sentence(hub: Hub, monkeypatch):
 
 
 def test_another_network_than_the_configuration_is_for(hub: Hub):
-    hub.put(REPO, another(SMALL, sha256="0" * 64))
+    hub.put(REPO, with_hash(SMALL, "0" * 64))
     assert refusal(REPO).startswith("model.tflite is not the file that config.json was written for:")
 
 
@@ -224,7 +246,7 @@ def test_what_was_damaged_in_the_cache_is_fetched_anew(hub: Hub):
     load(REPO)
     kept = next(Path(constants.HF_HUB_CACHE).glob(f"models--owner--model/snapshots/*/{MODEL}"))
     kept.resolve().write_bytes(b"damaged")
-    assert load(REPO, commit).model == SMALL[MODEL]
+    assert load(REPO, commit).networks[0].model == SMALL[MODEL]
     whole(hub)
 
 
@@ -307,7 +329,7 @@ def test_a_new_model_comes_between_two_calls_and_none_is_lost(hub: Hub, quick, h
     assert set(by_revision) == {first, second}
     assert all(len(scores) == 1 for scores in by_revision.values()), "each answer is of one model"
 
-    hub.put(REPO, another(REAL, sha256="0" * 64))
+    hub.put(REPO, with_hash(REAL, "0" * 64))
     lazy.refresh()
     hub.faults.append(Fault(503))
     lazy.refresh()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from gradio_client import Client, handle_file
+from huggingface_hub import SpaceHardware
 
 from detector.model_folder import hub as room
 from detector.model_folder.store import BUNDLED, CONFIG, METRICS, MODEL
@@ -40,7 +41,8 @@ def root(tmp_path: Path) -> Path:
     ignore = shutil.ignore_patterns("*.tflite", "*.keras", "__pycache__")
     for name in ("detector", "ui"):
         shutil.copytree(space.ROOT / name, folder / name, ignore=ignore)
-    for name in ("app.py", "README.md", "requirements.txt", "LICENSE", "NOTICE", "pyproject.toml"):
+    (folder / "docs").mkdir()
+    for name in (*space._FILES, "pyproject.toml"):
         shutil.copyfile(space.ROOT / name, folder / name)
     return folder
 
@@ -54,8 +56,11 @@ def test_only_what_it_needs_in_one_commit(hub: Hub, root: Path, capsys):
     assert [c.oid for c in here.commits()][0] == commit and len(here.commits()) == 2
     files = here.find("main").files
     assert {path.partition("/")[0] for path in files} == {
-        *("app.py", "README.md", "requirements.txt", "LICENSE", "NOTICE", "detector", "ui")
+        *("app.py", "README.md", "requirements.txt", "LICENSE", "NOTICE", "detector", "ui", "docs")
     }
+    thumbnail = card(files)["thumbnail"]
+    assert thumbnail.startswith("http") and thumbnail.endswith(f"spaces/{SPACE}/resolve/main/docs/detect-wide.png")
+    assert [path for path in files if path.startswith("docs")] == ["docs/detect-wide.png"]
     assert not any("__pycache__" in path or path.endswith(".keras") for path in files)
     assert here.variables == {}
     assert space.publish_space(SPACE, root=root) == commit, "nothing has changed"
@@ -72,6 +77,25 @@ def test_a_model_on_the_hub_is_named_to_it(hub: Hub, root: Path):
     assert card(here.find("main").files)["models"] == [MODEL_ON_HUB]
 
 
+def test_its_hardware_is_named_when_it_is_made_and_changed_later(hub: Hub, root: Path):
+    space.publish_space(SPACE, root=root, hardware="zero-a10g")
+    here = hub[f"spaces/{SPACE}"]
+    assert here.hardware == "zero-a10g", "a free account could not make it on another one first"
+    assert not any(line.endswith("/hardware") for line in hub.requests)
+    space.publish_space(SPACE, root=root)
+    assert here.hardware == "zero-a10g"
+    space.publish_space(SPACE, root=root, hardware="cpu-basic")
+    assert here.hardware == "cpu-basic"
+
+
+def test_the_front_matter_says_what_the_hub_shows():
+    front = space._front_matter((space.ROOT / "README.md").read_text())
+    assert front["python_version"] == "3.12" and front["suggested_hardware"] in list(SpaceHardware)
+    assert front["models"] and len(front["short_description"]) <= 60
+    assert front["license"] == "other" and "non-commercial" in front["license_name"]
+    assert "non-commercial" in (space.ROOT / front["license_link"]).read_text()
+
+
 def test_a_model_that_cannot_be_had_stops_it(hub: Hub, capsys):
     assert command_line.main(["publish-space", SPACE, "--model", "owner/nothing"]) == 2
     assert capsys.readouterr().err.startswith("The Hub shows no owner/nothing")
@@ -83,12 +107,12 @@ def test_a_model_that_cannot_be_had_stops_it(hub: Hub, capsys):
     [
         ("sdk_version: 6.31.0", "sdk_version: 5.0.0", "README.md says sdk_version 5.0.0, and requirements.txt pins"),
         ("gradio[mcp]==", "gradio>=", "README.md says sdk_version 6.31.0, and requirements.txt pins gradio to nothing"),
-        ('python_version: "3.11"', "python_version: 3.11", "README.md says python_version 3.11: it must be in quot"),
-        ('python_version: "3.11"', 'python_version: "3.9"', "README.md says python_version 3.9: it must be in quot"),
+        ('python_version: "3.12"', "python_version: 3.12", "README.md says python_version 3.12: it must be in quot"),
+        ('python_version: "3.12"', 'python_version: "3.9"', "README.md says python_version 3.9: it must be in quot"),
         ("app_file: app.py", "app_file: main.py", "README.md must say sdk: gradio, and app_file: app.py."),
         ("  - JamieWithofs/Deepfake-and-real-images", "  - pictures", "README.md lists pictures under datasets:"),
         ("title: Deepfake", "title: [", "README.md has no front matter that can be read:"),
-        ("license: apache-2.0", "license: My Own", "The Hub does not accept the metadata of README.md"),
+        ("license: other", "license: My Own", "The Hub does not accept the metadata of README.md"),
     ],
 )
 def test_the_front_matter_is_checked_first(hub: Hub, root: Path, old, new, why):

@@ -167,16 +167,16 @@ def test_one_output_holds_one_model(tmp_path, model):
     Run(source, output, model, "one").judge()
     before = {path.name: path.read_bytes() for path in output.iterdir()}
     other = shutil.copytree(store.BUNDLED, tmp_path / "model")
-    config = json.loads((other / "config.json").read_text())
-    config["bands"]["fake_above"] = 1.0
+    config = store.load(other).config.to_dict()
+    config["thresholds"]["likely_fake_from"] = 1.0
     (other / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ScaleError, match="with other bands .* take the same model, or another OUTPUT"):
+    with pytest.raises(ScaleError, match="with other thresholds .* take the same model, or another OUTPUT"):
         Run(source, output, store.load(other), "two")
     network = (other / "model.tflite").read_bytes() + b"\0"
     (other / "model.tflite").write_bytes(network)
-    config["sha256"] = hashlib.sha256(network).hexdigest()
+    digest = config["networks"][0]["sha256"] = hashlib.sha256(network).hexdigest()
     (other / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ScaleError, match=f"revision {model.info.sha256[:12]}, and this is {config['sha256'][:12]}"):
+    with pytest.raises(ScaleError, match=f"revision {model.info.sha256[:12]}, and this is {digest[:12]}"):
         Run(source, output, store.load(other), "two")
     assert {path.name: path.read_bytes() for path in output.iterdir()} == before, "a refusal touches nothing"
     pq.write_table(pa.table({"a": [1]}), tmp_path / "in" / "x.parquet")

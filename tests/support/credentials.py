@@ -1,7 +1,14 @@
-"""Content Credentials for tests: a throwaway signer that no one trusts, and pictures signed by it."""
+"""Content Credentials for tests: throwaway authorities, their signers, and pictures signed by them."""
 
 import datetime
+import http.server
 import io
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import c2pa
@@ -46,48 +53,125 @@ def signed(
 
 def signer_info() -> c2pa.C2paSignerInfo:
     """A certificate chain made for the moment."""
-    now = datetime.datetime.now(datetime.UTC)
-    root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    return Authority().signer()
 
-    def name(common_name: str) -> x509.Name:
-        return x509.Name(
-            [
-                x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Example <b>Pictures</b>"),
-                x509.NameAttribute(NameOID.COMMON_NAME, common_name),
-            ]
+
+class Authority:
+    """A throwaway certificate authority. `pem` is its certificate."""
+
+    def __init__(self, organization: str = "Example <b>Pictures</b>", name: str = "Example Root") -> None:
+        self._subject = _name(organization, name)
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._certificate = self._sign(self._subject, self._key.public_key(), None, datetime.timedelta(days=30))
+        self.pem = self._certificate.public_bytes(serialization.Encoding.PEM)
+
+    def signer(
+        self,
+        organization: str = "Example <b>Pictures</b>",
+        valid_for: datetime.timedelta = datetime.timedelta(days=30),
+        time_stamps: str | None = None,
+    ) -> c2pa.C2paSignerInfo:
+        """A signer of this authority's; `time_stamps` is the address of the authority that stamps what he signs."""
+        usage = ExtendedKeyUsageOID.EMAIL_PROTECTION
+        chain, private = self.issue(_name(organization, "Example Signer"), usage, valid_for)
+        return c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, chain + self.pem, private, time_stamps)
+
+    def issue(
+        self, subject: x509.Name, usage: x509.ObjectIdentifier, valid_for: datetime.timedelta
+    ) -> tuple[bytes, bytes]:
+        """A certificate for `usage` and its key, both in PEM."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._sign(subject, key.public_key(), usage, valid_for)
+        return certificate.public_bytes(serialization.Encoding.PEM), key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
 
-    def certificate(subject: str, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        return (
+    def _sign(
+        self,
+        subject: x509.Name,
+        public_key: ec.EllipticCurvePublicKey,
+        usage: x509.ObjectIdentifier | None,
+        valid_for: datetime.timedelta,
+    ) -> x509.Certificate:
+        """One of an authority where `usage` is None."""
+        now = datetime.datetime.now(datetime.UTC)
+        rights = {"digital_signature": True} if usage else {"key_cert_sign": True, "crl_sign": True}
+        builder = (
             x509.CertificateBuilder()
-            .subject_name(name(subject))
-            .issuer_name(name("Example Root"))
+            .subject_name(subject)
+            .issuer_name(self._subject)
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=30))
+            .not_valid_after(now + valid_for)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+            .add_extension(x509.BasicConstraints(ca=usage is None, path_length=None), critical=True)
+            .add_extension(_key_usage(**rights), critical=True)
         )
+        if usage:
+            issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+            builder = builder.add_extension(issuer, critical=False)
+            # RFC 3161 asks that a certificate for time stamps serves for nothing else.
+            critical = usage == ExtendedKeyUsageOID.TIME_STAMPING
+            builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=critical)
+        return builder.sign(self._key, hashes.SHA256())
 
-    root = (
-        certificate("Example Root", root_key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
-        .sign(root_key, hashes.SHA256())
+
+@contextmanager
+def time_stamps(authority: Authority) -> Iterator[str]:
+    """The address of a server that stamps what is sent to it with the time, by a certificate of `authority`'s."""
+    usage = ExtendedKeyUsageOID.TIME_STAMPING
+    certificate, key = authority.issue(_name("Example Clock", "Clock"), usage, datetime.timedelta(days=30))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "certificate.pem").write_bytes(certificate)
+        (folder / "authority.pem").write_bytes(authority.pem)
+        (folder / "key.pem").write_bytes(key)
+        (folder / "serial").write_text("01\n")
+        (folder / "config").write_text(_TIME_STAMPS.format(folder=folder))
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                (folder / "query").write_bytes(self.rfile.read(int(self.headers["Content-Length"])))
+                command = ["openssl", "ts", "-reply", "-config", folder / "config", "-queryfile", folder / "query"]
+                reply = subprocess.run(command, check=True, capture_output=True).stdout
+                self.send_response(200)
+                self.send_header("Content-Type", "application/timestamp-reply")
+                self.send_header("Content-Length", str(len(reply)))
+                self.end_headers()
+                self.wfile.write(reply)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            yield f"http://127.0.0.1:{server.server_port}"
+            server.shutdown()
+
+
+_TIME_STAMPS = """
+[tsa]
+default_tsa = clock
+[clock]
+serial = {folder}/serial
+signer_cert = {folder}/certificate.pem
+certs = {folder}/authority.pem
+signer_key = {folder}/key.pem
+signer_digest = sha256
+default_policy = 1.2.3.4.1
+digests = sha256, sha384, sha512
+ess_cert_id_alg = sha256
+"""
+
+
+def _name(organization: str, common_name: str) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+        ]
     )
-    leaf = (
-        certificate("Example Signer", key.public_key())
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(digital_signature=True), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False)
-        .sign(root_key, hashes.SHA256())
-    )
-    chain = b"".join(c.public_bytes(serialization.Encoding.PEM) for c in (leaf, root))
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, chain, private, None)
 
 
 def _key_usage(**granted: bool) -> x509.KeyUsage:

@@ -72,6 +72,7 @@ class Repository:
     tags: dict[str, Commit] = field(default_factory=dict)
     pulls: dict[str, Commit] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
+    hardware: str = "cpu-basic"
 
     def commits(self, revision: str = "main") -> list[Commit]:
         """The newest first."""
@@ -242,6 +243,7 @@ class Hub:
             return JSONResponse({"error": "You already created this repo", "url": url}, 409)
         here = self._create(kind, name, wanted.get("visibility") == "private")
         here.variables = {v["key"]: v["value"] for v in wanted.get("variables", [])}
+        here.hardware = wanted.get("hardware", here.hardware)
         return JSONResponse({"url": url, "name": name})
 
     def _api(
@@ -295,6 +297,12 @@ class Hub:
                     raise _Refused(409, "", "This tag exists already")
                 here.tags[tag] = _at(here, revision)
                 return JSONResponse({})
+            case "GET", ["runtime"]:
+                return JSONResponse(_runtime(here))
+            case "POST", ["hardware"]:
+                self._find(kind, name, user, write=True)
+                here.hardware = json.loads(body)["flavor"]
+                return JSONResponse(_runtime(here))
             case "GET", ["variables"]:
                 return JSONResponse({k: {"key": k, "value": v} for k, v in here.variables.items()})
             case "POST", ["variables"]:
@@ -468,6 +476,10 @@ def _mode(path: str, files: dict[str, Stored]) -> dict[str, Any]:
     old, large = files.get(path), path.endswith(_LARGE)
     oid = None if old is None else old.sha256 if large else old.blob_id
     return {"path": path, "uploadMode": "lfs" if large else "regular", "shouldIgnore": False, "oid": oid}
+
+
+def _runtime(here: Repository) -> dict[str, Any]:
+    return {"stage": "RUNNING", "hardware": {"current": None, "requested": here.hardware}, "storage": None}
 
 
 def _check_card(wanted: dict[str, Any], plain: bool) -> Response:

@@ -24,8 +24,9 @@ import skimage.data
 from filelock import FileLock
 from PIL import Image
 
-from detector import faces
-from faults.trials import at_home
+from detector import finder
+from detector.crop import crop_face
+from tests.support.environment import offline
 from training import __main__ as command_line
 from training.augment import forge
 
@@ -45,8 +46,8 @@ def heads() -> tuple[np.ndarray, ...]:
     photographs = (skimage.data.astronaut(), np.asarray(Image.open(hopper).convert("RGB")), camera)
     found = []
     for photograph in photographs:
-        face = faces.FaceFinder().find(photograph)[0]
-        found.append(faces.cut(photograph, face.box, 2 * SIDE, 2.4))
+        face = finder.FaceDetector().find(photograph)[0]
+        found.append(crop_face(photograph, face.box, 2 * SIDE, 2.4))
     return tuple(found)
 
 
@@ -66,7 +67,7 @@ def photograph(number: int) -> np.ndarray:
 def forgery(number: int) -> np.ndarray:
     """Fake picture `number`: a photograph blended with itself, then tinted so that a small network can learn it."""
     pixels = photograph(1000 + number)
-    face = faces.FaceFinder().find(pixels)[0]
+    face = finder.FaceDetector().find(pixels)[0]
     blended = forge.self_blend(pixels, face.keypoints, np.random.default_rng([8, number]))
     return np.clip(blended * np.array([1.25, 0.8, 1.1]), 0, 255).astype(np.uint8)
 
@@ -107,8 +108,10 @@ def write_parquet(
     splits: dict[str, Sequence[tuple[str, str, bytes]]],
     names: Sequence[str] = ("Fake", "Real"),
     label_feature: object | None = None,
+    more: dict[str, Sequence[str]] | None = None,
 ) -> Path:
-    """A folder of one parquet file a split, labels numbered in the order of `names` unless `label_feature` is given."""
+    """A folder of one parquet file a split, labels numbered in the order of `names` unless `label_feature` is given.
+    `more` are further columns of words, as long as each split."""
     folder.mkdir(parents=True, exist_ok=True)
     feature = label_feature or datasets.ClassLabel(names=list(names))
     features = datasets.Features({"image": datasets.Image(), "label": feature})
@@ -117,8 +120,11 @@ def write_parquet(
         table = {
             "image": [{"bytes": content, "path": name} for _, name, content in pictures],
             "label": [_number(label, names) if numbered else label for label, _, _ in pictures],
+            **(more or {}),
         }
-        datasets.Dataset.from_dict(table, features=features).to_parquet(folder / f"{split}-00000-of-00001.parquet")
+        of_more = {name: datasets.Value("string") for name in more or {}}
+        kept = datasets.Dataset.from_dict(table, features=datasets.Features({**features, **of_more}))
+        kept.to_parquet(folder / f"{split}-00000-of-00001.parquet")
     return folder
 
 
@@ -168,7 +174,7 @@ def same(first: list, second: list) -> bool:
 def environment(home: Path, **more: str) -> dict[str, str]:
     """For a process of its own: its caches below `home`, no network, the code found."""
     compiled = {"JAX_COMPILATION_CACHE_DIR": str(home / "jax"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    return at_home(home) | compiled | more
+    return offline(home, **compiled | more)
 
 
 def command(*words: object, home: Path, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -216,6 +222,20 @@ def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_parquet(folder / "portraits_and_blends", splits)
 
     return once(tmp_path_factory, "data", make) / "portraits_and_blends"
+
+
+@pytest.fixture(scope="session")
+def unseen_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 10 fakes by two generators and 24 real pictures of two groups, all in the validation split."""
+
+    def make(folder: Path) -> None:
+        more = {
+            "generator": ["one"] * 4 + ["two"] * 6 + [""] * 24,
+            "group": [""] * 10 + ["female"] * 20 + ["male"] * 4,
+        }
+        write_parquet(folder / "elsewhere", {"validation": rows(10, 24, 300)}, more=more)
+
+    return once(tmp_path_factory, "unseen", make) / "elsewhere"
 
 
 FIT = (
@@ -280,7 +300,8 @@ def measured_folder(model_folder: Path, small_set: Path, tmp_path_factory: pytes
 
     def make(folder: Path) -> None:
         shutil.copytree(model_folder, folder / "tiny")
-        words = ("evaluate", folder / "tiny", "--data", small_set, "--limit", 6, "--robustness", 2, "--workers", 2)
+        words = ["evaluate", folder / "tiny", "--data", small_set, "--limit", 6, "--robustness", 2]
+        words += ["--reencoding", 1, "--workers", 2]
         assert command_line.main(list(map(str, words))) == 0
 
     return once(tmp_path_factory, "measured", make) / "tiny"

@@ -1,4 +1,6 @@
-"""Logits of a known temperature, and bands that keep their word on the pictures they were fitted on."""
+"""Logits of a known temperature, and thresholds that hold their limits on the sets that they were fitted on."""
+
+import dataclasses
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ import pytest
 from detector.verdict import Calibration
 from training.errors import TrainingError
 from training.evaluation import calibrate
+from training.evaluation.calibrate import Limits
 
 Logits = dict[str, tuple[np.ndarray, np.ndarray]]
 
@@ -18,21 +21,50 @@ def source(count: int, temperature: float = 1.0, spread: float = 4.0, seed: int 
     return (honest * temperature).astype(np.float32), targets
 
 
+def drawn(count: int, middle: float, fake: bool, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Logits (N,) around `middle` of one class."""
+    logits = np.random.default_rng(seed).normal(middle, 2.0, count).astype(np.float32)
+    return logits, np.full(count, float(fake), np.float32)
+
+
 def only(part: tuple[np.ndarray, np.ndarray], value: float) -> tuple[np.ndarray, np.ndarray]:
     return part[0][part[1] == value], part[1][part[1] == value]
 
 
-def verdicts(calibration: Calibration, part: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """For those called likely fake, and for those called likely real: was it right?"""
-    p, fake = calibration.p_fake(part[0]), part[1] > 0.5
-    return fake[p >= calibration.fake_above], ~fake[p < calibration.real_below]
+SEEN: Logits = {"easy": source(3000, 2.0, 7.0), "hard": source(3000, 2.0, 3.0, seed=1)}
+UNSEEN: Logits = {
+    "diffusion": drawn(200, 0.5, fake=True),
+    "swaps": drawn(54, -0.5, fake=True, seed=1),
+    "gan": tuple(np.concatenate(pair) for pair in zip(drawn(200, 3, True, 2), drawn(300, -2, False, 3), strict=True)),
+    "congress": drawn(400, -3, fake=False, seed=4),
+}
+
+
+def no_signs(calibration: Calibration, sets: Logits) -> dict[str, float]:
+    """Of the forgeries of each set that has any, the share below the threshold."""
+    fakes = {name: only(part, 1.0)[0] for name, part in sets.items()}
+    return {
+        name: float((calibration.p_fake(logits) < calibration.no_signs_below).mean())
+        for name, logits in fakes.items()
+        if len(logits)
+    }
+
+
+def accused(calibration: Calibration, sets: Logits) -> dict[str, float]:
+    """Of the real faces of each set that has any, the share that is called likely fake."""
+    reals = {name: only(part, 0.0)[0] for name, part in sets.items()}
+    return {
+        name: float((calibration.p_fake(logits) >= calibration.likely_fake_from).mean())
+        for name, logits in reals.items()
+        if len(logits)
+    }
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5, 6.0])
 def test_a_known_temperature_is_found(temperature: float) -> None:
     logits = {"one": source(6000, temperature), "two": source(3000, temperature, seed=1)}
     assert calibrate.fit_temperature(logits) == pytest.approx(temperature, rel=0.08)
-    assert calibrate.fit(logits).temperature == pytest.approx(temperature, rel=0.08)
+    assert calibrate.fit({}, logits).temperature == pytest.approx(temperature, rel=0.08)
 
 
 def test_every_source_counts_alike_for_the_temperature() -> None:
@@ -43,97 +75,124 @@ def test_every_source_counts_alike_for_the_temperature() -> None:
     )
 
 
-@pytest.mark.parametrize("rate", [0.9, 0.97, 0.99])
-@pytest.mark.parametrize("seed", range(3))
-def test_verdicts_are_right_at_the_stated_rate_on_each_side(rate: float, seed: int) -> None:
-    logits = {"easy": source(3000, 2.0, 7.0, seed), "hard": source(3000, 2.0, 3.0, seed + 50)}
-    calibration = calibrate.fit(logits, rate)
-    assert 0 < calibration.real_below <= 0.5 <= calibration.fake_above < 1
-    for side in zip(*(verdicts(calibration, part) for part in logits.values()), strict=True):
-        assert all(len(right) >= 20 for right in side)
-        assert np.mean([right.mean() for right in side]) >= rate
-        assert min(right.mean() for right in side) >= min(rate, calibrate.SOURCE_RATE)
-    for values, targets in logits.values():
-        accused = calibration.p_fake(values[targets == 0]) >= calibration.fake_above
-        assert accused.mean() <= calibrate.FALSE_ACCUSATIONS
+def test_the_temperature_is_that_of_the_unseen_sets() -> None:
+    unseen, seen = {"new": source(6000, 3.0)}, {"old": source(6000, 0.5, seed=1)}
+    assert calibrate.fit(unseen, seen).temperature == pytest.approx(3.0, rel=0.08)
+    assert calibrate.fitted_on(unseen, seen) is unseen
 
 
-def test_bands_are_as_tight_as_they_can_be() -> None:
-    """One step nearer to a half, and a promise is broken."""
-    logits = {"one": source(4000, 1.0, 3.0)}
-    calibration = calibrate.fit(logits)
-    nearer = Calibration(
-        calibration.temperature,
-        min(0.5, calibration.real_below + 0.005),
-        max(0.5, calibration.fake_above - 0.005),
+def test_unseen_sets_of_one_class_leave_the_temperature_to_the_seen_ones() -> None:
+    unseen, seen = {"congress": drawn(300, -3, fake=False)}, {"old": source(6000, 0.5, seed=1)}
+    assert calibrate.fit(unseen, seen).temperature == pytest.approx(0.5, rel=0.08)
+
+
+@pytest.mark.parametrize("limits", [Limits(), Limits(0.05, 0.03, 0.002), Limits(0.4, 0.0, 0.1)])
+def test_every_limit_holds_on_every_set(limits: Limits) -> None:
+    calibration = calibrate.fit(UNSEEN, SEEN, limits)
+    assert 0 < calibration.no_signs_below <= 0.5 <= calibration.likely_fake_from < 1
+    assert max(no_signs(calibration, UNSEEN).values()) <= limits.max_unseen_no_signs
+    assert np.mean(list(no_signs(calibration, SEEN).values())) <= limits.max_seen_no_signs
+    assert max(accused(calibration, {**UNSEEN, **SEEN}).values()) <= limits.max_false_positive_rate
+
+
+def test_thresholds_are_as_tight_as_they_can_be() -> None:
+    """A little nearer to a half, and a limit is broken."""
+    limits = Limits()
+    calibration = calibrate.fit(UNSEEN, SEEN, limits)
+    nearer = dataclasses.replace(
+        calibration,
+        no_signs_below=calibration.no_signs_below + 0.004,
+        likely_fake_from=calibration.likely_fake_from - 0.004,
     )
-    assert calibration.fake_above > 0.5 > calibration.real_below
-    fakes, reals = verdicts(nearer, logits["one"])
-    accused = calibrate.fit(logits).p_fake(only(logits["one"], 0.0)[0]) >= nearer.fake_above
-    assert fakes.mean() < calibrate.RATE or accused.mean() > calibrate.FALSE_ACCUSATIONS
-    assert reals.mean() < calibrate.RATE
+    assert nearer.no_signs_below < 0.5 < nearer.likely_fake_from
+    assert (
+        max(no_signs(nearer, UNSEEN).values()) > limits.max_unseen_no_signs
+        or np.mean(list(no_signs(nearer, SEEN).values())) > limits.max_seen_no_signs
+    )
+    assert max(accused(nearer, {**UNSEEN, **SEEN}).values()) > limits.max_false_positive_rate
 
 
-def test_a_lower_rate_leaves_fewer_pictures_uncertain() -> None:
-    logits = {"one": source(4000, 1.0, 3.0)}
-    strict, lenient = calibrate.fit(logits, 0.99), calibrate.fit(logits, 0.9)
-    assert strict.real_below < lenient.real_below and strict.fake_above >= lenient.fake_above
+def test_thresholds_are_what_the_configuration_can_hold() -> None:
+    calibration = calibrate.fit(UNSEEN, SEEN)
+    for value in dataclasses.astuple(calibration):
+        assert value == round(value, 6)
 
 
-def test_perfect_answers_need_no_uncertain_band() -> None:
+def test_each_unseen_set_limits_no_signs_by_itself() -> None:
+    """A set that passes for real lowers the threshold, however large the others are."""
+    before = calibrate.fit(UNSEEN, SEEN, Limits(max_seen_no_signs=0.5))
+    hard = {**UNSEEN, "new": drawn(40, -4, fake=True, seed=9)}
+    after = calibrate.fit(hard, SEEN, Limits(max_seen_no_signs=0.5))
+    assert no_signs(after, hard)["new"] <= 0.2
+    assert after.no_signs_below < before.no_signs_below
+
+
+def test_seen_sets_limit_no_signs_on_average() -> None:
+    calibration = calibrate.fit({}, SEEN, Limits(max_seen_no_signs=0.03))
+    shares = no_signs(calibration, SEEN)
+    assert shares["hard"] > 0.03 > shares["easy"] and np.mean(list(shares.values())) <= 0.03
+
+
+def test_a_tiny_set_counts_by_its_plain_share() -> None:
+    """One of five is a fifth; none of 30 is none, though it might be one of ten in the long run."""
+    five = np.array([-3.0, 1, 2, 3, 4], np.float32), np.ones(5, np.float32)
+    thirty = np.linspace(-6, -2, 30).astype(np.float32), np.zeros(30, np.float32)
+    calibration = calibrate.fit({"five": five, "thirty": thirty}, {}, Limits())
+    assert no_signs(calibration, {"five": five}) == {"five": 0.2}
+    assert (calibration.likely_fake_from, accused(calibration, {"thirty": thirty})) == (0.5, {"thirty": 0.0})
+
+
+def test_perfect_answers_leave_nothing_uncertain() -> None:
     targets = np.repeat([0.0, 1.0], 100)
-    calibration = calibrate.fit({"one": ((targets * 2 - 1) * 8, targets)})
-    assert (calibration.real_below, calibration.fake_above) == (0.5, 0.5)
+    calibration = calibrate.fit({}, {"one": ((targets * 2 - 1) * 8, targets)})
+    assert (calibration.no_signs_below, calibration.likely_fake_from) == (0.5, 0.5)
 
 
-def test_answers_that_tell_nothing_leave_everything_uncertain() -> None:
-    """No band keeps the promise, however sure the logits are, and no verdict is given."""
+def test_answers_that_tell_nothing_give_few_verdicts() -> None:
+    """However sure the logits are."""
     targets, logits = np.tile([0.0, 1.0], 500), np.random.default_rng(0).normal(0, 5, 1000)
-    calibration = calibrate.fit({"one": (logits, targets)})
-    assert (calibration.real_below, calibration.fake_above) == (0.0, 1.0)
-    assert [len(side) for side in verdicts(calibration, (logits, targets))] == [0, 0]
-
-
-def test_a_rate_over_a_handful_of_pictures_is_no_evidence() -> None:
-    targets = np.repeat([0.0, 1.0], 15)
-    calibration = calibrate.fit({"one": ((targets * 2 - 1) * 8, targets)})
-    assert (calibration.real_below, calibration.fake_above) == (0.0, 1.0)
-
-
-def test_a_source_of_real_faces_counts_for_false_accusations_only() -> None:
-    both = source(4000, 1.0, 8.0)
-    alone = calibrate.fit({"both": both})
-    assert alone.fake_above < 0.95
-    portraits = np.random.default_rng(1).normal(-6, 1, 500).astype(np.float32), np.zeros(500, np.float32)
-    portraits[0][:30] = 6.0  # 6% of them look fake
-    with_portraits = calibrate.fit({"both": both, "portraits": portraits})
-    accused = with_portraits.p_fake(portraits[0]) >= with_portraits.fake_above
-    assert with_portraits.fake_above > alone.fake_above
-    assert accused.mean() <= calibrate.FALSE_ACCUSATIONS
+    calibration = calibrate.fit({}, {"one": (logits, targets)})
+    found = calibrate.shares(calibration, {"one": (logits, targets)})["one"]
+    assert found["real_likely_fake"] <= 0.01 and found["fake_no_signs"] <= 0.01
+    assert found["abstention_rate"] > 0.95
 
 
 def test_nobody_is_accused_more_often_in_a_worse_copy() -> None:
     both = source(4000, 1.0, 3.0)
-    alone = calibrate.fit({"both": both})
+    alone = calibrate.fit({}, {"both": both})
     worse = both[0] + np.float32(2.5), both[1]  # every copy looks more forged than its original
-    with_copies = calibrate.fit({"both": both}, copies={"both": worse})
-    accused = with_copies.p_fake(only(worse, 0.0)[0]) >= with_copies.fake_above
-    assert (alone.p_fake(only(worse, 0.0)[0]) >= alone.fake_above).mean() > calibrate.FALSE_ACCUSATIONS
-    assert accused.mean() <= calibrate.FALSE_ACCUSATIONS
-    assert (with_copies.temperature, with_copies.real_below) == (alone.temperature, alone.real_below)
-
-
-def test_sources_of_one_class_each_are_taken_together() -> None:
-    both = source(4000, 1.0, 3.0)
-    calibration = calibrate.fit({"reals": only(both, 0.0), "fakes": only(both, 1.0)})
-    fakes, reals = verdicts(calibration, both)
-    assert fakes.mean() >= calibrate.RATE and reals.mean() >= calibrate.RATE
+    real = only(worse, 0.0)[0]
+    with_copies = calibrate.fit({}, {"both": both}, copies=[real])
+    assert (alone.p_fake(real) >= alone.likely_fake_from).mean() > Limits().max_false_positive_rate
+    assert (with_copies.p_fake(real) >= with_copies.likely_fake_from).mean() <= Limits().max_false_positive_rate
+    assert (with_copies.temperature, with_copies.no_signs_below) == (alone.temperature, alone.no_signs_below)
 
 
 def test_a_source_without_pictures_changes_nothing() -> None:
     logits: Logits = {"one": source(2000, 1.5, 5.0)}
     nothing = np.zeros(0, np.float32), np.zeros(0, np.float32)
-    assert calibrate.fit({**logits, "none": nothing}) == calibrate.fit(logits)
+    assert calibrate.fit({"none": nothing}, {**logits, "none": nothing}, copies=[nothing[0]]) == calibrate.fit(
+        {}, logits
+    )
+
+
+def test_the_shares_that_are_reported_by_hand() -> None:
+    calibration = Calibration(1.0, 0.2, 0.9)
+    sets = {
+        "both": (np.array([-9.0, 9, 0, -9]), np.array([1.0, 1, 1, 0])),
+        "real": (np.array([0.0, 9]), np.zeros(2)),
+    }
+    third = pytest.approx(1 / 3)
+    assert calibrate.shares(calibration, sets) == {
+        "both": {
+            "fake_no_signs": third,
+            "fake_likely_fake": third,
+            "real_no_signs": 1.0,
+            "real_likely_fake": 0.0,
+            "abstention_rate": 0.25,
+        },
+        "real": {"real_no_signs": 0.0, "real_likely_fake": 0.5, "abstention_rate": 0.5},
+    }
 
 
 @pytest.mark.parametrize("offset", [-2.0, 0.0, 1.5])
@@ -153,40 +212,13 @@ def test_every_source_and_class_counts_alike_for_the_offset() -> None:
     )
 
 
-def decided(calibration: Calibration, part: tuple[np.ndarray, np.ndarray]) -> float:
-    return sum(len(side) for side in verdicts(calibration, part)) / len(part[0])
-
-
-def test_the_rate_stays_where_it_leaves_most_pictures_a_verdict() -> None:
-    logits = {"easy": source(3000, 2.0, 8.0)}
-    assert calibrate.fit_usable(logits) == (calibrate.fit(logits), calibrate.RATE)
-
-
-def test_the_rate_is_lowered_no_further_than_it_takes_to_give_most_pictures_a_verdict() -> None:
-    part = source(6000, 1.0, 3.0)
-    logits: Logits = {"middling": part}
-    assert decided(calibrate.fit(logits), part) < calibrate.DECIDED
-    calibration, rate = calibrate.fit_usable(logits)
-    assert 0.9 < rate < calibrate.RATE
-    assert calibration == calibrate.fit(logits, rate)
-    assert decided(calibration, part) >= calibrate.DECIDED > decided(calibrate.fit(logits, rate + 0.005), part)
-    assert all(side.mean() >= rate for side in verdicts(calibration, part))
-
-
-def test_the_rate_stays_where_lowering_it_does_not_help() -> None:
-    logits = {"hopeless": source(3000, 1.0, 0.5)}
-    calibration, rate = calibrate.fit_usable(logits)
-    assert (calibration, rate) == (calibrate.fit(logits), calibrate.RATE)
-    assert decided(calibration, logits["hopeless"]) < calibrate.DECIDED
-
-
-@pytest.mark.parametrize("rate", [0.0, 0.5, 1.0, 99.0, float("nan")])
-def test_a_rate_that_cannot_be_is_refused(rate: float) -> None:
-    with pytest.raises(TrainingError, match="above 0.5 and below 1"):
-        calibrate.fit({"one": source(100)}, rate)
+@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
+def test_a_limit_that_cannot_be_is_refused(share: float) -> None:
+    with pytest.raises(TrainingError, match="from 0 to below 1"):
+        Limits(max_false_positive_rate=share)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_one_class_alone_cannot_be_calibrated(value: float) -> None:
     with pytest.raises(TrainingError, match="needs both real and fake pictures"):
-        calibrate.fit({"one": only(source(100), value)})
+        calibrate.fit({}, {"one": only(source(100), value)})

@@ -1,14 +1,25 @@
 """The card of a model folder, from figures of every shape that evaluate and ablate write."""
 
-import copy
-import json
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
 
+from detector.model_folder import store
+from detector.model_folder.schema import (
+    CONDITIONS,
+    AblationRun,
+    DataRoles,
+    Figure,
+    Generator,
+    GroupFigures,
+    Measured,
+    MeasuredSet,
+    Metrics,
+    ModelConfig,
+)
 from training.data.sources import TERMS, Source
 from training.evaluation import card
 
@@ -16,8 +27,18 @@ pytest_plugins = ["tests.support.training_fixtures"]
 
 
 @pytest.fixture
-def metrics(measured_folder: Path) -> dict:
-    return json.loads((measured_folder / "metrics.json").read_text())
+def model(measured_folder: Path) -> store.ModelFolder:
+    return store.load(measured_folder)
+
+
+@pytest.fixture
+def config(model: store.ModelFolder) -> ModelConfig:
+    return model.config
+
+
+@pytest.fixture
+def metrics(model: store.ModelFolder) -> Metrics:
+    return model.metrics
 
 
 def tables(text: str) -> list[list[list[str]]]:
@@ -31,87 +52,140 @@ def tables(text: str) -> list[list[list[str]]]:
     return found
 
 
-def test_the_same_figures_give_the_same_card(config: dict, metrics: dict, measured_folder: Path) -> None:
+def test_the_same_figures_give_the_same_card(config: ModelConfig, metrics: Metrics, measured_folder: Path) -> None:
     assert card.render(config, metrics) == (measured_folder / "README.md").read_text()
 
 
-def test_figures_that_a_set_does_not_have_are_left_blank(config: dict, metrics: dict) -> None:
-    name = "portraits validation"
-    real_only = copy.deepcopy(next(iter(metrics["sets"].values())))
-    for figures in real_only.values():
-        for missing in ("auc", "missed_fakes", "error_when_decided"):
-            figures.pop(missing, None)
-        figures["fake"] = 0
-    text = card.render(config, {**metrics, "sets": {**metrics["sets"], name: real_only}})
-    header, *rows = tables(text)[0]
-    [row] = [row for row in rows if row[0] == name]
+def test_figures_that_a_set_does_not_have_are_left_blank(config: ModelConfig, metrics: Metrics) -> None:
+    first = metrics.sets[0]
+    missing = dict.fromkeys(("auc", "false_negative_rate", "selective_risk"))
+    conditions = {name: replace(found, fake=0, **missing) for name, found in first.conditions.items()}
+    real_only = replace(first, name="portraits", conditions=conditions)
+    text = card.render(config, replace(metrics, sets=(*metrics.sets, real_only)))
+    [header, *rows] = next(table for table in tables(text) if "abstention rate" in table[0])
+    [row] = [row for row in rows if row[0] == real_only.title]
     cells = dict(zip(header, row, strict=True))
-    assert cells["AUC"] == cells["fake below 0.5"] == cells["wrong when decided"] == "-"
-    assert re.fullmatch(r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]", cells["real above 0.5"])
+    assert cells["AUC"] == cells["false negative rate"] == cells["selective risk"] == "-"
+    assert re.fullmatch(r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]", cells["false positive rate"])
     results = ModelCard(text).data.eval_results
-    assert name not in {result.dataset_name for result in results} and len(results) == 4
+    assert real_only.title not in {result.dataset_name for result in results} and len(results) == 4
 
 
-def test_a_set_without_a_face_has_a_line(config: dict, metrics: dict) -> None:
-    nothing = {"n": 5, "judged": 0, "fake": 0, "real": 0, "no_face": 1.0}
-    sets = {"walls test": dict.fromkeys(("clean", "web", "hard", "as_given"), nothing)}
-    text = card.render(config, {**metrics, "sets": sets, "curves": {}, "robustness": {}})
-    assert tables(text)[0][1][:3] == ["walls test", "0", "100.0%"]
+def test_a_set_without_a_face_has_a_line(config: ModelConfig, metrics: Metrics) -> None:
+    nothing = Measured(n=5, judged=0, fake=0, real=0, no_face=1.0)
+    walls = MeasuredSet("walls", "test", "seen", dict.fromkeys(CONDITIONS, nothing))
+    text = card.render(config, replace(metrics, sets=(walls,), robustness=None))
+    assert tables(text)[0][1][:4] == ["walls test", "seen", "0", "100.0%"]
     assert "robustness.png" not in text and "AUC under corruption" not in text
     assert not ModelCard(text).data.eval_results
 
 
-def test_ablations_have_a_table(config: dict, metrics: dict) -> None:
+def test_ablations_have_a_table(config: ModelConfig, metrics: Metrics) -> None:
     assert "What each choice brought" not in card.render(config, metrics)
 
-    def figure(value: float) -> dict[str, float]:
-        return {"value": value, "low": value - 0.01, "high": value + 0.02}
+    def figure(value: float) -> Figure:
+        return Figure(value, value - 0.01, value + 0.02, 12)
 
-    def both(auc: float) -> dict[str, Any]:
-        return {"fake": 7, "real": 5, "auc": figure(auc), "false_accusations": figure(0.1)}
+    def both(auc: float) -> Measured:
+        return Measured(12, 12, 7, 5, auc=figure(auc), false_positive_rate=figure(0.1))
 
-    def real(fakes: float) -> dict[str, Any]:
-        return {"fake": 0, "real": 4, "false_accusations": figure(fakes)}
+    def real(fakes: float) -> Measured:
+        return Measured(4, 4, 0, 4, false_positive_rate=figure(fakes))
 
-    ablations = [
-        {
-            "name": name,
-            "command": "python -m training fit --limit 9 --out RUNS/all-choices",
-            "sets": {
-                "blends": {"clean": both(auc), "hard": both(auc - 0.1)},
-                "portraits": {"clean": real(fakes), "hard": real(0.4)},
+    ablations = tuple(
+        AblationRun(
+            name,
+            "python -m training fit --limit 9 --out RUNS/all-choices",
+            {
+                "blends": {"clean": both(auc), "quarter_size_jpeg": both(auc - 0.1)},
+                "portraits": {"clean": real(fakes), "quarter_size_jpeg": real(0.4)},
             },
-        }
+        )
         for name, auc, fakes in (("all choices", 0.95, 0.03), ("no crop jitter", 0.91, 0.08))
-    ]
-    text = card.render(config, {**metrics, "ablations": ablations})
+    )
+    text = card.render(config, replace(metrics, ablations=ablations))
     assert tables(text)[-1] == [
-        ["run", "AUC blends", "AUC blends, hard", "portraits: real above 0.5"],
+        ["run", "AUC blends", "AUC blends, quarter size jpeg", "portraits: false positive rate"],
         ["all choices", "0.950 [0.940, 0.970]", "0.850 [0.840, 0.870]", "0.030 [0.020, 0.050]"],
         ["no crop jitter", "0.910 [0.900, 0.930]", "0.810 [0.800, 0.830]", "0.080 [0.070, 0.100]"],
     ]
     assert "12 of blends, 4 of portraits" in text
-    assert ablations[0]["command"] in text
+    assert ablations[0].command in text
+
+
+def unseen(name: str, fake: tuple[float, float] | None, real: tuple[float, float] | None, *made: Generator):
+    """An unseen set with the shares that get `likely_fake` and `no_signs`, of its fakes and of its real faces."""
+    found = {}
+    for kind, shares in (("fake", fake), ("real", real)):
+        for verdict, share in zip(("likely_fake", "no_signs"), shares or (), strict=False):
+            found[f"{kind}_{verdict}"] = Figure(share, share / 2, share, 40)
+    clean = Measured(80, 80, 40 if fake else 0, 40 if real else 0, **found)
+    return MeasuredSet(name, "validation", "unseen", dict.fromkeys(CONDITIONS, clean), made)
+
+
+def test_the_card_leads_with_what_it_has_never_seen(config: ModelConfig, metrics: Metrics) -> None:
+    sets = (
+        unseen("sd3", (0.3, 0.18), None, Generator("Stable Diffusion 3", 2024)),
+        unseen("swaps", (0.1, 0.12), (0.0, 0.4), Generator("inswapper_128", 2023)),
+        unseen("congress", None, (0.01, 0.6)),
+    )
+    text = card.render(config, replace(metrics, sets=(*sets, *metrics.sets)))
+    fakes, reals, everything, *_ = tables(text)
+    assert [row[:3] for row in fakes[1:]] == [
+        ["Stable Diffusion 3 (2024)", "sd3", "40"],
+        ["inswapper_128 (2023)", "swaps", "40"],
+    ]
+    assert fakes[1][4:] == ["0.300 [0.150, 0.300]", "0.180 [0.090, 0.180]"]
+    assert [row[:2] for row in reals[1:]] == [["swaps", "40"], ["congress", "40"]]
+    assert [row[1] for row in everything[1:]] == ["unseen"] * 3 + ["seen"] * 2
+    assert "Of 100 faces by these generators, 15 get *no signs of forgery*" in text
+    assert "of 100 real faces here, 50" in text
+
+
+def test_a_model_that_was_not_measured_on_unseen_sets_says_so(config: ModelConfig, metrics: Metrics) -> None:
+    text = card.render(config, metrics)
+    assert "Nothing was measured on them: the figures below are of the kinds of forgery it was trained on." in text
+
+
+def test_two_networks_are_named_with_their_crops_and_weights(config: ModelConfig, metrics: Metrics) -> None:
+    [network] = config.networks
+    both = replace(config, networks=(network, replace(network, crop_margin=2.6, weight=0.5)))
+    text = card.render(both, metrics)
+    assert (
+        "two networks that see squares of 1.4 and 2.6 face sides, whose logits are added with the weights 1 and 0.5"
+        in text
+    )
+
+
+def test_groups_have_a_table(config: ModelConfig, metrics: Metrics) -> None:
+    assert "### By group" not in card.render(config, metrics)
+    rates = (Figure(0.1, 0.05, 0.2, 30), Figure(0.0, 0.0, 0.1, 30), Figure(0.5, 0.4, 0.6, 30))
+    grouped = replace(metrics.sets[0], groups=(GroupFigures("sex", "female", 30, *rates),))
+    text = card.render(config, replace(metrics, sets=(grouped,)))
+    table = next(table for table in tables(text) if "group" in table[0])
+    assert table[1][1:5] == ["sex", "female", "30", "0.100 [0.050, 0.200]"]
 
 
 @pytest.mark.parametrize(("terms", "said"), [("CC BY 4.0", "CC BY 4.0"), (None, "Terms: see the source")])
-def test_every_source_is_named_with_its_terms(config: dict, metrics: dict, terms: str | None, said: str) -> None:
-    [splits] = config["data"].values()
-    text = card.render({**config, "data": {"mine": {**splits, "terms": terms}}}, metrics)
+def test_every_source_is_named_with_its_terms(
+    config: ModelConfig, metrics: Metrics, terms: str | None, said: str
+) -> None:
+    text = card.render(with_sources(config, "mine", terms=terms), metrics)
     assert f"- `mine`: 24 fake and 24 real faces to train, 12 and 12 to choose and calibrate. {said}.\n" in text
     assert "non-commercial research and education only" in " ".join(text.split())
 
 
-def test_a_folder_without_terms_still_has_a_card(config: dict, metrics: dict) -> None:
-    data = {name: {key: splits[key] for key in ("train", "validation")} for name, splits in config["data"].items()}
-    assert "Terms: see the source." in card.render({**config, "data": data}, metrics)
+def with_sources(config: ModelConfig, *names: str, terms: str | None = None) -> ModelConfig:
+    """The configuration of a model that was trained on sources of these names."""
+    [source] = config.data.train.values()
+    return replace(config, data=DataRoles(train=dict.fromkeys(names, replace(source, terms=terms))))
 
 
-def test_the_network_that_the_weights_start_from_is_named(config: dict, metrics: dict) -> None:
+def test_the_network_that_the_weights_start_from_is_named(config: ModelConfig, metrics: Metrics) -> None:
     command = "python -m training fit --out RUNS/one"
-    started = {**config, "architecture": "efficientnet-lite0", "commands": [command]}
+    started = replace(config, architecture="efficientnet-lite0", commands=(command,))
     assert ModelCard(card.render(started, metrics)).data.base_model == "timm/tf_efficientnet_lite0.in1k"
-    alone = {**started, "commands": [f"{command} --weights none"]}
+    alone = replace(started, commands=(f"{command} --weights none",))
     assert ModelCard(card.render(alone, metrics)).data.base_model is None
 
 
@@ -128,9 +202,10 @@ def test_the_terms_of_a_source_go_by_its_name(name: str) -> None:
         (["mine"], None),
     ],
 )
-def test_the_sets_of_the_hub_are_linked(config: dict, metrics: dict, sources: list[str], listed: list[str]) -> None:
-    [splits] = config["data"].values()
-    text = card.render({**config, "data": dict.fromkeys(sources, splits)}, metrics)
+def test_the_sets_of_the_hub_are_linked(
+    config: ModelConfig, metrics: Metrics, sources: list[str], listed: list[str]
+) -> None:
+    text = card.render(with_sources(config, *sources), metrics)
     assert ModelCard(text).data.datasets == listed
 
 

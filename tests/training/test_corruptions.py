@@ -84,41 +84,25 @@ def test_pictures_are_measured_alike_every_time_and_not_all_alike() -> None:
 def test_training_without_alterations_leaves_the_picture_as_it_is() -> None:
     for seed in range(20):
         pixels = photographs()[seed % 3]
-        assert np.array_equal(corruptions.for_training(pixels, 80.0, np.random.default_rng(seed), ()), pixels)
+        assert np.array_equal(corruptions.for_training(pixels, np.random.default_rng(seed), ()), pixels)
 
 
 def test_training_repeats_itself_and_leaves_some_pictures_alone() -> None:
     pixels = photographs()[0]
-    draws = [corruptions.for_training(pixels, 60.0, np.random.default_rng(seed)) for seed in range(60)]
-    again = [corruptions.for_training(pixels, 60.0, np.random.default_rng(seed)) for seed in range(60)]
+    draws = [corruptions.for_training(pixels, np.random.default_rng(seed)) for seed in range(60)]
+    again = [corruptions.for_training(pixels, np.random.default_rng(seed)) for seed in range(60)]
     assert all(np.array_equal(mine, yours) for mine, yours in zip(draws, again, strict=True))
     assert all(draw.dtype == np.uint8 and draw.ndim == 3 for draw in draws)
     untouched = sum(draw.shape == pixels.shape and np.array_equal(draw, pixels) for draw in draws)
     assert 0 < untouched < 30
-    assert len({draw.shape for draw in draws}) > 10
+    assert len({draw.tobytes() for draw in draws}) > 20
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", corruptions.TRAINING)
 def test_training_draws_only_what_it_was_given(name: str) -> None:
     pixels = photographs()[2]
-    draws = [corruptions.for_training(pixels, 100.0, np.random.default_rng(seed), (name,)) for seed in range(60)]
+    draws = [corruptions.for_training(pixels, np.random.default_rng(seed), (name,)) for seed in range(60)]
     altered = [draw for draw in draws if draw.shape != pixels.shape or not np.array_equal(draw, pixels)]
     assert 2 <= len(altered) <= 55
     if name == "grey":  # and nothing else: the colours come closer together
         assert all(np.ptp(draw, axis=2).mean() < np.ptp(pixels, axis=2).mean() for draw in altered)
-
-
-def test_the_size_of_a_face_in_training_says_nothing_of_the_size_it_had() -> None:
-    def sides(face_side: float) -> list[float]:
-        found = []
-        for seed in range(300):
-            pixels = np.zeros((400, 400, 3), np.uint8)
-            after = corruptions.for_training(pixels, face_side, np.random.default_rng(seed), ("down-scale",))
-            if after.shape != pixels.shape:
-                found.append(face_side * after.shape[1] / 400)
-        return found
-
-    large, larger = sides(200.0), sides(300.0)
-    assert 130 < len(large) < 230
-    assert min(large) > 20 and max(large) < 175
-    assert np.quantile(large, [0.1, 0.5, 0.9]) == pytest.approx(np.quantile(larger, [0.1, 0.5, 0.9]), rel=0.03)

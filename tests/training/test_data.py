@@ -3,7 +3,9 @@
 import json
 import logging
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detector import faces, picture
+from detector import finder, picture
+from detector.crop import crop_face
 from tests.support.training_fixtures import (
     FACELESS,
     NONSENSE,
@@ -245,10 +248,10 @@ def test_faces_are_looked_for_once_and_kept_beside_the_data(
     folder = write(tmp_path / "data", {"train": rows(2, 2), "validation": rows(1, 1, 100)})
     first = load(folder)
     [kept] = (folder / ".faces").iterdir()
-    assert kept.name.startswith(f"faces-{faces.FINDER_VERSION}-train-")
+    assert kept.name.startswith(f"faces-{finder.FINDER_VERSION}-train-")
     written = kept.stat().st_mtime_ns
 
-    monkeypatch.setattr(faces.FaceFinder, "find", unusable)
+    monkeypatch.setattr(finder.FaceDetector, "find", unusable)
     second = load(folder)
     assert kept.stat().st_mtime_ns == written
     assert [(face.index, face.target, face.box, face.count) for face in second.faces] == [
@@ -258,7 +261,7 @@ def test_faces_are_looked_for_once_and_kept_beside_the_data(
         np.array_equal(mine.keypoints, yours.keypoints) for mine, yours in zip(second.faces, first.faces, strict=True)
     )
 
-    monkeypatch.setattr(faces, "FINDER_VERSION", "another-finder")
+    monkeypatch.setattr(finder, "FINDER_VERSION", "another-finder")
     with pytest.raises(AssertionError, match="A face was looked for"):
         load(folder)
 
@@ -308,6 +311,19 @@ def test_faces_of_a_read_only_folder_are_kept_in_the_users_cache(
 # ---- crops -------------------------------------------------------------------------------------------------------
 
 
+def test_ten_threads_share_one_cache_of_faces(tmp_path: Path) -> None:
+    folder = write_parquet(tmp_path / "portraits", {"train": rows(4, 4)})
+    gate = threading.Barrier(10)
+
+    def together(_: int) -> list[int]:
+        gate.wait()
+        return [face.index for face in load(folder, cache=tmp_path / "faces").faces]
+
+    with ThreadPoolExecutor(10) as pool:
+        assert list(pool.map(together, range(10))) == [list(range(8))] * 10
+    assert [file.suffix for file in (tmp_path / "faces").iterdir()] == [".parquet"]
+
+
 @pytest.fixture(scope="module")
 def train(small_set: Path) -> Split:
     return load(small_set)
@@ -322,11 +338,11 @@ def test_serving_crops_are_those_that_the_detector_cuts(train: Split) -> None:
     crops, targets = serving_crops(train, 96, 1.3)
     assert crops.dtype == np.uint8 and crops.shape == (48, 96, 96, 3)
     assert np.array_equal(targets, train.labels)
-    finder = faces.FaceFinder()
+    detector = finder.FaceDetector()
     for crop, index in zip(crops, range(48), strict=True):
         pixels = picture.read(train.file(index)).pixels
-        face = face_cache.labelled_face(finder.find(pixels), pixels.shape[1], pixels.shape[0])
-        assert np.array_equal(crop, faces.cut(pixels, face.box, 96, 1.3))
+        face = face_cache.labelled_face(detector.find(pixels), pixels.shape[1], pixels.shape[0])
+        assert np.array_equal(crop, crop_face(pixels, face.box, 96, 1.3))
 
 
 def test_serving_crops_of_altered_pictures_show_the_same_face(six_each: Split) -> None:
@@ -358,7 +374,7 @@ def test_the_label_is_about_the_face_nearest_to_the_middle(tmp_path: Path) -> No
     left, _, right, _ = face.box
     assert 340 < left < right < 540
     [crop], _ = serving_crops(load(folder), 96, 1.2)
-    assert np.array_equal(crop, faces.cut(canvas, face.box, 96, 1.2))
+    assert np.array_equal(crop, crop_face(canvas, face.box, 96, 1.2))
 
 
 def batches(splits: list[tuple[Split, float]], options: CropOptions, seed: int = 1, threads: int = 2):
@@ -436,10 +452,10 @@ def test_real_faces_may_be_blended_into_forgeries(train: Split) -> None:
     fake = next(face for face in train.faces if face.target == 1.0)
     crop, target = training_crop(train, real, always, np.random.default_rng(1))
     assert target == 1.0
-    plain = faces.cut(train.pixels(real), real.box, 48, 1.2)
+    plain = crop_face(train.pixels(real), real.box, 48, 1.2)
     assert not np.array_equal(crop, plain) and not np.array_equal(crop, plain[:, ::-1])
     crop, target = training_crop(train, fake, always, np.random.default_rng(1))
-    plain = faces.cut(train.pixels(fake), fake.box, 48, 1.2)
+    plain = crop_face(train.pixels(fake), fake.box, 48, 1.2)
     assert target == 1.0 and (np.array_equal(crop, plain) or np.array_equal(crop, plain[:, ::-1]))
     never, target = training_crop(train, real, PLAIN, np.random.default_rng(1))
     assert target == 0.0

@@ -1,5 +1,6 @@
 """From a run to a model folder that the detector serves, and to the figures and the card in it."""
 
+import csv
 import dataclasses
 import hashlib
 import json
@@ -17,15 +18,26 @@ from PIL import Image
 from detector import Detector
 from detector.classifier import CLEARLY_REAL
 from detector.model_folder import store
+from detector.model_folder.schema import (
+    CONDITIONS,
+    AblationRun,
+    Counts,
+    Figure,
+    Generator,
+    HeldOutSet,
+    Measured,
+    Metrics,
+)
 from tests.support import ROOT
 from tests.support.training_fixtures import EPOCHS, FACELESS, TRUNCATED, odd_file, rows, write_parquet
 from training import __main__ as command_line
 from training import export
-from training.augment import corruptions
+from training.augment import corruptions, reencoding
 from training.data import face_cache, tables
 from training.data.crops import serving_crops
 from training.data.sources import DEFAULT_DATA, Source
 from training.errors import TrainingError
+from training.evaluation import calibrate
 from training.evaluation.evaluate import EvaluateOptions, evaluate
 from training.fit import BEST, OPTIONS, fit
 from training.options import FitOptions
@@ -41,8 +53,8 @@ def served(model_folder: Path) -> Detector:
 
 
 @pytest.fixture(scope="module")
-def metrics(measured_folder: Path) -> dict:
-    return json.loads((measured_folder / "metrics.json").read_text())
+def metrics(measured_folder: Path) -> Metrics:
+    return Metrics.from_dict(json.loads((measured_folder / "metrics.json").read_text()))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +70,9 @@ def test_the_detector_says_what_keras_says(served: Detector, model_folder: Path,
     cut."""
     network = keras.saving.load_model(model_folder / "model.keras", compile=False, safe_mode=True)
     split = face_cache.load(Source(str(small_set)), "test")
-    crops, _ = serving_crops(split, served.model.input_size, served.model.margin)
+    crops, _ = serving_crops(
+        split, served.model.config.networks[0].input_size, served.model.config.networks[0].crop_margin
+    )
     one, mirrored = (
         np.asarray(network(c.astype(np.float32), training=False))[:, 0] for c in (crops, crops[:, :, ::-1])
     )
@@ -74,18 +88,28 @@ def test_the_detector_says_what_keras_says(served: Detector, model_folder: Path,
 
 
 def test_the_configuration_describes_the_folder(config: dict, model_folder: Path, run: Path) -> None:
-    assert config["sha256"] == hashlib.sha256((model_folder / "model.tflite").read_bytes()).hexdigest()
-    assert (config["format_version"], config["architecture"]) == (1, "sequential-baseline")
-    assert (config["input_size"], config["crop_margin"], config["stated_rate"]) == (64, 1.4, 0.99)
-    assert config["data"] == {
+    assert (config["format_version"], config["architecture"]) == (2, "sequential-baseline")
+    [network] = config["networks"]
+    assert network == {
+        "file": "model.tflite",
+        "sha256": hashlib.sha256((model_folder / "model.tflite").read_bytes()).hexdigest(),
+        "keras": "model.keras",
+        "input_size": 64,
+        "crop_margin": 1.4,
+        "weight": 1.0,
+    }
+    assert config["data"]["train"] == {
         "portraits_and_blends": {
-            "terms": None,
             "train": {"fake": 24, "real": 24, "broken": 0, "no_face": 0},
             "validation": {"fake": 12, "real": 12, "broken": 0, "no_face": 0},
         }
     }
-    bands = config["bands"]
-    assert 0 <= bands["real_below"] <= 0.5 <= bands["fake_above"] <= 1 and config["temperature"] > 0
+    assert config["data"]["unseen"] == {}
+    limits = {"max_unseen_no_signs": 0.2, "max_false_positive_rate": 0.01, "max_seen_no_signs": 0.01}
+    assert config["calibration"] == {**limits, "seen": ["portraits_and_blends"]}
+    thresholds = config["thresholds"]
+    assert 0 <= thresholds["no_signs_below"] <= 0.5 <= thresholds["likely_fake_from"] <= 1
+    assert config["temperature"] > 0
     assert -5 <= config["offset"] <= 5
     assert config["litert_against_keras"]["crops"] == 24
     assert 0 <= config["litert_against_keras"]["largest_difference"] <= 1e-3
@@ -124,8 +148,12 @@ def test_the_way_to_a_run_is_told_from_its_first_run_on(tmp_path: Path) -> None:
         "python -m training fit --weights RUNS/second/best.keras --learning-rate 0.0001 --out RUNS/third",
         "python -m training export RUNS/third --out MODEL_FOLDER",
     ]
-    made = "python -m training export RUNS/third --start-share 0.5 --rate 0.985 --out MODEL_FOLDER"
-    assert export.commands(tmp_path / "third", 0.5, 0.985)[-1] == made
+    both = export.commands(tmp_path / "third", " --weights 1 0.5 --start-share 0.5", tmp_path / "second")
+    assert both == [
+        *export.commands(tmp_path / "third")[:-1],
+        "python -m training export RUNS/third --second RUNS/second --weights 1 0.5 --start-share 0.5 "
+        "--out MODEL_FOLDER",
+    ]
 
 
 def test_the_way_goes_through_a_model_folder(run: Path, model_folder: Path, tmp_path: Path) -> None:
@@ -184,58 +212,165 @@ def test_a_folder_without_a_finished_run_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_rate_that_cannot_be_leaves_no_folder_behind(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="above 0.5 and below 1"):
-        export.export(run, tmp_path / "out", rate=99)
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--max-false-positive-rate", "1.5"], "A limit of the thresholds is a share from 0 to below 1."),
+        (["--unseen", "{data}"], "stands in --data and in --unseen: a set is trained on or unseen, never both."),
+        (["--second", "{empty}"], "holds no finished run: start one with python -m training fit."),
+        (["--second", "{run}", "--weights", "1", "0"], "The weight of a network's logit must be a number above 0."),
+    ],
+)
+def test_what_cannot_be_exported_leaves_no_folder_behind(
+    run: Path, small_set: Path, tmp_path: Path, words: list[str], sentence: str, capsys: pytest.CaptureFixture
+) -> None:
+    words = [word.format(data=small_set, run=run, empty=tmp_path) for word in words]
+    assert command_line.main(["export", str(run), "--out", str(tmp_path / "out"), *words]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith(sentence)
     assert not (tmp_path / "out").exists()
+
+
+def test_unseen_sets_fit_the_thresholds_and_are_measured_first(
+    run: Path, small_set: Path, unseen_set: Path, tmp_path: Path
+) -> None:
+    """Of two networks, the second of which is the first with half the weight."""
+    reals = write_parquet(tmp_path / "reals", {"validation": rows(0, 5, 400)})
+    folder, limits = tmp_path / "model", calibrate.Limits(max_unseen_no_signs=0.3)
+    export.export(run, folder, second=run, weights=(1.0, 0.5), unseen=(str(unseen_set), str(reals)), limits=limits)
+    model = store.load(folder)
+    assert [(n.file, n.weight) for n in model.config.networks] == [("model.tflite", 1.0), ("model-2.tflite", 0.5)]
+    assert all((folder / name).is_file() for name in ("model-2.tflite", "model-2.keras"))
+    unseen = model.config.data.unseen
+    assert unseen["elsewhere"] == HeldOutSet(Counts(10, 24, 0, 0), (Generator("one"), Generator("two")))
+    assert unseen["reals"].counts == Counts(0, 5, 0, 0)
+    assert model.config.limits.unseen == ("elsewhere", "reals") and model.config.limits.max_unseen_no_signs == 0.3
+    assert model.config.commands[-1] == (
+        "python -m training export RUNS/straight --second RUNS/straight --weights 1 0.5 --unseen DATA/elsewhere "
+        "DATA/reals --max-unseen-no-signs 0.3 --out MODEL_FOLDER"
+    )
+
+
+def test_unseen_sets_come_first_generator_by_generator(
+    model_folder: Path, small_set: Path, unseen_set: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    reals = write_parquet(tmp_path / "reals", {"validation": rows(0, 5, 400)})
+    options = EvaluateOptions(
+        (str(small_set),), ("test",), robustness=0, reencoding=0, unseen=(str(unseen_set), str(reals))
+    )
+    found = evaluate(folder, options)
+    assert [(m.name, m.split, m.role) for m in found.sets] == [
+        ("elsewhere", "validation", "unseen"),
+        ("reals", "validation", "unseen"),
+        ("portraits_and_blends", "test", "seen"),
+    ]
+    elsewhere, real, seen = found.sets
+    assert (elsewhere.clean.fake, elsewhere.clean.real, real.clean.real) == (10, 24, 5)
+    assert elsewhere.clean.auc.n == 10 + 24 + 5  # against the real faces of all unseen sets
+    assert seen.clean.auc.n == 12 and real.clean.auc is None
+    parts = {part.generator.name: part.conditions["clean"] for part in elsewhere.by_generator}
+    assert {name: (part.fake, part.real, part.auc.n) for name, part in parts.items()} == {
+        "one": (4, 24, 33),
+        "two": (6, 24, 35),
+    }
+    weighed = (4 * parts["one"].auc.value + 6 * parts["two"].auc.value) / 10
+    assert elsewhere.clean.auc.value == pytest.approx(weighed, abs=2e-4)
+    assert {(group.attribute, group.group, group.judged) for group in elsewhere.groups} == {
+        ("sex", "female", 20),
+        ("sex", "smaller groups", 4),
+    }
+    text = (folder / "README.md").read_text()
+    assert text.index("never seen") < text.index("| one |") < text.index("| two |") < text.index("## All figures")
+    assert "--unseen DATA/elsewhere DATA/reals" in found.command and str(tmp_path) not in text
+
+    with (folder / "scores.csv").open() as file:
+        scores = list(csv.DictReader(file))
+    assert len(scores) == 34 + 5 + 12 and {row["model_sha256"] for row in scores} == {found.model_sha256}
+    split = face_cache.load(Source(str(unseen_set)), "validation")
+    assert scores[0]["picture_sha256"] == hashlib.sha256(split.file(0)).hexdigest()
+    said = [float(row["p_fake"]) for row in scores if row["set"] == "elsewhere" and row["label"] == "real"]
+    assert elsewhere.clean.false_positive_rate.value == pytest.approx(np.mean(np.array(said) >= 0.5), abs=1e-4)
+    no_signs = [row["verdict"] == "no_signs" for row in scores if row["set"] == "elsewhere" and row["label"] == "fake"]
+    assert elsewhere.clean.fake_no_signs.value == np.mean(no_signs)
+
+
+def test_a_set_that_was_trained_on_is_not_measured_as_unseen(model_folder: Path, small_set: Path, tmp_path: Path):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    other = write_parquet(tmp_path / "other", {"validation": rows(1, 1)})
+    with pytest.raises(TrainingError, match="The model was trained on portraits_and_blends: name it in --data"):
+        evaluate(folder, EvaluateOptions((str(other),), unseen=(str(small_set),)))
 
 
 # ---- evaluate ----------------------------------------------------------------------------------------------------
 
 
-def test_metrics_say_how_they_were_made(metrics: dict, config: dict) -> None:
-    assert metrics["command"] == (
-        "python -m training evaluate MODEL_FOLDER --data DATA/portraits_and_blends --limit 6 --robustness 2"
+def test_metrics_say_how_they_were_made(metrics: Metrics, config: dict) -> None:
+    assert metrics.command == (
+        "python -m training evaluate MODEL_FOLDER --data DATA/portraits_and_blends --limit 6 --robustness 2 "
+        "--reencoding 1"
     )
-    assert metrics["model_sha256"] == config["sha256"]
-    assert metrics["versions"] == config["versions"]
-    assert {"date", "git_commit", "sets", "curves", "robustness"} <= set(metrics)
+    assert metrics.model_sha256 == config["networks"][0]["sha256"]
+    assert metrics.versions == config["versions"]
+    assert metrics.date and metrics.format_version == 2 and metrics.robustness
 
 
-def test_every_split_is_measured_in_every_condition(metrics: dict) -> None:
-    assert list(metrics["sets"]) == SETS
-    for conditions in metrics["sets"].values():
-        assert list(conditions) == ["clean", "web", "hard", "as_given"]
-        clean = conditions["clean"]
-        assert (clean["n"], clean["judged"], clean["fake"], clean["real"], clean["no_face"]) == (12, 12, 6, 6, 0.0)
-        assert sum(clean["confusion"].values()) == 12
-        for figure in ("auc", "accuracy", "false_accusations", "missed_fakes", "ece", "uncertain", "picture_auc"):
-            assert 0 <= clean[figure]["low"] <= clean[figure]["value"] <= clean[figure]["high"] <= 1
-        assert conditions["hard"]["n"] == 12  # pictures of 40 pixels: what was not found is counted
-        assert conditions["hard"]["judged"] == round(12 * (1 - conditions["hard"]["no_face"]))
-    assert set(metrics["curves"]) == set(SETS)
+def test_every_split_is_measured_in_every_condition(metrics: Metrics) -> None:
+    assert [measured.title for measured in metrics.sets] == SETS
+    for measured in metrics.sets:
+        assert tuple(measured.conditions) == CONDITIONS and measured.role == "seen"
+        clean, small = measured.clean, measured.conditions["quarter_size_jpeg"]
+        assert (clean.n, clean.judged, clean.fake, clean.real, clean.no_face) == (12, 12, 6, 6, 0.0)
+        assert sum(dataclasses.astuple(clean.confusion)) == 12
+        for name in ("auc", "accuracy", "false_positive_rate", "false_negative_rate", "ece", "abstention_rate"):
+            figure = clean.figures[name]
+            assert 0 <= figure.low <= figure.value <= figure.high <= 1
+        assert small.n == 12  # pictures of 40 pixels: what was not found is counted
+        assert small.judged == round(12 * (1 - small.no_face))
+        assert measured.roc and measured.reliability
 
 
-def test_figures_are_those_of_what_the_detector_says(metrics: dict, served: Detector, small_set: Path) -> None:
+def test_figures_are_those_of_what_the_detector_says(metrics: Metrics, served: Detector, small_set: Path) -> None:
     split = face_cache.load(Source(str(small_set)), "test", limit=6)
     said = np.array([served.detect(split.file(index)).p_fake for index in range(12)])
-    confusion = metrics["sets"][SETS[1]]["clean"]["confusion"]
+    confusion = metrics.sets[1].clean.confusion
     fake = split.labels > 0.5
-    assert confusion["fake_as_fake"] == ((said >= 0.5) & fake).sum()
-    assert confusion["real_as_fake"] == ((said >= 0.5) & ~fake).sum()
+    assert confusion.fake_as_fake == ((said >= 0.5) & fake).sum()
+    assert confusion.real_as_fake == ((said >= 0.5) & ~fake).sum()
 
 
-def test_robustness_is_measured_at_every_severity_of_every_alteration(metrics: dict) -> None:
-    robustness = metrics["robustness"]
-    assert (robustness["set"], robustness["pictures"]) == (SETS[0], 4)
-    assert list(robustness["corruptions"]) == list(corruptions.NAMES)
-    for figures in robustness["corruptions"].values():
-        assert [row["severity"] for row in figures] == [1, 2, 3, 4, 5]
-        assert all(0 <= row["judged"] <= 4 for row in figures)
+def test_robustness_is_measured_at_every_severity_of_every_alteration(metrics: Metrics) -> None:
+    robustness = metrics.robustness
+    assert (robustness.set, robustness.pictures) == (SETS[0], 4)
+    assert list(robustness.corruptions) == list(corruptions.NAMES)
+    for figures in robustness.corruptions.values():
+        assert [row.severity for row in figures] == [1, 2, 3, 4, 5]
+        assert all(0 <= row.judged <= 4 for row in figures)
+
+
+def test_pictures_are_shared_up_to_six_times(metrics: Metrics) -> None:
+    measured = metrics.reencoding
+    assert (measured.sets, measured.pictures) == (("portraits_and_blends",), 2)
+    assert tuple(measured.ladders) == reencoding.LADDERS
+    for rounds in measured.ladders.values():
+        assert [row.round for row in rounds] == list(range(7))
+        assert all(row.measured.n == 2 for row in rounds)
+
+
+@pytest.mark.parametrize("ladder", reencoding.LADDERS)
+def test_a_round_goes_on_from_the_one_before(ladder: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (900, 1500, 3), np.uint8)
+    sizes = [reencoding.shared(pixels, ladder, rounds, 3).shape for rounds in range(4)]
+    assert sizes[0] == pixels.shape and all(
+        b[0] <= a[0] and b[1] <= a[1] for a, b in zip(sizes, sizes[1:], strict=False)
+    )
+    once = reencoding.shared(pixels, ladder, 1, 3)
+    assert np.array_equal(once, reencoding.shared(pixels, ladder, 1, 3)) and not np.array_equal(once, pixels)
+    if ladder in reencoding.SHARINGS:
+        assert max(once.shape) <= reencoding.SHARINGS[ladder].longest
 
 
 def test_plots_are_pictures(measured_folder: Path) -> None:
-    for name in ("roc.png", "reliability.png", "robustness.png"):
+    for name in ("roc.png", "reliability.png", "robustness.png", "reencoding.png"):
         with Image.open(measured_folder / "plots" / name) as plot:
             plot.load()
             assert plot.format == "PNG" and min(plot.size) > 300
@@ -243,21 +378,25 @@ def test_plots_are_pictures(measured_folder: Path) -> None:
 
 
 def test_measuring_again_gives_the_same_and_keeps_the_ablations(
-    measured_folder: Path, metrics: dict, small_set: Path, tmp_path: Path
+    measured_folder: Path, metrics: Metrics, small_set: Path, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(measured_folder, tmp_path / "copy")
-    auc = {"value": 0.9, "low": 0.8, "high": 1.0}
-    sets = {"blends": {"clean": {"fake": 3, "real": 4, "auc": auc}}}
-    kept = [{"name": "all choices", "command": "python -m training fit", "sets": sets}]
-    (folder / "metrics.json").write_text(json.dumps({**metrics, "ablations": kept}))
-    again = evaluate(folder, EvaluateOptions((str(small_set),), ("test",), limit=6, robustness=0))
-    assert again["sets"] == {SETS[1]: metrics["sets"][SETS[1]]}
-    assert again["curves"] == {SETS[1]: metrics["curves"][SETS[1]]}
-    assert again["ablations"] == kept and again["robustness"] == metrics["robustness"]  # of the same network
-    assert again["command"].endswith("--data DATA/portraits_and_blends --splits test --limit 6 --robustness 0")
-    assert json.loads((folder / "metrics.json").read_text()) == json.loads(json.dumps(again))
-    (folder / "metrics.json").write_text(json.dumps({**metrics, "model_sha256": "of another"}))
-    assert not evaluate(folder, EvaluateOptions((str(small_set),), ("test",), limit=6, robustness=0))["robustness"]
+    blends = {"clean": Measured(7, 7, 3, 4, auc=Figure(0.9, 0.8, 1.0, 7))}
+    kept = (AblationRun("all choices", "python -m training fit", {"blends": blends}),)
+    (folder / "metrics.json").write_text(json.dumps(dataclasses.replace(metrics, ablations=kept).to_dict()))
+    again = evaluate(folder, EvaluateOptions((str(small_set),), ("test",), limit=6, robustness=0, reencoding=0))
+    assert again.sets == metrics.sets[1:]
+    assert again.ablations == kept and again.robustness == metrics.robustness  # of the same network
+    assert again.reencoding == metrics.reencoding
+    assert again.command.endswith(
+        "--data DATA/portraits_and_blends --splits test --limit 6 --robustness 0 --reencoding 0"
+    )
+    assert Metrics.from_dict(json.loads((folder / "metrics.json").read_text())) == again
+    other = dataclasses.replace(metrics, model_sha256="of another")
+    (folder / "metrics.json").write_text(json.dumps(other.to_dict()))
+    assert not evaluate(
+        folder, EvaluateOptions((str(small_set),), ("test",), limit=6, robustness=0, reencoding=0)
+    ).robustness
 
 
 def test_what_cannot_be_judged_is_counted(model_folder: Path, tmp_path: Path) -> None:
@@ -265,16 +404,15 @@ def test_what_cannot_be_judged_is_counted(model_folder: Path, tmp_path: Path) ->
     folder = shutil.copytree(model_folder, tmp_path / "model")
     odd = [("Real", f"{kind}.jpg", odd_file(kind)) for kind in (FACELESS, TRUNCATED)]
     source = write_parquet(tmp_path / "odd", {"train": [*rows(20, 18), *odd]})
-    result = evaluate(folder, EvaluateOptions((str(source),), robustness=0))
-    assert list(result["sets"]) == ["odd held-out part of train"]
-    conditions = result["sets"]["odd held-out part of train"]
-    assert conditions.pop("hard")["n"] == 4  # quarter size leaves no face to judge
-    for figures in conditions.values():
-        assert {name: figures[name] for name in ("n", "judged", "fake", "real", "no_face")} == {
-            "n": 4, "judged": 2, "fake": 2, "real": 0, "no_face": 0.5,
-        }  # fmt: skip
-        assert "auc" not in figures
-    assert result["curves"] == {}
+    result = evaluate(folder, EvaluateOptions((str(source),), robustness=0, reencoding=0))
+    [measured] = result.sets
+    assert measured.title == "odd held out"
+    conditions = dict(measured.conditions)
+    assert conditions.pop("quarter_size_jpeg").n == 4  # quarter size leaves no face to judge
+    for found in conditions.values():
+        assert (found.n, found.judged, found.fake, found.real, found.no_face) == (4, 2, 2, 0, 0.5)
+        assert found.auc is None
+    assert measured.roc is None and measured.reliability == ()
     assert ModelCard.load(folder / "README.md").data.eval_results is None
 
 
@@ -317,7 +455,8 @@ def test_a_copy_that_is_known_to_have_lost_its_splits_has_no_test(model_folder: 
         tables.split_in({"train": [], "test": []}, "test", Source(name))
     folder = shutil.copytree(model_folder, tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "data": {name: {}}}))
+    [trained] = config["data"]["train"].values()
+    (folder / "config.json").write_text(json.dumps({**config, "data": {"train": {name: trained}}}))
     with pytest.raises(TrainingError, match=f"trained on {name}, which holds the test pictures of {DEFAULT_DATA}@main"):
         evaluate(folder, EvaluateOptions((f"{DEFAULT_DATA}@main:2",)))
 
@@ -333,40 +472,46 @@ def test_the_card_carries_the_metadata_that_the_hub_reads(card: ModelCard, measu
     huggingface_hub.ModelCardData(**card.data.to_dict(), ignore_metadata_errors=False)
 
 
-def test_the_card_carries_the_figures(card: ModelCard, metrics: dict) -> None:
+def test_the_card_carries_the_figures(card: ModelCard, metrics: Metrics) -> None:
     results = {(result.dataset_name, result.metric_type): result.metric_value for result in card.data.eval_results}
     assert results == {
-        (name, kind): metrics["sets"][name]["clean"][figure]["value"]
-        for name in SETS
+        (measured.title, kind): measured.clean.figures[figure].value
+        for measured in metrics.sets
         for kind, figure in (("roc_auc", "auc"), ("accuracy", "accuracy"))
     }
-    assert metrics["command"] in card.text
+    assert metrics.command in card.text
     assert {result.dataset_split for result in card.data.eval_results} == {"validation", "test"}
-    for name in SETS:
-        figure = metrics["sets"][name]["clean"]["auc"]
-        assert f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]" in card.text
-        counts = " | ".join(str(count) for count in metrics["sets"][name]["clean"]["confusion"].values())
-        assert f"| {name} | {counts} |" in card.text
+    for measured in metrics.sets:
+        figure = measured.clean.auc
+        assert f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]" in card.text
+        counts = " | ".join(str(count) for count in dataclasses.astuple(measured.clean.confusion))
+        assert f"| {measured.title} | {counts} |" in card.text
 
 
 def test_the_card_states_the_bands_the_data_and_how_to_make_it_again(card: ModelCard, config: dict) -> None:
-    assert f"{config['bands']['real_below']:.3f}" in card.text and f"{config['bands']['fake_above']:.3f}" in card.text
+    assert all(f"{threshold:.3f}" in card.text for threshold in config["thresholds"].values())
     assert "24 fake and 24 real faces to train" in card.text
     assert all(command in card.text for command in config["commands"])
-    for heading in ("## Use", "## Figures", "## Training", "## Limits"):
+    for heading in (
+        "## Use",
+        "## Generators and cameras that it has never seen",
+        "## All figures",
+        "## Training",
+        "## Limits",
+    ):
         assert heading in card.text
 
 
 def test_the_pictures_of_the_card_are_there_and_its_tables_are_whole(card: ModelCard, measured_folder: Path) -> None:
     plots = re.findall(r"!\[[^]]*]\(([^)]+)\)", card.text)
-    assert sorted(plots) == ["plots/reliability.png", "plots/robustness.png", "plots/roc.png"]
+    assert sorted(plots) == ["plots/reencoding.png", "plots/reliability.png", "plots/robustness.png", "plots/roc.png"]
     assert all((measured_folder / plot).is_file() for plot in plots)
     tables = re.findall(r"(?:^\|.*\|$\n?)+", card.text, re.MULTILINE)
-    assert len(tables) == 6
+    assert len(tables) == 7
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1
 
 
 def test_a_model_folder_is_complete(measured_folder: Path) -> None:
-    names = {store.MODEL, store.CONFIG, store.METRICS, store.CARD, store.KERAS, "plots"}
+    names = {store.MODEL, store.CONFIG, store.METRICS, store.CARD, store.KERAS, "plots", "scores.csv"}
     assert {entry.name for entry in measured_folder.iterdir()} == names

@@ -1,5 +1,6 @@
 """A run that is stopped and continued ends where a run without a stop ends; options, presets and logs of a run."""
 
+import argparse
 import dataclasses
 import json
 import logging
@@ -15,10 +16,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.metrics import roc_auc_score
 
 from tests.support import ROOT
 from tests.support.training_fixtures import EPOCHS, FACELESS, FIT, environment, odd_file, rows, write_parquet
 from training import __main__ as command_line
+from training.data import face_cache
+from training.data.crops import serving_crops
+from training.data.sources import Source
 from training.errors import TrainingError
 from training.fit import BEST, OPTIONS, STATE, fit, predict, read_options
 from training.options import ARCHITECTURES, PRESETS, FitOptions
@@ -179,6 +184,36 @@ def test_a_run_goes_on_from_the_weights_of_another(run: Path, small_set: Path, t
 # ---- what cannot be used -----------------------------------------------------------------------------------------
 
 
+def test_unseen_sets_choose_the_checkpoint(small_set: Path, unseen_set: Path, tmp_path: Path) -> None:
+    """By the AUC of their fakes against their real faces; the data's own validation pictures are only noted."""
+    options = tiny(small_set, unseen=(str(unseen_set),), epochs=2.0)
+    fit(options, tmp_path / "run")
+    history = state(tmp_path / "run")["history"]
+    assert len(history) == 2
+    for row in history:
+        assert set(row["unseen_auc"]) == {"elsewhere"} and set(row["auc"]) == {"portraits_and_blends"}
+        assert row["mean_auc"] == row["unseen_auc"]["elsewhere"]
+    assert state(tmp_path / "run")["best"] == max(row["mean_auc"] for row in history)
+    assert read_options(tmp_path / "run").unseen == (str(unseen_set),)
+    network = keras.saving.load_model(tmp_path / "run" / BEST, compile=False)
+    split = face_cache.load(Source(str(unseen_set)), "validation")
+    logits = predict(network, serving_crops(split, options.size, options.margin)[0])
+    assert roc_auc_score(split.targets, logits) == pytest.approx(state(tmp_path / "run")["best"])
+
+
+def test_a_set_that_is_trained_on_is_not_unseen(small_set: Path, tmp_path: Path) -> None:
+    sentence = "portraits_and_blends stands in --data and in --unseen: a set is trained on or unseen, never both"
+    with pytest.raises(TrainingError, match=sentence):
+        fit(tiny(small_set, unseen=(f"{small_set}/../{small_set.name}",)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_unseen_sets_need_both_classes(small_set: Path, tmp_path: Path) -> None:
+    reals = write_parquet(tmp_path / "reals", {"validation": rows(0, 3, 300)})
+    with pytest.raises(TrainingError, match="The unseen sets need both real and fake faces"):
+        fit(tiny(small_set, unseen=(str(reals),)), tmp_path / "run")
+
+
 def test_sources_of_the_same_name_are_refused(tmp_path: Path) -> None:
     folders = [write_parquet(tmp_path / place / "faces", {"train": rows(1, 1)}) for place in ("here", "there")]
     with pytest.raises(TrainingError, match="Two sources have the same name"):
@@ -197,10 +232,16 @@ def test_data_without_a_face_are_refused(tmp_path: Path, split: str, sentence: s
 # ---- options -----------------------------------------------------------------------------------------------------
 
 
-def test_presets_change_options_that_there_are() -> None:
-    for changes in PRESETS.values():
-        assert dataclasses.replace(FitOptions(), **changes)
-    assert dataclasses.replace(FitOptions(), **PRESETS["default"]) == FitOptions()
+def test_a_preset_sets_options_and_what_is_given_wins() -> None:
+    parser = argparse.ArgumentParser()
+    command_line._add_fit_options(parser)
+
+    def options(*words: str) -> FitOptions:
+        return command_line._fit_options(parser.parse_args(words))
+
+    assert options() == options("--preset", "default") == FitOptions()
+    quick = FitOptions(input_size=128, limit=600, epochs=7.0, validations_per_epoch=1)
+    assert options("--preset", "laptop", "--epochs", "7") == quick
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

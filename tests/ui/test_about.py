@@ -1,6 +1,5 @@
 """The tab About, the endpoint /model, and the texts that others call the detector with."""
 
-import copy
 import dataclasses
 import json
 import re
@@ -18,10 +17,23 @@ from PIL import Image
 
 from detector import Detector, Result
 from detector.model_folder import store
+from detector.model_folder.schema import (
+    CONDITIONS,
+    DataRoles,
+    Figure,
+    Measured,
+    MeasuredSet,
+    Metrics,
+    Robustness,
+    Roc,
+    SeverityFigures,
+)
+from detector.model_folder.stated import no_signs_shares
 from detector.model_folder.store import ModelFolder
 from tests.support import ROOT
+from tests.support.measured import figure, measured_on_unseen
 from tests.support.running_app import ASTRONAUT, ATTACK, RunningApp, overflow
-from ui import about, charts, figures, snippets
+from ui import about, charts, curves, figures, snippets
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -54,8 +66,8 @@ def opened(look: Callable[..., "Page"], *arguments: Any) -> "Page":
     return page
 
 
-def percent(figure: dict[str, float]) -> tuple[str, str]:
-    return f"{100 * figure['value']:.1f}%", f"{100 * figure['low']:.1f} to {100 * figure['high']:.1f}"
+def percent(figure: Figure) -> list[str]:
+    return [f"{100 * figure.value:.1f}%", f"{100 * figure.low:.1f} to {100 * figure.high:.1f}"]
 
 
 # --- The page --------------------------------------------------------------------------------------------------------
@@ -63,26 +75,56 @@ def percent(figure: dict[str, float]) -> tuple[str, str]:
 
 def test_the_figures_are_those_of_the_model(look: Callable[..., "Page"], bundled: ModelFolder) -> None:
     page = opened(look)
-    name, conditions = next((n, c) for n, c in bundled.metrics["sets"].items() if n.endswith(" test"))
+    sets = (*bundled.metrics.unseen, *bundled.metrics.seen)
     tables = page.locator("#figures section", has=page.get_by_role("heading", name="All figures")).locator("table")
-    assert tables.count() == len(figures.CONDITIONS)
-    for condition, table in zip(figures.CONDITIONS, tables.all(), strict=True):
-        found = conditions[condition]
+    conditions = [c for c in CONDITIONS if any(c in one.conditions for one in sets)]
+    assert tables.count() == len(conditions)
+    for condition, table in zip(conditions, tables.all(), strict=True):
         titles = table.locator("thead th").all_inner_texts()
-        row = table.locator("tbody tr", has_text=name.replace(" ", ", "))
+        names = table.locator("tbody th").all_inner_texts()
+        shown = [figures.set_title(one) for one in sets if condition in one.conditions]
+        assert [name for name in names if not name.startswith("–")] == shown  # the unseen ones first
+        measured = next(one for one in sets if condition in one.conditions and one.clean.fake and one.clean.real)
+        found = measured.conditions[condition]
+        row = table.locator("tbody tr").nth(names.index(figures.set_title(measured)))
         cells = dict(zip(titles, row.locator("th, td").all_inner_texts(), strict=True))
-        assert cells["Faces found"].split() == [f"{found['judged']:,}", "of", f"{found['n']:,}"]
-        auc = found["auc"]
+        assert cells["Faces found"].split() == [f"{found.judged:,}", "of", f"{found.n:,}"]
+        assert cells["Kind"] == {"unseen": "never seen", "seen": "trained on"}[measured.role]
         assert cells["Told apart (AUC)"].split("\n") == [
-            f"{auc['value']:.3f}", f"{auc['low']:.3f} to {auc['high']:.3f}"
+            f"{found.auc.value:.3f}", f"{found.auc.low:.3f} to {found.auc.high:.3f}"
         ]  # fmt: skip
-        for key in ("uncertain", "error_when_decided", "called_likely_fake_though_real", "missed_fakes"):
-            assert tuple(cells[figures.FIGURES[key][0]].split("\n")) == percent(found[key])
+        for key in ("abstention_rate", "selective_risk", "real_likely_fake", "fake_no_signs", "false_negative_rate"):
+            assert cells[figures.FIGURES[key][0]].split("\n") == percent(found.figures[key])
     words = page.locator("#figures").inner_text()
     assert bundled.info.sha256 in words
-    assert all(data["terms"] in words for data in bundled.config["data"].values())
+    assert all(of.terms in words for of in bundled.config.data.train.values())
     assert str(ROOT) not in page.content() and sys.prefix not in page.content()
     assert overflow(page) <= 0
+
+
+def test_unseen_generators_come_first_one_by_one(bundled: ModelFolder) -> None:
+    page = about.model_html(measured_on_unseen(bundled))
+    overview, rest = page.split('aria-label="All figures"')
+    unseen, seen = overview.split("<h3>Generators and cameras it was trained on</h3>")
+    assert "<h3>Generators and cameras it has never seen</h3>" in unseen
+    names = re.findall(r'<span class="of">(.*?)</span>', unseen)
+    assert names == ["Stable Diffusion 3 (2024)", "Gemini 3 Pro Image (2025)", "inswapper", "congress, validation"]
+    bars = re.findall(r'<span class="words">(.*?)</span></li>', unseen)
+    parts = ["<b>3</b> likely forged", "<b>71</b> no verdict", "<b>26</b> no signs"]
+    assert re.findall(r'<span class="whole">(.*?)</span>', f"{bars[0]}</span>") == parts
+    assert "<b>&lt;1</b> likely forged" in bars[3] or "<b><1</b> likely forged" in bars[3]
+    assert all(f"{one.name}, test" in seen for one in bundled.metrics.seen if one.split == "test" and one.clean.fake)
+    rows = re.findall(r'<th scope="row">(.*?)</th>', rest)
+    assert rows[:3] == ["two-generators, validation", "– Stable Diffusion 3 (2024)", "– Gemini 3 Pro Image (2025)"]
+    assert "Real people, by group" in page and "Before 1950" in page and "0.4%" in page
+    assert "To adjust, never to learn" in page
+
+
+def test_what_was_never_measured_is_said(bundled: ModelFolder) -> None:
+    seen_only = dataclasses.replace(bundled, metrics=dataclasses.replace(bundled.metrics, sets=bundled.metrics.seen))
+    page = about.model_html(seen_only)
+    assert "never measured on generators and cameras that it has not seen" in page
+    assert "Real people, by group" not in page
 
 
 def test_every_chart_can_be_read_without_eyes_and_without_a_mouse(
@@ -108,11 +150,13 @@ def test_every_chart_can_be_read_without_eyes_and_without_a_mouse(
         chart.get_by_role("radio").first.focus()
         page.keyboard.press("ArrowRight")
         assert chart.locator(".line.on").first.get_attribute("data-line") != shown
-    assert page.locator("[data-chart=roc] .line").count() == len(bundled.metrics["curves"])
-    assert page.locator("[data-chart=robustness] svg").count() == len(bundled.metrics["robustness"]["corruptions"])
-    counts = page.locator(".confusion").first.locator("td b").all_inner_texts()
-    confusion = next(c for n, c in bundled.metrics["sets"].items() if n.endswith(" test"))["clean"]["confusion"]
-    assert counts == [f"{n:,}" for n in confusion.values()]
+    sets = (*bundled.metrics.unseen, *bundled.metrics.seen)
+    assert page.locator("[data-chart=roc] .line").count() == sum(one.roc is not None for one in sets)
+    assert page.locator("[data-chart=robustness] svg").count() == len(bundled.metrics.robustness.corruptions)
+    confusion = next(one.clean.confusion for one in sets if one.clean.fake and one.clean.real)
+    name = next(figures.set_title(one) for one in sets if one.clean.confusion is confusion)
+    counts = page.locator(".confusion", has_text=name).first.locator("td b").all_inner_texts()
+    assert counts == [f"{n:,}" for n in dataclasses.asdict(confusion).values()]
 
 
 def test_a_pointer_moves_along_the_line(look: Callable[..., "Page"]) -> None:
@@ -144,12 +188,12 @@ def test_the_snippets_name_this_page(look: Callable[..., "Page"], running_app: R
     page = opened(look)
     shown = page.locator("#calls pre code").all_text_contents()
     url = running_app.url
-    calls = [snippets.python(url), snippets.javascript(url), snippets.curl(url), snippets.mcp(url)]
+    calls = [snippets.curl(url), snippets.python(url), snippets.javascript(url), snippets.mcp(url)]
     assert shown == [*calls, snippets.SHELL, snippets.PACKAGE]
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy: Python", exact=True).click()
     page.locator(".copy", has_text="Copied").wait_for()
-    assert page.evaluate("navigator.clipboard.readText()") == shown[0]
+    assert page.evaluate("navigator.clipboard.readText()") == shown[1]
 
 
 # --- Calling it ------------------------------------------------------------------------------------------------------
@@ -171,23 +215,27 @@ def test_the_python_snippet_runs(running_app: RunningApp, photo: Path, expected:
 
 
 def test_the_curl_snippet_runs(running_app: RunningApp, photo: Path, expected: Result) -> None:
-    told = run(photo, "sh", "-c", snippets.curl(running_app.url))
-    [line] = [line for line in told.splitlines() if line.startswith("data: [{")]
-    [answered] = json.loads(line.removeprefix("data: "))
+    answered = json.loads(run(photo, "sh", "-c", snippets.curl(running_app.url)))
     assert answered["verdict"] == str(expected.verdict) and answered["picture"]["sha256"] == expected.picture.sha256
 
 
-def test_the_javascript_snippet_runs(running_app: RunningApp, photo: Path, expected: Result, tmp_path: Path) -> None:
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("Node.js is not installed")
-    installed = subprocess.run(
-        ["npm", "install", "--no-audit", "--no-fund", "@gradio/client"], cwd=tmp_path, capture_output=True, text=True
-    )
-    if installed.returncode:
-        pytest.skip(f"npm could not install @gradio/client: {installed.stderr.strip()[-200:]}")
-    shutil.copy(photo / "photo.jpg", tmp_path)
-    (tmp_path / "ask.mjs").write_text(snippets.javascript(running_app.url))
-    assert run(tmp_path, "node", "ask.mjs").split()[-2:] == said(expected)
+def test_the_javascript_snippet_runs(
+    look: Callable[..., "Page"], running_app: RunningApp, photo: Path, expected: Result
+) -> None:
+    """In a browser, with the file of a field as its comment says, and as it stands where there is Node.js."""
+    code = snippets.javascript(running_app.url)
+    page = look()
+    page.evaluate("document.body.append(Object.assign(document.createElement('input'), {type: 'file', id: 'mine'}))")
+    field = page.locator("#mine")
+    field.set_input_files(photo / "photo.jpg")
+    lines = [line for line in code.splitlines() if line and "openAsBlob" not in line]
+    lines[0] = lines[0].replace("body: photo", "body: input.files[0]")
+    with page.expect_console_message(lambda message: str(expected.verdict) in message.text) as said_there:
+        field.evaluate(f"async input => {{ {' '.join(lines)} }}")
+    assert said_there.value.text.split() == said(expected)
+    if shutil.which("node"):
+        (photo / "ask.mjs").write_text(code)
+        assert run(photo, "node", "ask.mjs").split() == said(expected)
 
 
 @pytest.mark.slow
@@ -210,71 +258,73 @@ def test_the_readme_has_the_same_text(snippet: Callable[[str], str]) -> None:
 def test_the_endpoint_tells_of_the_model(client: Client, bundled: ModelFolder) -> None:
     told = client.predict(api_name="/model")
     assert told == json.loads(json.dumps(about.describe(bundled)))
-    assert told["sha256"] == bundled.info.sha256 and told["source"] == "bundled" and told["format_version"] == 1
-    assert told["bands"] == bundled.config["bands"] and told["stated_rate"] == bundled.config["stated_rate"]
-    assert told["figures"].keys() == bundled.metrics["sets"].keys()
-    name = next(iter(told["figures"]))
-    assert told["figures"][name]["clean"]["auc"] == bundled.metrics["sets"][name]["clean"]["auc"]
+    assert told["sha256"] == bundled.info.sha256 and told["source"] == "bundled"
+    assert told["format_version"] == bundled.config.format_version
+    assert told["thresholds"] == {
+        "no_signs_below": bundled.calibration.no_signs_below,
+        "likely_fake_from": bundled.calibration.likely_fake_from,
+    }
+    for role, sets in (("unseen", bundled.metrics.unseen), ("seen", bundled.metrics.seen)):
+        assert [(one["name"], one["split"]) for one in told["figures"][role]] == [(one.name, one.split) for one in sets]
+    assert told["no_signs"] == no_signs_shares(bundled.metrics).to_dict()
+    [first, *_] = told["figures"]["seen"]
+    assert first["conditions"]["clean"]["auc"] == dataclasses.asdict(bundled.metrics.seen[0].clean.auc)
     assert str(ROOT) not in json.dumps(told)
     described = client.view_api(return_format="dict")["named_endpoints"]["/model"]
     assert described["parameters"] == [] and described["description"] == about.API_DESCRIPTION
 
 
+def test_the_endpoint_tells_unseen_and_seen_apart(bundled: ModelFolder) -> None:
+    told = about.describe(measured_on_unseen(bundled))
+    assert [one["name"] for one in told["figures"]["unseen"]] == ["two-generators", "swaps", "congress"]
+    assert told["figures"]["unseen"][0]["generators"][0] == {"name": "Stable Diffusion 3", "year": 2024}
+    assert told["figures"]["unseen"][0]["conditions"]["clean"]["fake_no_signs"]["value"] == 0.2
+    assert told["no_signs"]["unseen"] == pytest.approx(0.15)
+    assert [one["name"] for one in told["no_signs"]["generators"]][:1] == ["Stable Diffusion 3"]
+
+
 # --- Models of others ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("metrics", [{}, {"sets": {}}])
-def test_a_model_without_figures_has_a_page(bundled: ModelFolder, metrics: dict) -> None:
+@pytest.mark.parametrize("metrics", [None, Metrics(())])
+def test_a_model_without_figures_has_a_page(bundled: ModelFolder, metrics: Metrics | None) -> None:
     folder = dataclasses.replace(bundled, metrics=metrics)
     page = about.model_html(folder)
     assert "No figures came with this model" in page and bundled.info.sha256 in page and "<svg" not in page
-    assert about.describe(folder)["figures"] == {}
+    assert about.describe(folder)["figures"] == {"unseen": [], "seen": []}
 
 
-@pytest.mark.parametrize(
-    "metrics",
-    [
-        {"sets": []},
-        {"sets": {"a test": 5}},
-        {"sets": {"a test": {"clean": {"auc": {"value": "<b>", "low": 0, "high": 1}}}}},
-        {"sets": {"a test": {"clean": {"uncertain": {"value": float("nan")}}}}},
-        {"sets": {"a test": {}}, "curves": {"a test": {"roc": {}}}},
-        {"sets": {"a test": {}}, "robustness": {"pictures": 3}},
-    ],
-)
-def test_figures_that_make_no_sense_are_not_shown(bundled: ModelFolder, metrics: Any) -> None:
-    page = about.model_html(dataclasses.replace(bundled, metrics=metrics))
-    assert ("could not be read" in page) != ("No figures came" in page) and bundled.info.sha256 in page
-
-
-def test_figures_of_any_number_of_sets_are_shown(bundled: ModelFolder) -> None:
-    whole = bundled.metrics
-    name, conditions = next((n, c) for n, c in whole["sets"].items() if not n.endswith(" test"))
-    bare = {key: {"n": 5, "judged": 0, "fake": 0, "real": 0, "no_face": 1.0} for key in figures.CONDITIONS}
-    undecided = copy.deepcopy(conditions)
-    del undecided["hard"]["error_when_decided"]
-    undecided["hard"]["uncertain"] = {"value": 1.0, "low": 1.0, "high": 1.0}
-    for sets in ({name: conditions}, {"walls test": bare}, {"odd": undecided}):
-        page = figures.section_html({"sets": sets, "curves": {}, "robustness": {}, "ablations": [{}]})
-        assert "All figures" in page and "data-chart" not in page
+def test_figures_of_any_number_of_sets_are_shown() -> None:
+    """Nothing judged, no class of the two, no verdict, a curve without a point: tables without a chart."""
+    bare = Measured(n=5, judged=0, fake=0, real=0, no_face=1.0)
+    undecided = Measured(n=5, judged=5, fake=5, real=0, abstention_rate=figure(1.0), fake_no_signs=figure(0.0))
+    accused = Measured(n=5, judged=5, fake=0, real=5, real_likely_fake=figure(0.2))
+    for measured in (bare, undecided, accused):
+        for role in ("unseen", "seen"):
+            one = MeasuredSet("walls", "test", role, {"clean": measured}, roc=Roc((), ()))
+            page = figures.section_html(Metrics((one,))) + curves.section_html(Metrics((one,)))
+            assert "All figures" in page and "data-chart" not in page
+    odd = Robustness("walls", 5, "", {"blur": (SeverityFigures(1, 0),)})
+    assert "data-chart" not in curves.section_html(Metrics((one,), robustness=odd))
 
 
 def test_names_of_a_stranger_are_escaped(bundled: ModelFolder) -> None:
-    text = (
-        json.dumps(bundled.metrics).replace("openforensics", ATTACK.replace('"', "'")).replace('"blur"', '"<script>"')
-    )
-    config = {**bundled.config, "date": ATTACK, "data": {ATTACK: {**bundled.config["data"]["dfdc"], "terms": ATTACK}}}
-    page = about.model_html(dataclasses.replace(bundled, metrics=json.loads(text), config=config))
+    text = json.dumps(measured_on_unseen(bundled).metrics.to_dict()).replace('"blur"', '"<script>"')
+    for name in ("openforensics", "Stable Diffusion 3", "congress", "since 1950"):
+        text = text.replace(name, name + ATTACK.replace('"', "'"))
+    train = dataclasses.replace(next(iter(bundled.config.data.train.values())), terms=ATTACK)
+    config = dataclasses.replace(bundled.config, date=ATTACK, data=DataRoles({ATTACK: train}))
+    page = about.model_html(dataclasses.replace(bundled, metrics=Metrics.from_dict(json.loads(text)), config=config))
     assert "data-chart" in page and "&lt;script" in page
     assert "<script" not in page and "<img" not in page
 
 
 def test_what_the_folder_does_not_say_is_left_open(bundled: ModelFolder) -> None:
-    config = {key: bundled.config[key] for key in ("format_version", "architecture")}
-    page = about.model_html(dataclasses.replace(bundled, config=config, metrics={}))
+    config = dataclasses.replace(bundled.config, data=DataRoles(), date=None, limits=None)
+    page = about.model_html(dataclasses.replace(bundled, config=config, metrics=None))
     assert "does not say what it learned from" in page and "not stated" in page
-    entry = {key: bundled.config["data"]["dfdc"][key] for key in ("train", "validation")}
-    older = dataclasses.replace(bundled, config={**config, "data": {"mine": entry}})
+    train = dataclasses.replace(next(iter(bundled.config.data.train.values())), terms=None)
+    older = dataclasses.replace(bundled, config=dataclasses.replace(config, data=DataRoles({"mine": train})))
     assert "Terms: see the source" in about.model_html(older)
 
 

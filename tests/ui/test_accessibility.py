@@ -39,5 +39,7 @@ def test_nobody_is_shut_out(look: Callable[..., "Page"], width: int, scheme: str
     answer(page)
     page.locator("#compared img").first.wait_for()
     found["a verdict"] = violations(page)
+    page.goto(f"{page.url.rstrip('/')}/api/docs")
+    found["plain HTTP"] = violations(page)
     assert found == dict.fromkeys(found, [])
     assert len(tabs) > 1

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import io
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detector import Detector, Face, Result, Verdict, picture
+from detector import Detector, Face, Result, Verdict, picture, words
+from detector.model_folder.stated import no_signs_shares
 from detector.model_folder.store import ModelFolder
 from detector.provenance import Finding
+from detector.result import Warning, WarningCode
+from tests.support.measured import measured_on_unseen
 from ui import answer, boxes, parts, report
 from ui.theme import BOX_COLOURS
 
@@ -36,26 +40,27 @@ def result_with(judged: Result, **changes: Any) -> Result:
 
 
 def test_every_string_of_a_stranger_is_escaped(judged: Result, model: ModelFolder) -> None:
-    told = result_with(judged, provenance=(Finding(ATTACK, ATTACK, ATTACK, ATTACK),), warnings=(ATTACK,))
+    warning = Warning(WarningCode.TINY_FACE, ATTACK)
+    told = result_with(judged, provenance=(Finding(ATTACK, ATTACK, ATTACK, ATTACK),), warnings=(warning,))
     pages = (answer.evidence_html(told), answer.verdict_html(told, model), parts.error_html(ATTACK, ATTACK))
     for page in pages:
         assert "<script" not in page and "<img" not in page and "&lt;script" in page
 
 
 @pytest.mark.parametrize(
-    ("p_fake", "words"),
+    ("p_fake", "shown"),
     [
-        (0.0, "fewer than 1"),
-        (0.0099, "fewer than 1"),
-        (0.01, "about 1"),
-        (0.934, "about 93"),
-        (0.99, "about 99"),
-        (0.9901, "more than 99"),
-        (1.0, "more than 99"),
+        (0.0, "below 1"),
+        (0.0099, "below 1"),
+        (0.01, "1"),
+        (0.934, "93"),
+        (0.99, "99"),
+        (0.9901, "above 99"),
+        (1.0, "above 99"),
     ],
 )
-def test_a_score_is_a_frequency_and_never_certain(p_fake: float, words: str) -> None:
-    assert parts.out_of_100(p_fake) == f"{words} of 100"
+def test_a_score_is_never_certain(p_fake: float, shown: str) -> None:
+    assert parts.score_words(p_fake) == shown
 
 
 def test_each_verdict_has_words_and_a_shape_of_its_own(judged: Result, model: ModelFolder) -> None:
@@ -77,7 +82,7 @@ def test_boxes_are_numbered_on_a_small_copy(judged: Result) -> None:
         for verdict, x, y in (
             (Verdict.LIKELY_FAKE, 0, 0),
             (Verdict.UNCERTAIN, 1000, 900),
-            (Verdict.LIKELY_REAL, 2900, 2100),
+            (Verdict.NO_SIGNS, 2900, 2100),
         )
     )
     drawn = boxes.draw(np.full((2400, 3200, 3), 200, np.uint8), crowd)
@@ -88,27 +93,82 @@ def test_boxes_are_numbered_on_a_small_copy(judged: Result) -> None:
     assert max(grey) - min(grey) < 24
 
 
-def test_many_faces_are_shown_up_to_a_bound(judged: Result) -> None:
+def test_many_faces_are_shown_up_to_a_bound(judged: Result, model: ModelFolder) -> None:
     face = judged.faces[0]
     crowd: tuple[Face, ...] = (face,) * (answer.SHOWN_FACES + 6)
-    page = answer.cards_html(result_with(judged, faces=crowd))
+    page = answer.cards_html(result_with(judged, faces=crowd), model)
     assert page.count("<article") == answer.SHOWN_FACES and "6 more faces" in page
 
 
-def test_a_crop_on_the_page_is_small(judged: Result) -> None:
-    page = answer.cards_html(judged)
+def test_a_crop_on_the_page_is_small(judged: Result, model: ModelFolder) -> None:
+    page = answer.cards_html(judged, model)
     start = page.index("base64,") + 7
     data = base64.b64decode(page[start : page.index('"', start)])
     assert Image.open(io.BytesIO(data)).size == judged.faces[0].crop.shape[:2]
     assert len(data) < 60_000
 
 
-def test_a_score_says_what_it_was_measured_on(judged: Result, model: ModelFolder) -> None:
-    tests = {name: s["clean"]["judged"] for name, s in model.metrics["sets"].items() if name.endswith(" test")}
+# --- What stands beside a verdict ------------------------------------------------------------------------------------
+
+
+def text(page: str) -> str:
+    """The words of a page, one space between them."""
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+def test_no_signs_stands_beside_both_shares_and_the_generators(judged: Result, model: ModelFolder) -> None:
+    face = dataclasses.replace(judged.faces[0], verdict=Verdict.NO_SIGNS)
+    told, measured = result_with(judged, verdict=Verdict.NO_SIGNS, faces=(face,)), measured_on_unseen(model)
+    seen = words.of_100(no_signs_shares(measured.metrics).seen)
+    page = text(answer.verdict_html(told, measured))
+    assert "No signs of forgery found" in page and words.NOT_PROOF in page
+    assert "15 of 100 faces by generators the detector has never seen score this low" in page
+    assert f"{seen} faces forged in the ways it was trained on score this low" in page
+    places = [page.index(part) for part in ("Stable Diffusion 3 (2024): 26", "Gemini 3 Pro Image (2025): 14",
+                                            "inswapper: 10")]  # fmt: skip
+    assert places == sorted(places)
+    card = text(answer.cards_html(told, measured))
+    assert "Score this low: 15 of 100 faces by generators the detector has never seen," in card
+    assert f"{seen[0].lower()}{seen[1:]} faces forged in the ways it was trained on." in card
+
+
+def test_likely_forged_stands_beside_how_many_real_faces_score_as_high(judged: Result, model: ModelFolder) -> None:
+    page = text(answer.verdict_html(result_with(judged, verdict=Verdict.LIKELY_FAKE), measured_on_unseen(model)))
+    assert "Fewer than 1 of 100 real faces from collections the detector has never seen score this high" in page
+    assert "12 of 100 faces by generators the detector has never seen score this high" in page
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_what_was_never_measured_is_said_plainly(judged: Result, model: ModelFolder, seen: bool) -> None:
+    metrics = dataclasses.replace(model.metrics, sets=model.metrics.seen) if seen else None
+    older = dataclasses.replace(model, metrics=metrics)
+    page = text(answer.verdict_html(result_with(judged, verdict=Verdict.NO_SIGNS), older))
+    assert "Not measured on generators the detector has never seen – any number of their faces may" in page
+    assert ("Not measured on faces forged in the ways it was trained on" in page) != seen
+    accused = text(answer.verdict_html(result_with(judged, verdict=Verdict.LIKELY_FAKE), older))
+    assert "Not measured on real faces from collections the detector has never seen" in accused
+
+
+def test_nothing_is_claimed_where_it_cannot_tell(judged: Result, model: ModelFolder) -> None:
+    for verdict in (Verdict.UNCERTAIN, Verdict.NO_FACE):
+        assert words.facts(verdict, measured_on_unseen(model).metrics) == () == words.facts(verdict, None)
+        assert "never seen" not in answer.verdict_html(result_with(judged, verdict=verdict), model)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.0099, 0.99001, 1.0])
+def test_a_measured_share_is_never_none_or_all(share: float) -> None:
+    assert words.of_100(share) == ("Fewer than 1 of 100" if share < 0.5 else "More than 99 of 100")
+
+
+def test_the_scale_names_its_ends(judged: Result, model: ModelFolder) -> None:
     page = answer.verdict_html(judged, model)
-    assert f"{sum(tests.values()):,} faces" in page and all(name.removesuffix(" test") in page for name in tests)
-    unmeasured = dataclasses.replace(model, metrics={})
-    assert "Measured" not in answer.verdict_html(judged, unmeasured)
+    ends = re.search(r'<div class="ends">(.*?)</div>', page).group(1)
+    assert re.findall(r"<span>(.*?)</span>", ends) == ["no signs", "can’t tell", "likely forged"]
+
+
+def test_absence_of_signs_is_never_called_real() -> None:
+    """Neither in the words of the verdict nor in those for programs."""
+    assert not any("real" in (str(verdict) + words.VERDICTS[verdict]).lower() for verdict in Verdict)
 
 
 # --- The report ------------------------------------------------------------------------------------------------------

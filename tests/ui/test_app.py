@@ -23,7 +23,7 @@ from mcp.client.streamable_http import streamablehttp_client
 from PIL import Image, PngImagePlugin
 
 import app
-from detector import Detector, ImageError, Result, Verdict
+from detector import Detector, ImageError, Result, Verdict, words
 from detector.heatmap import overlay
 from tests.support import ROOT
 from tests.support.running_app import ASTRONAUT, ATTACK, PATIENCE, RunningApp, answer, give, overflow, post, serve
@@ -63,7 +63,9 @@ def test_the_endpoints_are_these_and_described(client: Client) -> None:
     for endpoint in told["named_endpoints"].values():
         assert len(endpoint["description"]) > 60
         assert all(p["parameter_name"] and p["type"] for p in endpoint["parameters"])
-    assert "likely_fake" in told["named_endpoints"]["/detect"]["description"]
+    described = told["named_endpoints"]["/detect"]["description"]
+    assert all(str(verdict) in described for verdict in Verdict)
+    assert "no_signs means that no signs of forgery were found, never that the picture is real" in described
 
 
 def test_the_heat_map_of_a_face_comes_as_a_picture(client: Client, judged: Result) -> None:
@@ -99,7 +101,7 @@ def test_language_models_find_and_use_the_same_tool(running_app: RunningApp, jud
         ):
             await session.initialize()
             tools = {tool.name: tool for tool in (await session.list_tools()).tools}
-            assert "likely_fake" in tools["detect"].description
+            assert "likely_fake" in tools["detect"].description and "no_signs" in tools["detect"].description
             assert tools["detect"].inputSchema["required"] == ["picture"]
             answered = await session.call_tool("detect", {"picture": whole})
             assert not answered.isError and judged.picture.sha256 in answered.content[0].text
@@ -197,7 +199,10 @@ def test_a_portrait_is_judged_in_the_open(look: Callable[..., "Page"], judged: R
     page = look()
     give(page, ASTRONAUT)
     assert answer(page) == judged.verdict
-    assert parts.out_of_100(judged.p_fake).removesuffix(" of 100") in page.locator("#verdict").inner_text()
+    shown = page.locator("#verdict").inner_text()
+    assert f"Score: {parts.score_words(judged.p_fake)} on a scale" in shown
+    facts = words.facts(judged.verdict, Detector.load().model.metrics)
+    assert all(fact.number in shown and fact.of in shown for fact in facts)
     marked = page.locator("#marked img")
     marked.wait_for()
     assert "1 face marked" in marked.get_attribute("alt")
@@ -231,7 +236,7 @@ def test_a_picture_can_be_dropped(look: Callable[..., "Page"], judged: Result) -
     assert answer(page) == judged.verdict
 
 
-def test_a_picture_can_be_pasted(look: Callable[..., "Page"]) -> None:
+def test_a_picture_can_be_pasted(look: Callable[..., "Page"], judged: Result) -> None:
     page = look()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     source = "data:image/png;base64," + base64.b64encode(ASTRONAUT.read_bytes()).decode()
@@ -243,15 +248,15 @@ def test_a_picture_can_be_pasted(look: Callable[..., "Page"]) -> None:
     page.reload(wait_until="commit")  # the page is not built yet
     page.wait_for_function("document.body")
     page.locator("body").press("Control+v")
-    assert answer(page) == Verdict.LIKELY_REAL
+    assert answer(page) == judged.verdict
     page.get_by_text("No face", exact=True).click()
     page.locator("#verdict [data-verdict=no_face]").wait_for()
     page.locator("body").press("Control+v")  # in the place of another
-    page.locator("#verdict [data-verdict=likely_real]").wait_for()
+    page.locator(f"#verdict [data-verdict={judged.verdict}]").wait_for()
     page.locator("#upload").get_by_label("Remove Image").click()
     page.get_by_text("Your answer appears here").wait_for()
     page.get_by_label("Paste from clipboard").click()
-    assert answer(page) == Verdict.LIKELY_REAL
+    assert answer(page) == judged.verdict
 
 
 def test_a_picture_can_be_taken_with_the_camera(look: Callable[..., "Page"]) -> None:
@@ -307,9 +312,9 @@ def test_the_report_can_be_taken_away(
     page = look()
     give(page, ASTRONAUT)
     answer(page)
-    for words, name in (("Download the report", "report.html"), ("Download as JSON", "report.json")):
+    for label, name in (("Download the report", "report.html"), ("Download as JSON", "report.json")):
         with page.expect_download() as download:
-            page.get_by_text(words).click()
+            page.get_by_text(label).click()
         download.value.save_as(tmp_path / name)
     told = json.loads((tmp_path / "report.json").read_text())
     assert told["file"] == "astronaut.png" and told["picture"]["sha256"] == judged.picture.sha256
@@ -378,7 +383,7 @@ def test_nothing_is_kept_when_its_time_is_over(
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     blocks = app.build(Detector.load)
     examples = {file.name for file in tmp_path.rglob("*.*")}
-    _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **app.launch_options())
+    _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **app.launch_options(Detector.load))
     try:
         page = chromium.new_page()
         page.set_default_timeout(PATIENCE)

@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+import re
 import threading
 import zipfile
 from collections.abc import Callable
@@ -20,13 +21,14 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from PIL import Image
 
 import app
-from detector import Detector, ImageError, Verdict
+from detector import Detector, ImageError, Verdict, words
+from detector.model_folder.schema import Metrics
 from detector.rows import CSV_COLUMNS, row_of
 from tests.support import ROOT
+from tests.support.measured import UNSEEN
 from tests.support.running_app import ASTRONAUT, ATTACK, RunningApp, overflow, post
 from tests.ui.test_app import broken_file
-from ui import batch, intake
-from ui.parts import VERDICT_WORDS
+from ui import batch, batch_list, intake
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -150,24 +152,26 @@ def test_pictures_and_a_zip_become_one_list(look: Callable[..., "Page"], mixed: 
     page = look()
     give(page, *mixed)
     judge(page)
-    words = ended(page)
-    assert "Done" in words and "5 pictures judged" in words
+    status = ended(page)
+    assert "Done" in status and "5 pictures judged" in status
     assert page.locator("#batch-said").inner_text().strip() == "Done: 5 pictures judged."
     assert page.locator("#batch-status progress").evaluate("bar => bar.value == 5 && bar.max == 5")
 
     rows = page.locator("#batch-table tbody tr")
     outcomes = rows.evaluate_all("rows => rows.map(row => row.dataset.outcome)")
-    assert outcomes == sorted(outcomes, key=[*VERDICT_WORDS, "error"].index) and outcomes[2:] == ["no_face"] + 2 * [
-        "error"
-    ]
+    assert outcomes == sorted(outcomes, key=[*words.VERDICTS, "error"].index)
+    assert outcomes[2:] == ["no_face"] + 2 * ["error"]
     assert sorted(rows.locator("th").all_inner_texts()) == sorted(NAMES)
     assert rows.nth(3).locator("th").inner_text() == "../out.jpg" and OUT in rows.nth(3).inner_text()
     for number in range(2):  # a face each: the words, a shape beside them, the score and a copy of the picture
         row = rows.nth(number)
-        assert VERDICT_WORDS[Verdict(outcomes[number])] in row.inner_text() and "of 100" in row.inner_text()
+        assert words.VERDICTS[Verdict(outcomes[number])] in row.inner_text()
+        score = row.locator("[data-head=Score]").inner_text()
+        assert re.fullmatch(r"below 1|above 99|\d\d?", score)
+        assert words.facts_line(Verdict(outcomes[number]), Detector.load().model.metrics) in row.inner_text()
         assert row.locator("svg").count() == 1
         assert row.locator("img").evaluate("image => image.naturalWidth > 0 && image.alt.length > 0")
-    assert "of 100" not in rows.nth(2).inner_text() and rows.nth(3).locator("img").count() == 0
+    assert rows.nth(2).locator("[data-head=Score]").inner_text() == "" and rows.nth(3).locator("img").count() == 0
     assert page.locator("#batch-table").get_by_role("columnheader").count() == 6
     assert "most suspicious first" in page.locator("#batch-table caption").inner_text()
     assert str(ROOT) not in page.content() and "Traceback" not in page.content()
@@ -321,7 +325,7 @@ def test_nothing_is_kept_when_its_time_is_over(
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(cache))
     blocks = app.build(Detector.load)
     examples = {file.name for file in cache.rglob("*.*")}
-    _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **app.launch_options())
+    _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **app.launch_options(Detector.load))
     try:
         page = chromium.new_page()
         page.set_default_timeout(120_000)
@@ -431,43 +435,58 @@ def test_one_failure_is_not_the_end(detector: Detector, hopper: Path) -> None:
     assert len(whole.thumbnail) < 6_000
 
 
-def row(file: str, verdict: str | None, p_fake: float | None = None) -> batch.Row:
+def row(file: str, verdict: str | None, p_fake: float | None = None) -> batch_list.Row:
     if verdict is None:
-        return batch.Row({"file": file, "error": ATTACK})
+        return batch_list.Row({"file": file, "error": ATTACK})
     said = {"summary": ATTACK, "source": ATTACK, "meaning": ATTACK, "suggests": ATTACK}
-    rest = {"provenance": [said], "warnings": [ATTACK], "picture": {"sha256": "0"}, "model": {"sha256": "1"}}
-    return batch.Row({"file": file, "error": None, "verdict": verdict, "p_fake": p_fake, "faces": [], **rest})
+    rest = {
+        "provenance": [said],
+        "warnings": [{"code": ATTACK, "text": ATTACK}],
+        "picture": {"sha256": "0"},
+        "model": {"sha256": "1"},
+    }
+    return batch_list.Row({"file": file, "error": None, "verdict": verdict, "p_fake": p_fake, "faces": [], **rest})
 
 
 ROWS = [
     row("=error", None),
     row("+none", "no_face"),
-    row("real", "likely_real", 0.01),
+    row("clear", "no_signs", 0.01),
     row("doubt", "uncertain", 0.6),
     row("-fake", "likely_fake", 0.97),
     row("@faker", "likely_fake", 0.99),
     row(ATTACK, "uncertain", 0.2),
 ]
-SORTED = ["@faker", "-fake", "doubt", ATTACK, "real", "+none", "=error"]
+SORTED = ["@faker", "-fake", "doubt", ATTACK, "clear", "+none", "=error"]
 
 
 def test_the_most_suspicious_comes_first() -> None:
-    assert [row["file"] for row in json.loads(batch.json_of(ROWS))] == SORTED
+    assert [row["file"] for row in json.loads(batch_list.json_of(ROWS))] == SORTED
 
 
 def test_no_cell_of_the_csv_is_a_formula() -> None:
-    table = list(csv.DictReader(io.StringIO(batch.csv_of(ROWS).decode("utf-8-sig"))))
+    table = list(csv.DictReader(io.StringIO(batch_list.csv_of(ROWS).decode("utf-8-sig"))))
     assert [cells["file"].removeprefix("'") for cells in table] == SORTED
     assert not any(cell.startswith(("=", "+", "-", "@")) for cells in table for cell in cells.values())
 
 
 def test_every_string_of_a_stranger_is_escaped() -> None:
-    page = batch.table_html(ROWS)
+    page = batch_list.table_html(ROWS, Metrics(UNSEEN))
     assert "<script" not in page and "<img" not in page and "&lt;script" in page
 
 
+def test_a_verdict_stands_beside_how_often_it_is_wrong() -> None:
+    [clear, fake, none] = [
+        batch_list.table_html([row("a", verdict)], Metrics(UNSEEN))
+        for verdict in ("no_signs", "likely_fake", "no_face")
+    ]
+    assert "Score this low: 15 of 100 faces by generators the detector has never seen" in clear
+    assert "Score this high: fewer than 1 of 100 real faces from collections the detector has never seen" in fake
+    assert "never seen" not in none
+
+
 def test_each_outcome_has_words_and_a_shape_of_its_own() -> None:
-    pages = [batch.table_html([row("a", verdict)]) for verdict in (*Verdict, None)]
+    pages = [batch_list.table_html([row("a", verdict)], None) for verdict in (*Verdict, None)]
     assert len({page[page.index("<svg") : page.index("</svg>")] for page in pages}) == len(Verdict) + 1
     assert len({page[page.index("</svg>") : page.index("</span>")] for page in pages}) == len(Verdict) + 1
 

@@ -122,7 +122,7 @@ def test_keys_guess_and_go_on_but_not_elsewhere(table: Callable[..., "Page"]) ->
     assert page.locator("#told [data-truth]").count() == 0 and number_of(page)[0] == 1
     page.keyboard.press("F")
     truth(page)
-    assert "You said fake" in page.locator("#told").inner_text()
+    assert "You said forged" in page.locator("#told").inner_text()
     page.wait_for_function("() => document.querySelector('#told [tabindex]') === document.activeElement")
     page.keyboard.press("r")  # a guess cannot be taken back
     page.keyboard.press("n")
@@ -256,7 +256,7 @@ def test_no_event_tells_the_truth_without_a_guess_that_counts(running_app: Runni
     first = call(running_app, named["real"], token, "guess")[0]
     second = call(running_app, named["fake"], token, "second-guess")[0]
     for text in (first, second):
-        assert "data-truth" in text and "You said real" in text and "You said fake" not in text
+        assert "data-truth" in text and "You said real" in text and "You said forged" not in text
 
 
 # --- The rules -------------------------------------------------------------------------------------------------------
@@ -275,13 +275,20 @@ def some_games(count: int = 6) -> game.Games:
     ("verdict", "of_fake", "of_real"),
     [
         (Verdict.LIKELY_FAKE, 1, 0),
-        (Verdict.LIKELY_REAL, 0, 1),
+        (Verdict.NO_SIGNS, 0, 1),
         (Verdict.UNCERTAIN, 0.5, 0.5),
         (Verdict.NO_FACE, 0.5, 0.5),
     ],
 )
 def test_the_model_gets_half_a_point_where_it_does_not_decide(verdict: Verdict, of_fake: float, of_real: float) -> None:
     assert answer(verdict).points(True) == of_fake and answer(verdict).points(False) == of_real
+
+
+def test_no_signs_are_a_bet_and_the_rules_say_so() -> None:
+    shown = pictures.Shown(Path("a.jpg"), True)
+    played = game.Round(0, False, True, answer(Verdict.NO_SIGNS))
+    assert "“No signs of forgery found” counts as a guess of “real”, and is wrong where the picture is" in game.RULES
+    assert "<b>No signs of forgery found</b>, a bet on real – wrong." in game.answer_html(played, shown)
 
 
 def test_a_guess_counts_once_and_next_waits_for_it() -> None:

@@ -10,7 +10,7 @@ from gradio.route_utils import delete_files_created_by_app
 
 import app
 from detector import Detector
-from ui import intake
+from ui import gradio_patches
 
 
 @pytest.mark.slow
@@ -29,7 +29,7 @@ def test_old_files_go_while_new_ones_arrive(tmp_path: Path, detector: Detector) 
         while not done.is_set():
             number += 1
             blocks.upload_file_set.add(str(tmp_path / f"gone-{number}.jpg"))
-            intake.keep(shown, str(tmp_path / f"shown-{number}.png"))
+            gradio_patches.keep(shown, str(tmp_path / f"shown-{number}.png"))
             time.sleep(1e-4)  # or the lists grow faster than they can be gone through
 
     thread = threading.Thread(target=visitors)

@@ -61,7 +61,7 @@ def _noise(pixels: np.ndarray, severity: float, rng: np.random.Generator) -> np.
     return _clip(pixels + rng.standard_normal(shape, np.float32) * sigma)
 
 
-def _encoded(pixels: np.ndarray, format_: str, quality: int, **options: int) -> np.ndarray:
+def encoded(pixels: np.ndarray, format_: str, quality: int, **options: int) -> np.ndarray:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format_, quality=quality, **options)
     return np.asarray(Image.open(buffer).convert("RGB"))
@@ -69,11 +69,11 @@ def _encoded(pixels: np.ndarray, format_: str, quality: int, **options: int) -> 
 
 def _jpeg(pixels: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
     quality = round(_step(severity, (80, 65, 50, 35, 20)))
-    return _encoded(pixels, "JPEG", quality, subsampling=int(rng.choice((0, 2), p=(0.2, 0.8))))
+    return encoded(pixels, "JPEG", quality, subsampling=int(rng.choice((0, 2), p=(0.2, 0.8))))
 
 
 def _webp(pixels: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    return _encoded(pixels, "WEBP", round(_step(severity, (80, 65, 50, 35, 20))), method=0)
+    return encoded(pixels, "WEBP", round(_step(severity, (80, 65, 50, 35, 20))), method=0)
 
 
 _FILTERS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.BOX)
@@ -191,12 +191,12 @@ NAMES = tuple(ALTERATIONS)
 
 def web(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """As pictures reach people: half size, JPEG 60 to 80. Smaller than what came in, (H/2, W/2, 3)."""
-    return _encoded(_shrunk(pixels, 2), "JPEG", int(rng.integers(60, 81)))
+    return encoded(_shrunk(pixels, 2), "JPEG", int(rng.integers(60, 81)))
 
 
 def hard(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """As pictures look when passed on many times: quarter size, JPEG 40. (H/4, W/4, 3)."""
-    return _encoded(_shrunk(pixels, 4), "JPEG", 40)
+    return encoded(_shrunk(pixels, 4), "JPEG", 40)
 
 
 def web_measured(pixels: np.ndarray, index: int) -> np.ndarray:
@@ -217,16 +217,14 @@ def _shrunk(pixels: np.ndarray, factor: int) -> np.ndarray:
 
 _WEATHER = ("snow", "rain", "fog", "blocks")
 _COLOUR = ("colour-cast", "saturation", "contrast", "grey", "brightness")
+_FOCUS = ("blur", "noise")
+TRAINING = _WEATHER + _COLOUR + _FOCUS  # what training draws; sizes and encodings are training.augment.formats
 
 
-def for_training(
-    pixels: np.ndarray, face_side: float, rng: np.random.Generator, names: tuple[str, ...] = NAMES
-) -> np.ndarray:
+def for_training(pixels: np.ndarray, rng: np.random.Generator, names: tuple[str, ...] = NAMES) -> np.ndarray:
     """A random chain of the alterations in `names`, about half of the pictures little changed.
 
-    What a camera, an editor and a network do comes in that order: weather, colour, focus and noise, size, encoding.
-    Where the size changes, the face, now `face_side` pixels wide, becomes as wide as a draw that knows nothing of the
-    label: in the data sets forged faces are larger than real ones, and sharpness must not give them away.
+    Weather comes before colour, focus and noise. Sizes and encodings are the business of training.augment.formats.
     """
 
     def draw(group: tuple[str, ...], chance: float, top: float = 5.0) -> None:
@@ -239,13 +237,5 @@ def for_training(
     draw(_WEATHER, 0.2)
     draw(_COLOUR, 0.35)
     draw(_COLOUR, 0.15, 3.0)
-    draw(("blur", "noise"), 0.25, 4.0)
-    if "down-scale" in names and rng.random() < 0.6:
-        factor = np.exp(rng.uniform(np.log(24), np.log(170))) / max(face_side, 1.0)
-        if factor < 1:
-            height, width = pixels.shape[:2]
-            size = (max(16, round(width * factor)), max(16, round(height * factor)))
-            pixels = np.asarray(Image.fromarray(pixels).resize(size, _FILTERS[rng.integers(len(_FILTERS))]))
-    draw(("jpeg", "jpeg", "webp"), 0.5)
-    draw(("jpeg",), 0.15, 3.0)
+    draw(_FOCUS, 0.25, 4.0)
     return pixels

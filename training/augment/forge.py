@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from detector import faces, picture
+from detector import finder, picture
 from detector.errors import ImageError
 from training.errors import TrainingError
 from training.files import write
@@ -33,12 +33,11 @@ log = logging.getLogger(__name__)
 
 METHODS = ("self_blend", "swap")
 MANIFEST = "manifest.json"
-_MIRRORED = [1, 0, 2, 3, 5, 4]  # the keypoints of a face in a mirror: left is right
-_ANCHORS = [0, 1, 3]  # both eyes and the mouth
+_MIRRORED = [1, 0, 2, 4, 3]  # the keypoints of a face in a mirror: left is right
 
 
 def self_blend(pixels: np.ndarray, keypoints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A forgery of the face at `keypoints` (6, 2; order as in detector.faces) of `pixels` (H, W, 3) uint8 RGB."""
+    """A forgery of the face at `keypoints` (5, 2; order as in detector.finder) of `pixels` (H, W, 3) uint8 RGB."""
     outer, inner = (pixels, _altered(pixels, rng))
     if rng.random() < 0.5:
         outer, inner = inner, outer
@@ -57,8 +56,8 @@ def self_blend(pixels: np.ndarray, keypoints: np.ndarray, rng: np.random.Generat
 def swap(
     pixels: np.ndarray, keypoints: np.ndarray, donor: np.ndarray, donor_points: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """`pixels` (H, W, 3) uint8 RGB with the face of `donor` (h, w, 3) in place of its own; both keypoints are (6, 2),
-    order as in detector.faces. The donor is mirrored where it looks the other way."""
+    """`pixels` (H, W, 3) uint8 RGB with the face of `donor` (h, w, 3) in place of its own; both keypoints are (5, 2),
+    order as in detector.finder. The donor is mirrored where it looks the other way."""
     height, width = pixels.shape[:2]
     if _turned(keypoints) * _turned(donor_points) < 0:
         donor = np.ascontiguousarray(donor[:, ::-1])
@@ -81,14 +80,21 @@ def swap(
 
 def _turned(keypoints: np.ndarray) -> float:
     """How far the nose lies to one side of the line from between the eyes to the mouth, in pixels."""
-    eyes, nose, mouth = keypoints[:2].mean(axis=0), keypoints[2], keypoints[3]
+    eyes, mouth = _eyes_and_mouth(keypoints)
+    nose = keypoints[2]
     down = (mouth - eyes) / max(float(np.hypot(*(mouth - eyes))), 1e-6)
     return float((nose - eyes) @ np.array([-down[1], down[0]]))
 
 
 def _affine(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
     """(2, 3): lays both eyes and the mouth of one face on those of another."""
-    return cv2.getAffineTransform(points[_ANCHORS].astype(np.float32), onto[_ANCHORS].astype(np.float32))
+    three = (np.float32([p[0], p[1], _eyes_and_mouth(p)[1]]) for p in (points, onto))
+    return cv2.getAffineTransform(*three)
+
+
+def _eyes_and_mouth(keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The points between the eyes and between the corners of the mouth, (2,) each."""
+    return keypoints[:2].mean(axis=0), keypoints[3:].mean(axis=0)
 
 
 def _recoloured(face: np.ndarray, place: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -106,13 +112,12 @@ def _recoloured(face: np.ndarray, place: np.ndarray, mask: np.ndarray) -> np.nda
 
 def face_mask(shape: tuple[int, int], keypoints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A soft irregular oval over a face: float32 `shape` (H, W), 0..1. It covers the whole face or its middle part."""
-    eyes = keypoints[:2].mean(axis=0)
-    mouth = keypoints[3]
+    eyes, mouth = _eyes_and_mouth(keypoints)
     down = mouth - eyes
     length = max(float(np.hypot(*down)), 4.0)
     down = down / length
     across = np.array([-down[1], down[0]])
-    half_width = max(float(np.abs((keypoints[4:6] - eyes) @ across).mean()), 0.6 * length)
+    half_width = max(1.15 * float(np.abs((keypoints[:2] - eyes) @ across).sum()), 0.6 * length)
     centre = eyes + down * length * rng.uniform(0.35, 0.6)
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     wobble = 1 + 0.12 * rng.standard_normal(24)
@@ -219,7 +224,7 @@ def _forged(found: list[_Photo], number: int, method: str, out: Path, options: F
 
 
 def _photos(folder: Path, options: ForgeOptions) -> list[_Photo]:
-    finder = faces.FaceFinder()
+    detector = finder.FaceDetector()
     photos = []
     for file in sorted(path for path in folder.rglob("*") if path.suffix.lower() in picture.SUFFIXES):
         try:
@@ -227,7 +232,7 @@ def _photos(folder: Path, options: ForgeOptions) -> list[_Photo]:
         except ImageError as error:
             log.warning("%s is left out: %s", file.name, error)
             continue
-        found = finder.find(pixels)
+        found = detector.find(pixels)
         if not found:
             log.warning("%s is left out: it shows no face.", file.name)
             continue
@@ -235,7 +240,7 @@ def _photos(folder: Path, options: ForgeOptions) -> list[_Photo]:
     return photos
 
 
-def _portrait(name: str, pixels: np.ndarray, face: faces.FoundFace, options: ForgeOptions) -> _Photo:
+def _portrait(name: str, pixels: np.ndarray, face: finder.FoundFace, options: ForgeOptions) -> _Photo:
     """The square round a face, inside the photograph, scaled down to the size of what is written."""
     height, width = pixels.shape[:2]
     left, top, right, bottom = face.box

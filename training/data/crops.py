@@ -10,22 +10,24 @@ import grain
 import numpy as np
 from PIL import Image
 
-from detector import faces
-from training.augment import corruptions, forge
+from detector.crop import crop_face
+from training.augment import corruptions, forge, formats
 from training.data.face_cache import Face, Split
 
 
 @dataclass(frozen=True)
 class CropOptions:
-    """How training varies the crop path. `jitter` 0 is the serving crop itself; 1 the full variation of scale (0.8 to
-    1.25), shift (0.12 face sides) and resampling. `corruptions` are names of training.corruptions. `self_blend` is the
-    chance that a real face is blended with itself into a forgery (training.forge)."""
+    """How training varies the crop path. `jitter` 0 is the serving crop itself; 1 the full variation of scale (0.78 to
+    1.28), shift (0.12 face sides) and resampling. `corruptions` are names of training.augment.corruptions. `self_blend`
+    is the chance that a real face is blended with itself into a forgery (training.augment.forge). With `reencode` sizes
+    and encodings of all pictures are made alike (training.augment.formats)."""
 
     size: int
     margin: float
     jitter: float = 1.0
-    corruptions: tuple[str, ...] = corruptions.NAMES
+    corruptions: tuple[str, ...] = corruptions.TRAINING
     self_blend: float = 0.0
+    reencode: bool = False
 
 
 def serving_crops(
@@ -42,7 +44,7 @@ def serving_crops(
             before = pixels.shape[1]
             pixels = alter(pixels, face.index)
             box = tuple(value * pixels.shape[1] / before for value in box)
-        crops[i] = faces.cut(pixels, box, size, margin)
+        crops[i] = crop_face(pixels, box, size, margin)
     return crops, split.targets
 
 
@@ -55,22 +57,24 @@ def varied_crop(
     pixels: np.ndarray, face: Face, options: CropOptions, rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:
     """The same of a picture uint8 (H, W, 3) that is at hand."""
-    target = face.target
+    target, box, jitter = face.target, face.box, options.jitter
     if target == 0.0 and options.self_blend and rng.random() < options.self_blend:
         pixels, target = forge.self_blend(pixels, face.keypoints, rng), 1.0
-    before = pixels.shape[1]
+    if options.reencode:
+        reach = options.margin * np.exp(_ZOOM) + 2 * _SHIFT
+        pixels, box = formats.surroundings(pixels, box, reach, rng)
+        pixels, box = formats.scaled(pixels, box, _LARGEST * options.size / options.margin, rng)
     if options.corruptions:
-        side = max(face.box[2] - face.box[0], face.box[3] - face.box[1])
-        pixels = corruptions.for_training(pixels, side, rng, options.corruptions)
-    box = tuple(value * pixels.shape[1] / before for value in face.box)
-    jitter = options.jitter
-    crop = faces.cut(
+        pixels = corruptions.for_training(pixels, rng, options.corruptions)
+    if options.reencode:
+        pixels, box = formats.reencoded(pixels, box, rng)
+    crop = crop_face(
         pixels,
         box,
         options.size,
         options.margin,
-        scale=float(np.exp(rng.uniform(-0.22, 0.22) * jitter)),
-        shift=tuple(rng.uniform(-0.12, 0.12, 2) * jitter),
+        scale=float(np.exp(rng.uniform(-_ZOOM, _ZOOM) * jitter)),
+        shift=tuple(rng.uniform(-_SHIFT, _SHIFT, 2) * jitter),
         resample=Image.Resampling(rng.choice(_RESAMPLING)) if jitter else Image.Resampling.BILINEAR,
     )
     if rng.random() < 0.5:
@@ -78,6 +82,8 @@ def varied_crop(
     return crop, target
 
 
+_ZOOM, _SHIFT = 0.25, 0.12
+_LARGEST = 1.4  # faces are made at most that much larger than the network sees them
 # The serving filter half of the time.
 _RESAMPLING = [Image.Resampling.BILINEAR] * 3 + [
     Image.Resampling.BICUBIC,
@@ -96,18 +102,25 @@ def training_batches(
 ) -> "grain.DatasetIterator | _Part":
     """An endless iterator of (crops uint8 (B, S, S, 3), targets float32 (B, 1)).
 
-    Every source is drawn in proportion to its size times its weight, each of its pictures once before any a second
-    time, real and fake mixed by a global shuffle. `get_state()` and `set_state()` of the iterator resume it exactly.
-    With `part` (index, count) only that part of each batch is read and cut; together the parts are the batches that
-    are read otherwise, and the state is that of the whole, from which any number of parts goes on.
+    Real and fake faces alternate, so that every batch holds as many of one as of the other. Of each class a source is
+    drawn in proportion to its faces times its weight, each of its faces once before any a second time.
+
+    `get_state()` and `set_state()` of the iterator resume it exactly. With `part` (index, count) only that part of each
+    batch is read and cut; together the parts are the batches that are read otherwise, and the state is that of the
+    whole, from which any number of parts goes on.
     """
-    sources = []
-    for number, (split, _) in enumerate(splits):
-        crop = _Crop(split, options)
-        source = grain.MapDataset.source(range(len(split))).seed(seed + number).shuffle().repeat().random_map(crop)
-        sources.append(source)
-    sizes = np.array([len(split) * weight for split, weight in splits], float)
-    mixed = grain.MapDataset.mix(sources, weights=list(sizes / sizes.sum())) if len(sources) > 1 else sources[0]
+    classes = []
+    for target in (1.0, 0.0):
+        sources, sizes = [], []
+        for number, (split, weight) in enumerate(splits):
+            rows = [index for index, face in enumerate(split.faces) if face.target == target]
+            if rows:
+                source = grain.MapDataset.source(rows).seed(seed + 2 * number + int(target)).shuffle().repeat()
+                sources.append(source.random_map(_Crop(split, options)))
+                sizes.append(len(rows) * weight)
+        if sources:
+            classes.append(_mixed(sources, np.array(sizes)))
+    mixed = _mixed(classes, np.ones(len(classes)))
     index, count = part
     if count > 1:
         own = mixed.batch(batch_size // count, drop_remainder=True, batch_fn=stack)[index::count]
@@ -116,6 +129,10 @@ def training_batches(
     reading = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4 * batch_size)
     batches = mixed.to_iter_dataset(reading).batch(batch_size, drop_remainder=True, batch_fn=stack)
     return iter(batches)
+
+
+def _mixed(sources: list[grain.MapDataset], weights: np.ndarray) -> grain.MapDataset:
+    return grain.MapDataset.mix(sources, weights=list(weights / weights.sum())) if len(sources) > 1 else sources[0]
 
 
 @dataclass(frozen=True)

@@ -13,23 +13,25 @@ import datasets
 import numpy as np
 import pyarrow.parquet as pq
 
-from detector import faces, picture
+from detector import finder, picture
 from detector.errors import ImageError
+from detector.model_folder.schema import Generator
 from detector.result import Face as JudgedFace
 from training.data import tables
-from training.data.sources import Source
+from training.data.sources import Source, generator
 from training.files import whole
 
-AnyFace = TypeVar("AnyFace", faces.FoundFace, JudgedFace)
+AnyFace = TypeVar("AnyFace", finder.FoundFace, JudgedFace)
 log = logging.getLogger(__name__)
 
 _MAX_NAMED = 20
+SURELY_A_FACE = 0.3  # least score in data sets, whose pictures are known to show a face
 
 
 @dataclass(frozen=True)
 class Face:
     """Row `index` of its split: `target` is 1.0 for a forged face, 0.0 for a real one. `box` is the face that the
-    label is about, the one nearest to the middle; `keypoints` (6, 2) as in detector.faces; `count` all faces found."""
+    label is about, the one nearest to the middle; `keypoints` (5, 2) as in detector.finder; `count` all faces found."""
 
     index: int
     target: float
@@ -60,6 +62,19 @@ class Split:
     def pixels(self, face: Face) -> np.ndarray:
         """The whole picture that `face` is in, uint8 RGB (H, W, 3)."""
         return picture.read(self.file(face.index)).pixels
+
+    def column(self, name: str) -> np.ndarray:
+        """What the column `name` says of each row, str (rows,); "" where it says nothing or is not there."""
+        if name not in (self.rows.column_names or ()):
+            return np.full(len(self.rows), "")
+        return np.array([str(value or "") for value in self.rows[name]])
+
+    def generators(self, source: Source) -> tuple[Generator, ...]:
+        """What made its fakes: as the column `generator` says, else as is known of the source."""
+        names = np.unique(self.column("generator")[self.labels > 0.5])
+        named = tuple(generator(str(name)) for name in names if name)
+        known = source.generator if (self.labels > 0.5).any() else None
+        return named or ((known,) if known else ())
 
     def part(self, index: int, count: int) -> "Split":
         """Every `count`th face, from `index` on."""
@@ -108,9 +123,9 @@ def with_faces(source: Source, rows: datasets.Dataset, targets: np.ndarray, spli
     """The split that these rows are, its faces found or taken from the cache."""
     if not len(rows):  # `datasets` gives such a split no columns
         return Split(source.name, rows, targets, [], [], [])
-    key = hashlib.sha256(f"{rows._fingerprint} {faces.FINDER_VERSION}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{rows._fingerprint} {finder.FINDER_VERSION}".encode()).hexdigest()[:16]
     folder = cache or cache_beside(source.spec)
-    file = folder / f"faces-{faces.FINDER_VERSION}-{split}-{key}.parquet"
+    file = folder / f"faces-{finder.FINDER_VERSION}-{split}-{key}.parquet"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         processes = min(os.cpu_count() or 1, len(rows) // 200)
@@ -134,7 +149,7 @@ def with_faces(source: Source, rows: datasets.Dataset, targets: np.ndarray, spli
         elif problem:
             broken.append(f"{_row_name(rows, index)}: {problem}")
         else:
-            points = np.array(table["keypoints"][index], np.float32).reshape(6, 2)
+            points = np.array(table["keypoints"][index], np.float32).reshape(5, 2)
             kept.append(Face(index, float(targets[index]), tuple(table["box"][index]), points, table["count"][index]))
     for what, names in (("could not be read", broken), ("show no face", faceless)):
         if names:
@@ -151,18 +166,18 @@ _FACE_FEATURES = datasets.Features(
         "count": datasets.Value("int32"),
     }
 )
-_finder: faces.FaceFinder | None = None
+_finder: finder.FaceDetector | None = None
 
 
 def _find_row(row: dict, index: int) -> dict:
-    global _finder
-    _finder = _finder or faces.FaceFinder()  # one a process
+    global _finder  # noqa: PLW0603
+    _finder = _finder or finder.FaceDetector()  # one a process
     nothing = {"box": [], "keypoints": [], "count": 0}
     try:
         pixels = picture.read(_bytes(row["image"])).pixels
     except (ImageError, OSError) as error:
         return {"problem": str(error), **nothing}
-    found = _finder.find(pixels, sure=0)
+    found = _finder.find(pixels, min_score=SURELY_A_FACE)
     if not found:
         return {"problem": "no face", **nothing}
     face = labelled_face(found, pixels.shape[1], pixels.shape[0])

@@ -29,12 +29,12 @@ from huggingface_hub import HfApi, get_session, hf_hub_url
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
-from detector import faces, picture
+from detector import finder, picture
 from detector.errors import ImageError, ModelError
 from detector.model_folder import hub
 from training.data import face_cache, tables
 from training.data.crops import CropOptions, stack, varied_crop
-from training.data.face_cache import Face, Split
+from training.data.face_cache import SURELY_A_FACE, Face, Split
 from training.data.sources import Source
 from training.errors import TrainingError
 from training.files import whole, write
@@ -492,7 +492,7 @@ class _Crops:
         self, stream: Stream, options: CropOptions, size: int, seed: int, pool: ThreadPoolExecutor, place: _Place
     ) -> None:
         self._stream, self._options, self._seed, self._pool = stream, options, seed, pool
-        self._finder = faces.FaceFinder()
+        self._finder = finder.FaceDetector()
         self._blocks = _Blocks(stream, size, seed, place.epoch, place.block)
         self._coming = self._jobs(place.drawn)
         self._cutting: deque[tuple[_Place, Future[Crop | str]]] = deque()
@@ -535,7 +535,7 @@ class _Crops:
             pixels = picture.read(content).pixels
         except ImageError:
             return "could not be read"
-        found = self._finder.find(pixels, sure=0)
+        found = self._finder.find(pixels, min_score=SURELY_A_FACE)
         if not found:
             return "show no face"
         face = face_cache.labelled_face(found, pixels.shape[1], pixels.shape[0])

@@ -4,11 +4,11 @@ import dataclasses
 import json
 import logging
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from detector.model_folder import store
+from detector.model_folder.schema import AblationRun, Measured, Metrics
 from detector.verdict import Calibration
 from training.augment import corruptions
 from training.data import face_cache, streaming
@@ -16,7 +16,7 @@ from training.data.crops import serving_crops
 from training.data.sources import Source
 from training.errors import TrainingError
 from training.evaluation import card
-from training.evaluation.metrics import Answers, figures
+from training.evaluation.metrics import Answers, measured
 from training.files import write
 from training.fit import BEST, STATE, fit, predict
 from training.options import FitOptions
@@ -24,8 +24,8 @@ from training.options import FitOptions
 log = logging.getLogger(__name__)
 
 
-_AS_TRAINED = Calibration(temperature=1.0, real_below=0.5, fake_above=0.5)  # no run is calibrated
-_REPORTED = ("fake", "real", "auc", "false_accusations")
+_AS_TRAINED = Calibration(temperature=1.0, no_signs_below=0.5, likely_fake_from=0.5)  # no run is calibrated
+_REPORTED = ("n", "judged", "fake", "real", "auc", "false_positive_rate")
 
 
 def variants(base: FitOptions) -> dict[str, FitOptions]:
@@ -42,14 +42,14 @@ def variants(base: FitOptions) -> dict[str, FitOptions]:
     return {name: dataclasses.replace(base, **change) for name, change in changed.items()}
 
 
-def ablate(base: FitOptions, out: Path, folder: Path, *, cache: Path | None = None) -> list[dict[str, Any]]:
+def ablate(base: FitOptions, out: Path, folder: Path, *, cache: Path | None = None) -> Metrics:
     """Train every variant below `out`, measure each on the validation pictures of all sources, and put the table into
     the metrics.json and the card of the model folder. A run that is already there is not trained again.
 
     Raises TrainingError for a folder that was not measured yet, and what fit raises.
     """
-    measured = folder / store.METRICS
-    if not measured.exists():
+    model = store.load(folder)
+    if model.metrics is None:
         raise TrainingError(f"{folder.name} has no figures yet: run python -m training evaluate on it first.")
     sources = [Source.parse(text) for text in base.data]
     load = streaming.load if base.streaming else face_cache.load
@@ -60,21 +60,20 @@ def ablate(base: FitOptions, out: Path, folder: Path, *, cache: Path | None = No
         if not _finished(run):
             fit(options, run, resume=(run / STATE).exists(), cache=cache)
         network = keras.saving.load_model(run / BEST, compile=False, safe_mode=True)
-        row: dict[str, Any] = {"name": name, "command": options.command(run.name), "sets": {}}
+        sets: dict[str, dict[str, Measured]] = {}
         for split in validation:
-            row["sets"][split.name] = conditions = {}
-            for condition, alter in (("clean", None), ("hard", corruptions.hard_measured)):
+            sets[split.name] = conditions = {}
+            for condition, alter in (("clean", None), ("quarter_size_jpeg", corruptions.hard_measured)):
                 crops, targets = serving_crops(split, options.size, options.margin, alter)
                 p = _AS_TRAINED.p_fake(predict(network, crops))
-                every = figures(Answers(targets, p, p), _AS_TRAINED)
-                conditions[condition] = {key: every[key] for key in _REPORTED if key in every}
-        log.info("%s", json.dumps(row))
-        rows.append(row)
-    metrics = {**json.loads(measured.read_text()), "ablations": rows}
-    write(measured, (json.dumps(metrics, indent=1) + "\n").encode())
-    config = json.loads((folder / store.CONFIG).read_text())
-    write(folder / store.CARD, card.render(config, metrics).encode())
-    return rows
+                every = measured(Answers(targets, p, p), _AS_TRAINED)
+                conditions[condition] = Measured(**{key: getattr(every, key) for key in _REPORTED})
+        rows.append(AblationRun(name, options.command(run.name), sets))
+        log.info("%s", rows[-1])
+    metrics = dataclasses.replace(model.metrics, ablations=tuple(rows))
+    write(folder / store.METRICS, (json.dumps(metrics.to_dict(), indent=1) + "\n").encode())
+    write(folder / store.CARD, card.render(model.config, metrics).encode())
+    return metrics
 
 
 def _finished(run: Path) -> bool:

@@ -1,6 +1,12 @@
-"""Logits of validation pictures -> a temperature and the two bands of verdicts."""
+"""Logits of validation faces -> offset, temperature and the two thresholds of verdicts.
 
-from collections.abc import Mapping
+All of it comes from *unseen* sets, whose generators and cameras have no picture in training, where there are any: the
+scores of seen kinds are surer than those of what people will bring. Sets are {name: (logits (N,), targets (N,))},
+targets 1 for fake; of a model of several networks the logits are the fused ones.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
@@ -8,119 +14,115 @@ from scipy.optimize import minimize, minimize_scalar
 from detector.verdict import Calibration
 from training.errors import TrainingError
 
-RATE = 0.99  # right so often outside the uncertain band, every source counted alike
-SOURCE_RATE = 0.95  # and at least so often on each source alone
-FALSE_ACCUSATIONS = 0.015  # at most this share of the real faces of any source is called fake
-_FEWEST = 20  # verdicts of a source, or of all, below which a rate says nothing
-
-DECIDED = 0.5  # share of pictures, over the sources, that should get a verdict: one that never dares helps nobody
-_STEP = 0.005  # by which the rate is lowered for that
-
 Logits = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
+_DIGITS = 6  # of a threshold in config.json
 
-def fit(logits: Logits, rate: float = RATE, copies: Logits | None = None) -> Calibration:
-    """The calibration for logits (N,) and targets (N,), 1 for fake, of each validation source by name; `copies` are
-    logits of worse copies of the same pictures, on whose real faces no more may be called fake either.
 
-    `real_below` and `fake_above` are the tightest around 0.5 for which, on each side by itself: verdicts are right at
-    `rate` when every source counts alike, at SOURCE_RATE on each source with both classes, and no source has more than
-    FALSE_ACCUSATIONS. Where none can be shown to do so, the band is 0 or 1 and its side of a half uncertain. Raises
-    TrainingError for a rate outside 0.5..1 or where a class is missing altogether.
+@dataclass(frozen=True)
+class Limits:
+    """What the thresholds must hold on the sets that they are fitted on, as plain shares 0..1. Raises TrainingError."""
+
+    max_unseen_no_signs: float = 0.2  # of the forgeries of each unseen set by itself
+    max_false_positive_rate: float = 0.01  # of the real faces of each set that come out as likely fake
+    max_seen_no_signs: float = 0.01  # of the forgeries of seen sets, each set counting alike
+
+    def __post_init__(self) -> None:
+        if not all(0 <= limit < 1 for limit in vars(self).values()):
+            raise TrainingError("A limit of the thresholds is a share from 0 to below 1.")
+
+
+def fit(unseen: Logits, seen: Logits, limits: Limits | None = None, copies: Iterable[np.ndarray] = ()) -> Calibration:
+    """The calibration that gives the most verdicts within `limits`, its thresholds rounded to what config.json holds.
+
+    `copies` are logits of worse copies of real faces, one array a set, for which the limit of false positives holds
+    too. No threshold crosses P(fake) 0.5. Raises TrainingError where no set has real faces, or none has fakes.
     """
-    check_rate(rate)
-    targets = np.concatenate([t for _, t in logits.values()])
-    if not 0 < targets.sum() < len(targets):
+    limits = limits or Limits()
+    both = [*unseen.values(), *seen.values()]
+    if not any((targets > 0.5).any() for _, targets in both) or not any((targets <= 0.5).any() for _, targets in both):
         raise TrainingError("Calibrating needs both real and fake pictures in the validation data.")
-    temperature = fit_temperature(logits)
+    temperature = round(fit_temperature(fitted_on(unseen, seen)), _DIGITS)
     plain = Calibration(temperature, 0.5, 0.5)
-    scores = {name: (plain.p_fake(values), t > 0.5) for name, (values, t) in logits.items() if len(t)}
-    if not any(_both(fake) for _, fake in scores.values()):  # each source has one class: rates are those of all
-        scores["all"] = tuple(np.concatenate(part) for part in zip(*scores.values(), strict=True))
-    copied = [plain.p_fake(values)[t < 0.5] for values, t in (copies or {}).values()]
-    real = [p[~fake] for p, fake in scores.values()] + copied
-    steps = np.concatenate([np.arange(0.5, 0.99, 0.005), 1 - np.geomspace(0.01, 1e-4, 40)])
-    fake_above = next((t for t in steps if _fake_side_holds(scores, real, t, rate)), 1.0)
-    real_below = next((1 - t for t in steps if _real_side_holds(scores, 1 - t, rate)), 0.0)
-    return Calibration(temperature, float(real_below), float(fake_above))
+
+    def scores(sets: Iterable[tuple[np.ndarray, np.ndarray]], fake: bool) -> list[np.ndarray]:
+        found = [plain.p_fake(logits[(targets > 0.5) == fake]) for logits, targets in sets]
+        return [p for p in found if len(p)]
+
+    real = scores(both, fake=False) + [plain.p_fake(logits) for logits in copies if len(logits)]
+    fakes_seen, fakes_unseen = scores(seen.values(), fake=True), scores(unseen.values(), fake=True)
+    likely_fake_from = max(0.5, *(_lowest_reached_by(p, limits.max_false_positive_rate) for p in real))
+    no_signs_below = min(
+        0.5,
+        *(_highest_below([p], limits.max_unseen_no_signs) for p in fakes_unseen),
+        *([_highest_below(fakes_seen, limits.max_seen_no_signs)] if fakes_seen else []),
+    )
+    return Calibration(temperature, no_signs_below, likely_fake_from)
 
 
-def fit_usable(logits: Logits, rate: float = RATE, copies: Logits | None = None) -> tuple[Calibration, float]:
-    """As `fit`, at the highest rate up to `rate` that leaves DECIDED of the pictures with a verdict; and that rate.
-
-    Where even 0.9 leaves fewer, the calibration is that for `rate`. Raises as `fit` does.
-    """
-    strict = fit(logits, rate, copies)
-    for lower in np.arange(rate, 0.9, -_STEP):
-        calibration = fit(logits, float(lower), copies)
-        decided = [_decided(calibration, values) for values, targets in logits.values() if _both(targets > 0.5)]
-        if decided and np.mean(decided) >= DECIDED:
-            return calibration, round(float(lower), 4)
-    return strict, rate
+def fitted_on(unseen: Logits, seen: Logits) -> Logits:
+    """The sets that offset and temperature are fitted on: the unseen ones, where they hold both classes."""
+    fake = [targets > 0.5 for _, targets in unseen.values()]
+    return unseen if any(f.any() for f in fake) and any((~f).any() for f in fake) else seen
 
 
-def _decided(calibration: Calibration, values: np.ndarray) -> float:
-    p = calibration.p_fake(values)
-    return float(((p >= calibration.fake_above) | (p < calibration.real_below)).mean())
+def shares(calibration: Calibration, sets: Logits) -> dict[str, dict[str, float]]:
+    """{set: {"fake_no_signs", "fake_likely_fake", "real_no_signs", "real_likely_fake", "abstention_rate"}}, without
+    those of a class that a set has not."""
+    found = {}
+    for name, (logits, targets) in sets.items():
+        p, fake = calibration.p_fake(logits), targets > 0.5
+        verdicts = {"no_signs": p < calibration.no_signs_below, "likely_fake": p >= calibration.likely_fake_from}
+        found[name] = {
+            f"{kind}_{verdict}": float(given[of].mean())
+            for kind, of in (("fake", fake), ("real", ~fake))
+            if of.any()
+            for verdict, given in verdicts.items()
+        }
+        if len(p):
+            found[name]["abstention_rate"] = float(1 - sum(verdicts.values()).mean())
+    return found
 
 
-def fit_offset(logits: Logits) -> float:
+def fit_offset(sets: Logits) -> float:
     """What to add to every logit so that 0 is an even chance: half of Platt scaling (Platt 1999), the other half being
-    the temperature. Every source counts alike, and within a source real and fake."""
+    the temperature. Sets and classes count as in `fit_temperature`."""
 
     def loss(parameters: np.ndarray) -> float:
         offset, log_temperature = parameters
-        total = 0.0
-        for values, targets in logits.values():
-            scaled = (values.astype(np.float64) + offset) / np.exp(np.clip(log_temperature, -3, 3))
-            for of_class in (targets > 0.5, targets <= 0.5):
-                if of_class.any():
-                    total += float(np.mean(np.logaddexp(0, scaled[of_class]) - targets[of_class] * scaled[of_class]))
-        return total
+        return _loss(sets, float(offset), float(np.exp(np.clip(log_temperature, -3, 3))))
 
     return float(np.clip(minimize(loss, np.zeros(2), method="Nelder-Mead").x[0], -5, 5))
 
 
-def check_rate(rate: float) -> None:
-    """Raises TrainingError for a rate that no calibration can have."""
-    if not 0.5 < rate < 1:
-        raise TrainingError("The rate must be above 0.5 and below 1.")
+def fit_temperature(sets: Logits) -> float:
+    """The temperature of least negative log-likelihood (Guo et al. 2017, section 4.2). Real and fake weigh the same,
+    and so do, within a class, all sets that have it."""
+    return float(np.exp(minimize_scalar(lambda log: _loss(sets, 0.0, np.exp(log)), bounds=(-3, 3), method="bounded").x))
 
 
-def fit_temperature(logits: Logits) -> float:
-    """The temperature of least negative log-likelihood, every source counted alike (Guo et al. 2017, section 4.2)."""
-
-    def loss(log_temperature: float) -> float:
-        total = 0.0
-        for values, targets in logits.values():
-            if len(values):
-                scaled = values.astype(np.float64) / np.exp(log_temperature)
-                total += float(np.mean(np.logaddexp(0, scaled) - targets * scaled))
-        return total
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
+def _loss(sets: Logits, offset: float, temperature: float) -> float:
+    total = 0.0
+    for target in (0.0, 1.0):
+        of_class = [logits[(targets > 0.5) == bool(target)] for logits, targets in sets.values()]
+        scaled = [(logits.astype(np.float64) + offset) / temperature for logits in of_class if len(logits)]
+        if scaled:
+            total += float(np.mean([np.mean(np.logaddexp(0, s) - target * s) for s in scaled]))
+    return total
 
 
-def _fake_side_holds(
-    scores: Mapping[str, tuple[np.ndarray, np.ndarray]], real: list[np.ndarray], threshold: float, rate: float
-) -> bool:
-    if any((p >= threshold).mean() > FALSE_ACCUSATIONS for p in real if len(p)):
-        return False
-    return _right_enough([fake[p >= threshold] for p, fake in scores.values() if _both(fake)], rate)
+def _lowest_reached_by(p: np.ndarray, share: float) -> float:
+    """The lowest threshold that at most `share` of `p` (N,) reach, at most 1."""
+    allowed = int(share * len(p) + 1e-9)
+    if allowed >= len(p):
+        return 0.0
+    first_below = np.sort(p)[::-1][allowed]
+    return float(min(1.0, (np.floor(first_below * 10**_DIGITS) + 1) / 10**_DIGITS))
 
 
-def _real_side_holds(scores: Mapping[str, tuple[np.ndarray, np.ndarray]], threshold: float, rate: float) -> bool:
-    return _right_enough([~fake[p < threshold] for p, fake in scores.values() if _both(fake)], rate)
-
-
-def _both(fake: np.ndarray) -> bool:
-    return bool(fake.any() and not fake.all())
-
-
-def _right_enough(verdicts: list[np.ndarray], rate: float) -> bool:
-    """`verdicts`, one array a source: was each right?"""
-    if any(len(right) >= _FEWEST and right.mean() < min(rate, SOURCE_RATE) for right in verdicts):
-        return False
-    judged = [right.mean() for right in verdicts if len(right)]
-    weights = [min(len(right), _FEWEST) for right in verdicts if len(right)]
-    return sum(weights) >= _FEWEST and float(np.average(judged, weights=weights)) >= rate
+def _highest_below(sets: list[np.ndarray], share: float) -> float:
+    """The highest threshold that on average over the sets, arrays (N,) each, at most `share` are below."""
+    candidates = np.unique(np.concatenate(sets))
+    below = np.mean([np.searchsorted(np.sort(p), candidates, side="left") / len(p) for p in sets], axis=0)
+    within = candidates[below <= share + 1e-9]
+    return float(np.floor(within[-1] * 10**_DIGITS) / 10**_DIGITS) if len(within) else 0.0

@@ -1,9 +1,21 @@
 """config.json and metrics.json -> the model card, as `huggingface_hub` writes them."""
 
-from typing import Any
+import dataclasses
+from collections.abc import Iterator, Sequence
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from detector.model_folder.schema import (
+    AblationRun,
+    Figure,
+    Measured,
+    MeasuredSet,
+    Metrics,
+    ModelConfig,
+    ReencodingLadder,
+    Robustness,
+)
+from detector.model_folder.stated import no_signs_shares
 from training.data.sources import Source
 
 # The Hub's copies of the ImageNet weights that the networks start from.
@@ -15,16 +27,30 @@ _BASE_MODELS = {
 _COLUMNS = (
     ("AUC", "auc"),
     ("accuracy", "accuracy"),
-    ("real above 0.5", "false_accusations"),
-    ("fake below 0.5", "missed_fakes"),
-    ("real called likely fake", "called_likely_fake_though_real"),
-    ("calibration error", "ece"),
-    ("uncertain", "uncertain"),
-    ("wrong when decided", "error_when_decided"),
+    ("false positive rate", "false_positive_rate"),
+    ("false negative rate", "false_negative_rate"),
+    ("real called likely fake", "real_likely_fake"),
+    ("real: no signs", "real_no_signs"),
+    ("fake called likely fake", "fake_likely_fake"),
+    ("fake: no signs", "fake_no_signs"),
+    ("abstention rate", "abstention_rate"),
+    ("selective risk", "selective_risk"),
+    ("ECE", "ece"),
 )
+REENCODING_FIGURES = {
+    "AUC": "auc",
+    "false positive rate": "false_positive_rate",
+    "abstention rate": "abstention_rate",
+}
+_CONDITIONS = {
+    "clean": "Clean: the pictures as they are",
+    "half_size_jpeg": "Half size, JPEG quality 60 to 80",
+    "quarter_size_jpeg": "Quarter size, JPEG quality 40",
+    "no_crop": "No crop: the data set's own pictures without the face detector, to compare with published figures",
+}
 
 
-def render(config: dict[str, Any], metrics: dict[str, Any]) -> str:
+def render(config: ModelConfig, metrics: Metrics) -> str:
     """The README.md of a model folder: metadata that the Hub reads, and the text. Markdown with YAML front matter."""
     data = ModelCardData(
         license="other",
@@ -32,8 +58,8 @@ def render(config: dict[str, Any], metrics: dict[str, Any]) -> str:
         license_link="README.md",
         library_name="keras",
         pipeline_tag="image-classification",
-        tags=["deepfake-detection", "image-forensics", "litert", "tflite", config["architecture"]],
-        base_model=_BASE_MODELS.get(config["architecture"]) if _is_pretrained(config) else None,
+        tags=["deepfake-detection", "image-forensics", "litert", "tflite", config.architecture],
+        base_model=_BASE_MODELS.get(config.architecture) if _is_pretrained(config) else None,
         datasets=datasets(config) or None,
         model_name="Deepfake Image Detector",
         eval_results=list(_eval_results(metrics)) or None,
@@ -41,38 +67,42 @@ def render(config: dict[str, Any], metrics: dict[str, Any]) -> str:
     return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_text(config, metrics)}", ignore_metadata_errors=False))
 
 
-def datasets(config: dict[str, Any]) -> list[str]:
-    """Those of the sources that the Hub has, by their names there."""
-    return sorted({found for name in config.get("data", {}) if (found := Source(name).hub_id)})
+def datasets(config: ModelConfig) -> list[str]:
+    """Those of the sources to train on that the Hub has, by their names there."""
+    return sorted({found for name in config.data.train if (found := Source(name).hub_id)})
 
 
-def _eval_results(metrics: dict[str, Any]) -> Any:
-    for name, conditions in metrics["sets"].items():
-        clean = conditions["clean"]
-        source, _, split = name.partition(" ")
-        for title, key in (("AUC", "auc"), ("Accuracy", "accuracy")):
-            if key in clean and clean.get("fake") and clean.get("real"):
+def _eval_results(metrics: Metrics) -> Iterator[EvalResult]:
+    for measured in metrics.sets:
+        clean = measured.clean
+        both = bool(clean.fake and clean.real)
+        for title, kind, figure in (
+            ("AUC", "roc_auc", clean.auc),
+            ("Accuracy", "accuracy", clean.accuracy if both else None),
+        ):
+            if figure:
                 yield EvalResult(
                     task_type="image-classification",
-                    dataset_type=source,
-                    dataset_name=name,
-                    dataset_split=split,  # or the Hub takes two splits of a source for one
-                    metric_type=key if key == "accuracy" else "roc_auc",
+                    dataset_type=measured.name,
+                    dataset_name=measured.title,
+                    dataset_split=measured.split,  # or the Hub takes two splits of a source for one
+                    metric_type=kind,
                     metric_name=title,
-                    metric_value=clean[key]["value"],
+                    metric_value=figure.value,
                 )
 
 
-def _text(config: dict[str, Any], metrics: dict[str, Any]) -> str:
-    bands = config["bands"]
+def _text(config: ModelConfig, metrics: Metrics) -> str:
+    calibration = config.calibration
+    sizes = " and ".join(f"{network.input_size}" for network in config.networks)
     parts = [
-        f"""# Deepfake Image Detector: {config["architecture"]}, {config["input_size"]} pixels
+        f"""# Deepfake Image Detector: {config.architecture}, {sizes} pixels
 
-Says of a face in a photograph how likely it is that it was forged, or that it cannot tell. A face is found by BlazeFace
-(`{config["face_finder"]}`), cut out as a square of {config["crop_margin"]:g} face sides, and judged by a network whose
-last features add up to the score, so that they double as the heat map. A face that is not clearly real at first sight
-is judged mirrored too, and the mean counts. Below P(fake) {bands["real_below"]:.3f} the
-verdict is *likely real*, from {bands["fake_above"]:.3f} *likely fake*, between them *uncertain*.
+Says of a face in a photograph how likely it is that it was forged, or that it cannot tell. A face is found by the face
+detector `{config.face_detector}`, and judged by {_networks(config)}, whose last features add up to the score, so that
+they double as the heat map. A face that is not clearly real at first sight is judged mirrored too, and the mean counts.
+From P(fake) {calibration.likely_fake_from:.3f} the verdict is *likely fake*, below {calibration.no_signs_below:.3f}
+*no signs of forgery*, between them *uncertain*. No signs of forgery is no claim that a photograph is real.
 
 ## Use
 
@@ -81,139 +111,241 @@ verdict is *likely real*, from {bands["fake_above"]:.3f} *likely fake*, between 
 For a second look at a photograph before it is believed or passed on, by a person who also asks where it comes from.
 **Not** for deciding about a person, as evidence on its own, for watching people, or to clear a picture as genuine: a
 forgery made in a way that it has never seen can pass, and a real photograph can be called fake.
-
-## Figures
+""",
+        _unseen(metrics),
+        f"""## All figures
 
 Measured through the app's own path: a picture goes in whole, faces are found and cut out as they are when served. In
-brackets 95% bootstrap intervals. *Uncertain* is the share that gets no verdict, *wrong when decided* the share of wrong
-verdicts among the others. *Web*: half size, JPEG quality 60 to 80. *Hard*: quarter size, JPEG 40. *As given*: the data
-set's own crops without a face finder, only to compare with published figures. Accuracy, *real above* and
-*fake below 0.5* force a verdict at P(fake) 0.5; *real called likely fake* are the false accusations that the app makes.
+brackets 95% intervals: Wilson's for rates, a stratified bootstrap for AUC and ECE. Fake is the positive class. Accuracy
+and the false positive and false negative rates force a verdict at P(fake) 0.5. The abstention rate is the share that
+gets no verdict, the selective risk the share of wrong verdicts among the others. The AUC of an unseen set is that of
+its forgeries against the real faces of all unseen sets.
 
-Made by `{metrics["command"]}` on {metrics["date"]}.
+Made by `{metrics.command}` on {metrics.date}. What was said of each picture stands in scores.csv or scores.csv.gz.
 """,
-        *_set_tables(metrics["sets"]),
-        _confusion(metrics["sets"]),
-        _robustness(metrics.get("robustness") or {}),
+        *_set_tables(metrics.sets),
+        _confusion(metrics.sets),
+        _groups(metrics.sets),
+        _robustness(metrics.robustness),
+        _reencoding(metrics.reencoding),
         "![ROC](plots/roc.png) ![Reliability](plots/reliability.png)\n",
-        _ablations(metrics.get("ablations") or []),
+        _ablations(metrics.ablations),
         _training(config),
         _limits(),
     ]
     return "\n".join(part for part in parts if part)
 
 
-def _set_tables(sets: dict[str, Any]) -> Any:
-    header = "| set | pictures judged | no face |" + "".join(f" {title} |" for title, _ in _COLUMNS)
-    rule = "|---|---|---|" + "---|" * len(_COLUMNS)
-    for condition in ("clean", "web", "hard", "as_given"):
-        rows = [header, rule]
-        for name, conditions in sets.items():
-            row = conditions[condition]
-            cells = [name, str(row.get("judged", 0)), f"{row.get('no_face', 0):.1%}"]
-            cells += [_cell(row.get(key)) for _, key in _COLUMNS]
-            rows.append("| " + " | ".join(cells) + " |")
-        yield f"### {condition.replace('_', ' ').capitalize()}\n\n" + "\n".join(rows) + "\n"
+def _networks(config: ModelConfig) -> str:
+    margins = [f"{network.crop_margin:g}" for network in config.networks]
+    if len(margins) == 1:
+        return f"a network that sees a square of {margins[0]} face sides"
+    weights = " and ".join(f"{network.weight:g}" for network in config.networks)
+    return (
+        f"two networks that see squares of {margins[0]} and {margins[1]} face sides, whose logits are added with the "
+        f"weights {weights}"
+    )
 
 
-def _cell(figure: dict[str, float] | None) -> str:
-    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]" if figure else "-"
-
-
-def _confusion(sets: dict[str, Any]) -> str:
-    rows = [
-        "### Confusion matrices (clean, at P(fake) 0.5)\n",
-        "| set | real as real | real as fake | fake as real | fake as fake |",
-        "|---|---|---|---|---|",
+def _unseen(metrics: Metrics) -> str:
+    title = "## Generators and cameras that it has never seen\n"
+    if not metrics.unseen:
+        return (
+            f"{title}\nNothing was measured on them: the figures below are of the kinds of forgery it was trained on.\n"
+        )
+    shares = no_signs_shares(metrics)
+    text = (
+        "None of these pictures was trained on. They chose the checkpoint and the thresholds, and tell what to expect "
+        "of pictures from elsewhere.\n"
+    )
+    if shares.unseen is not None:
+        text += (
+            f"\nOf 100 faces by these generators, {100 * shares.unseen:.0f} get *no signs of forgery*"
+            + (f"; of 100 forged in ways it was trained on, {100 * shares.seen:.0f}" if shares.seen is not None else "")
+            + (f"; of 100 real faces here, {100 * shares.unseen_real:.0f}" if shares.unseen_real is not None else "")
+            + ". Every set counts alike.\n"
+        )
+    fake = [
+        [str(generator), measured.name, str(found.fake), *map(_cell, figures)]
+        for measured in metrics.unseen
+        for generator, found in _by_generator(measured)
+        if found.fake
+        for figures in [(found.auc, found.fake_likely_fake, found.fake_no_signs)]
     ]
-    for name, conditions in sets.items():
-        c = conditions["clean"].get("confusion")
-        if c:
-            rows.append(
-                f"| {name} | {c['real_as_real']} | {c['real_as_fake']} | {c['fake_as_real']} | {c['fake_as_fake']} |"
-            )
-    return "\n".join(rows) + "\n"
+    real = [
+        [measured.name, str(measured.clean.real), *map(_cell, figures)]
+        for measured in metrics.unseen
+        if measured.clean.real
+        for c in [measured.clean]
+        for figures in [(c.real_likely_fake, c.real_no_signs, c.false_positive_rate)]
+    ]
+    tables = []
+    if fake:
+        tables.append(_table(["generator", "set", "faces", "AUC", "likely fake", "no signs"], fake))
+    if real:
+        tables.append(_table(["real photographs", "faces", "likely fake", "no signs", "P(fake) above 0.5"], real))
+    return "\n".join([title, text, *tables])
 
 
-def _robustness(robustness: dict[str, Any]) -> str:
+def _by_generator(measured: MeasuredSet) -> list[tuple[str, Measured]]:
+    if measured.by_generator:
+        return [(str(part.generator), part.conditions["clean"]) for part in measured.by_generator]
+    return [(", ".join(map(str, measured.generators)) or "-", measured.clean)]
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def _set_tables(sets: Sequence[MeasuredSet]) -> Iterator[str]:
+    for condition, title in _CONDITIONS.items():
+        rows = []
+        for measured in sets:
+            if found := measured.conditions.get(condition):
+                cells = [_cell(getattr(found, key)) for _, key in _COLUMNS]
+                rows.append([measured.title, measured.role, str(found.judged), f"{found.no_face:.1%}", *cells])
+        header = ["set", "role", "pictures judged", "no face", *(title for title, _ in _COLUMNS)]
+        yield f"### {title}\n\n" + _table(header, rows)
+
+
+def _cell(figure: Figure | None) -> str:
+    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]" if figure else "-"
+
+
+def _confusion(sets: Sequence[MeasuredSet]) -> str:
+    rows = [
+        [measured.title, *(str(count) for count in dataclasses.astuple(measured.clean.confusion))]
+        for measured in sets
+        if measured.clean.confusion
+    ]
+    header = ["set", "real as real", "real as fake", "fake as real", "fake as fake"]
+    return "### Confusion matrices (clean, at P(fake) 0.5)\n\n" + _table(header, rows)
+
+
+def _groups(sets: Sequence[MeasuredSet]) -> str:
+    rows = [
+        [measured.title, group.attribute, group.group, str(group.judged)]
+        + [_cell(group.false_positive_rate), _cell(group.real_likely_fake), _cell(group.abstention_rate)]
+        for measured in sets
+        for group in measured.groups
+    ]
+    header = ["set", "by", "group", "real faces", "false positive rate", "called likely fake", "abstention rate"]
+    return "### By group (clean real faces)\n\n" + _table(header, rows) if rows else ""
+
+
+def _robustness(robustness: Robustness | None) -> str:
     if not robustness:
         return ""
-    rows = [f"### AUC under corruption ({robustness['set']}, {robustness['pictures']} pictures, severity 1 to 5)\n",
-            "| corruption | 1 | 2 | 3 | 4 | 5 |", "|---|---|---|---|---|---|"]  # fmt: skip
-    for name, severities in robustness["corruptions"].items():
-        cells = [f"{row['auc']['value']:.3f}" if "auc" in row else "-" for row in severities]
-        rows.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(rows) + f"\n\nMade by `{robustness['command']}`.\n\n![Robustness](plots/robustness.png)\n"
+    rows = [
+        [name, *(f"{row.auc.value:.3f}" if row.auc else "-" for row in severities)]
+        for name, severities in robustness.corruptions.items()
+    ]
+    return (
+        f"### AUC under corruption ({robustness.set}, {robustness.pictures} pictures, severity 1 to 5)\n\n"
+        + _table(["corruption", "1", "2", "3", "4", "5"], rows)
+        + f"\nMade by `{robustness.command}`.\n\n![Robustness](plots/robustness.png)\n"
+    )
 
 
-def _ablations(ablations: list[dict[str, Any]]) -> str:
-    if not ablations:
+def _reencoding(measured: ReencodingLadder | None) -> str:
+    if not measured:
         return ""
-    sets = ablations[0]["sets"]
-    columns = [(name, condition, "auc") for name in sets for condition in sets[name] if "auc" in sets[name][condition]]
-    columns += [(name, "clean", "false_accusations") for name in sets if "auc" not in sets[name]["clean"]]
+    rows = [
+        [ladder, title, *(f"{figure.value:.3f}" if figure else "-" for figure in figures)]
+        for ladder, rounds in measured.ladders.items()
+        for title, name in REENCODING_FIGURES.items()
+        for figures in [[getattr(row.measured, name) for row in rounds]]
+    ]
+    count = max(len(rounds) for rounds in measured.ladders.values())
+    return (
+        f"### Shared again and again ({', '.join(measured.sets)}; {measured.pictures} pictures)\n\n"
+        "Each round scales the picture down and saves it as a social network does.\n\n"
+        + _table(["each round", "figure", *(str(number) for number in range(count))], rows)
+        + f"\nMade by `{measured.command}`.\n\n![Re-encoding](plots/reencoding.png)\n"
+    )
+
+
+def _ablations(runs: Sequence[AblationRun]) -> str:
+    if not runs:
+        return ""
+    sets = runs[0].sets
+    columns = [(name, condition, "auc") for name in sets for condition in sets[name] if sets[name][condition].auc]
+    columns += [(name, "clean", "false_positive_rate") for name in sets if not sets[name]["clean"].auc]
     header = [
-        f"AUC {name}{'' if condition == 'clean' else f', {condition}'}"
+        f"AUC {name}" + ("" if condition == "clean" else f", {condition.replace('_', ' ')}")
         if figure == "auc"
-        else f"{name}: real above 0.5"
+        else f"{name}: false positive rate"
         for name, condition, figure in columns
     ]
-    judged = ", ".join(f"{s['clean'].get('fake', 0) + s['clean'].get('real', 0)} of {name}" for name, s in sets.items())
+    judged = ", ".join(f"{s['clean'].fake + s['clean'].real} of {name}" for name, s in sets.items())
     rows = [
-        "## What each choice brought\n",
-        "Short runs that differ in one choice each, one run a row, through the app's crops on validation pictures: "
-        f"{judged}. A choice that pays off only in longer training does not show here.\n",
-        "| run | " + " | ".join(header) + " |",
-        "|---|" + "---|" * len(header),
+        [run.name, *(_cell(getattr(run.sets[name][condition], figure)) for name, condition, figure in columns)]
+        for run in runs
     ]
-    for run in ablations:
-        cells = [_cell(run["sets"][name][condition].get(figure)) for name, condition, figure in columns]
-        rows.append(f"| {run['name']} | " + " | ".join(cells) + " |")
-    rows.append(f"\nThe first row's command: `{ablations[0]['command']}`. All rows: `python -m training ablate`.")
-    return "\n".join(rows) + "\n"
+    return (
+        "## What each choice brought\n\n"
+        "Short runs that differ in one choice each, one run a row, through the app's crops on validation pictures: "
+        f"{judged}. A choice that pays off only in longer training does not show here.\n\n"
+        + _table(["run", *header], rows)
+        + f"\nThe first row's command: `{runs[0].command}`. All rows: `python -m training ablate`.\n"
+    )
 
 
-def _training(config: dict[str, Any]) -> str:
-    rows = []
-    for name, splits in config["data"].items():
-        train, validation = splits["train"], splits["validation"]
-        rows.append(
-            f"- `{name}`: {train['fake']} fake and {train['real']} real faces to train, {validation['fake']} and "
-            f"{validation['real']} to choose and calibrate. {splits.get('terms') or 'Terms: see the source'}."
-        )
-    history = "\n".join(f"    {line}" for line in config.get("commands", []))
+def _training(config: ModelConfig) -> str:
+    rows = [
+        f"- `{name}`: {found.train.fake} fake and {found.train.real} real faces to train, {found.validation.fake} and "
+        f"{found.validation.real} to {'watch it' if config.data.unseen else 'choose'} and calibrate. "
+        f"{found.terms or 'Terms: see the source'}."
+        for name, found in config.data.train.items()
+    ]
+    rows += [
+        f"- `{name}`, unseen: {found.counts.fake} fake and {found.counts.real} real faces to choose and calibrate"
+        f"{', by ' + ', '.join(map(str, found.generators)) if found.generators else ''}. "
+        f"{found.terms or 'Terms: see the source'}."
+        for name, found in config.data.unseen.items()
+    ]
+    limits = config.limits
+    fitted = (
+        f"\nThe thresholds let at most {limits.max_unseen_no_signs:.0%} of the forgeries of each unseen set come out "
+        f"as no signs, {limits.max_seen_no_signs:.0%} of those of the seen sets on average, and at most "
+        f"{limits.max_false_positive_rate:.1%} of the real faces of each set as likely fake.\n"
+        if limits
+        else ""
+    )
+    history = "\n".join(f"    {line}" for line in config.commands)
     return f"""## Training
 
 {chr(10).join(rows)}
-
+{fitted}
 The commands, with `DATA` the folder of the sources:
 
 {history}
 
-Seed {config["seed"]}, {config["date"]}, code at commit `{config["git_commit"]}`.{_origin(config)} The code is
+Seed {config.seed}, {config.date}, code at commit `{config.git_commit}`.{_origin(config)} The code is
 Apache-2.0; **the weights carry the strictest terms of the data above: they are for non-commercial research and
 education only.**
 """
 
 
-def _origin(config: dict[str, Any]) -> str:
+def _origin(config: ModelConfig) -> str:
     return " The first run started from ImageNet weights (Apache-2.0)." if _is_pretrained(config) else ""
 
 
-def _is_pretrained(config: dict[str, Any]) -> bool:
-    first = config.get("commands", [""])[0]
-    return config["architecture"].startswith("efficientnet") and "--weights" not in first
+def _is_pretrained(config: ModelConfig) -> bool:
+    first = config.commands[0] if config.commands else ""
+    return config.architecture.startswith("efficientnet") and "--weights" not in first
 
 
 def _limits() -> str:
     return """## Limits
 
 - It looks at faces only: a picture whose background, text or body was forged gets no hint of it.
-- Generators that came after its data, or that differ from face swaps, StyleGAN and the blends of OpenForensics, may
-  pass.
+- Generators that came after its data, or that differ from those it was trained on, may pass: the first tables say how
+  often.
 - Small, blurred, cut-off or heavily compressed faces lose the traces it looks for; the verdict is then more often
   uncertain.
-- The data hold more of some ages and skin colours than of others, and no study of the differences was made.
+- The data hold more of some ages and skin colours than of others, and the false positive rate differs between them.
 - The probability is calibrated on a half-and-half mix of real and fake. Where fakes are rare, fewer of those it
   suspects are fake.
 """

@@ -1,28 +1,45 @@
-"""Measure a model folder on pictures, by the app's own path, and write metrics.json, the plots and the card.
+"""Measure a model folder on pictures, by the app's own path, and write metrics.json, scores, plots and the card.
 
 Every picture goes through `Detector.detect_many` as a person would hand it in. Where a picture shows several faces the
 figures are those of the face that the label is about; `picture_…` figures take the most suspicious one, as the app
 does.
 """
 
+import csv
 import dataclasses
 import datetime
+import gzip
+import hashlib
+import io
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from detector import Detector, ImageError, picture
 from detector.model_folder import store
-from training.augment import corruptions
+from detector.model_folder.schema import (
+    CONDITIONS,
+    GeneratorFigures,
+    Measured,
+    MeasuredSet,
+    Metrics,
+    ModelConfig,
+    ReencodingLadder,
+    ReencodingRound,
+    Robustness,
+    Role,
+    SeverityFigures,
+)
+from detector.verdict import Calibration
+from training.augment import corruptions, reencoding
 from training.data import face_cache, streaming, tables
 from training.data.face_cache import Split
-from training.data.sources import Source
+from training.data.sources import Source, by_role
 from training.errors import TrainingError
 from training.evaluation import card, metrics, plots
 from training.evaluation.metrics import Answers
@@ -33,82 +50,92 @@ log = logging.getLogger(__name__)
 
 Alter = Callable[[np.ndarray, int], np.ndarray]
 
+SCORES = "scores.csv"
+_LARGEST_SCORES = 1_000_000  # bytes: above, the file is compressed
+# How each picture is altered in a condition; no_crop is measured without the face detector.
+_ALTERED: dict[str, Alter | None] = {
+    "clean": None,
+    "half_size_jpeg": corruptions.web_measured,
+    "quarter_size_jpeg": corruptions.hard_measured,
+}
+
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    data: tuple[str, ...]
+    data: tuple[str, ...]  # the sources that the model was trained on
     splits: tuple[str, ...] = ("validation", "test")
     limit: int | None = None  # pictures of each class and split
     robustness: int = 100  # pictures of each class for every corruption and severity; 0 leaves it out
     workers: int | None = None  # threads; None is one a core
     streaming: bool = False  # read the splits from the Hub without a download of the others
+    reencoding: int = 25  # pictures of each class and unseen set, shared again and again; 0 leaves it out
+    unseen: tuple[str, ...] = ()  # sources without a picture in training: measured first, on their validation split
 
 
-def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = None) -> dict[str, Any]:
-    """Measure the model folder and write metrics.json, plots and README.md into it; returns the metrics.
+@dataclass(frozen=True)
+class _Judged:
+    """A split with what the detector said of its pictures, by condition. `digests` are the SHA-256 of the files."""
 
-    Every split of every source clean, as the web delivers it and hard; the first source's validation pictures under
-    each corruption at each severity. Raises TrainingError for data that cannot be used, ModelError for the folder.
+    role: Role
+    source: Source
+    split: str
+    rows: Split
+    answers: dict[str, Answers]
+    digests: list[str]
+
+
+def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = None) -> Metrics:
+    """Measure the model folder and write metrics.json, scores, plots and README.md into it; returns the metrics.
+
+    Every unseen set, then every split of every source: clean, at half and quarter size, and without the face detector;
+    the first source's validation pictures under each corruption at each severity. Raises TrainingError for data that
+    cannot be used, ModelError for the folder.
     """
     detector = Detector.load(folder, threads=1)
-    calibration = detector.model.calibration
-    sets: dict[str, Any] = {}
-    curves: dict[str, Any] = {}
-    _refuse_seen(detector.model.config, options)
-    for text in options.data:
-        source = Source.parse(text)
-        own = (streaming if options.streaming else tables).splits_of(source)
-        for name in options.splits:
-            if name == "test" and ("test" not in own or source.merged_from):
-                log.warning("%s has no official test split: no part of it is called a test", source.name)
-                continue
-            split = _load(source, name, options, options.limit, cache)
-            label = f"{source.name} {name if name in own else 'held-out part of train'}"
-            log.info("%s: %d pictures", label, len(split.rows))
-            clean = answers(detector, split, None, options.workers)
-            sets[label] = {
-                "clean": metrics.figures(clean, calibration),
-                "web": metrics.figures(
-                    answers(detector, split, corruptions.web_measured, options.workers), calibration
-                ),
-                "hard": metrics.figures(
-                    answers(detector, split, corruptions.hard_measured, options.workers), calibration
-                ),
-                "as_given": metrics.figures(_as_given(detector, split), calibration),
-            }
-            found = np.isfinite(clean.p_face)
-            if 0 < split.labels[found].sum() < found.sum():
-                curves[label] = {
-                    "roc": metrics.roc(clean.targets[found], clean.p_face[found]),
-                    "reliability": metrics.reliability(clean.targets[found], clean.p_face[found]),
-                }
-    if not sets:
+    sources, unseen = by_role(options.data, options.unseen)
+    _refuse_trained_on(detector.model.config, sources, unseen, options)
+    judged = list(_judge(detector, "unseen", unseen, ("validation",), options, cache))
+    judged += _judge(detector, "seen", sources, options.splits, options, cache)
+    if not judged:
         raise TrainingError("No source has any of the splits to measure: look at --splits.")
-    result = {
-        "command": _command(options),
-        "date": datetime.date.today().isoformat(),
-        "git_commit": git_commit(),
-        "model_sha256": detector.model.info.sha256,
-        "versions": versions(),
-        "sets": sets,
-        "curves": curves,
-        "robustness": _robustness(detector, options, cache) if options.robustness else {},
+    pooled = {
+        condition: metrics.together(j.answers[condition].real for j in judged if j.role == "unseen")
+        for condition in CONDITIONS
     }
     previous = detector.model.metrics
-    if not options.robustness and previous.get("model_sha256") == result["model_sha256"]:
-        result["robustness"] = previous["robustness"]  # of the same network
-    if previous.get("ablations"):  # measured once, by other runs than this one
-        result["ablations"] = previous["ablations"]
-    write(folder / store.METRICS, (json.dumps(result, indent=1) + "\n").encode())
+    same = previous if previous and previous.model_sha256 == detector.model.info.sha256 else None
+    result = Metrics(
+        sets=tuple(_measured_set(j, detector.model.calibration, pooled) for j in judged),
+        command=_command(options),
+        date=datetime.date.today().isoformat(),
+        git_commit=git_commit(),
+        model_sha256=detector.model.info.sha256,
+        versions=versions(),
+        robustness=_robustness(detector, options, cache) if options.robustness else same and same.robustness,
+        reencoding=_reencoding(detector, options, cache) if options.reencoding else same and same.reencoding,
+        ablations=previous.ablations if previous else (),  # measured once, by other runs than this one
+    )
+    write(folder / store.METRICS, (json.dumps(result.to_dict(), indent=1) + "\n").encode())
+    _write_scores(folder, judged, detector)
     plots.draw(result, folder / "plots")
     write(folder / store.CARD, card.render(detector.model.config, result).encode())
     return result
 
 
-def _refuse_seen(config: dict[str, Any], options: EvaluateOptions) -> None:
-    """Raises TrainingError where a test would be of pictures that the model was trained on."""
-    trained = [Source.parse(name) for name in config.get("data", {})]
-    for source in map(Source.parse, options.data if "test" in options.splits else ()):
+def _refuse_trained_on(
+    config: ModelConfig, sources: Sequence[Source], unseen: Sequence[Source], options: EvaluateOptions
+) -> None:
+    """Raises TrainingError where an unseen set, or a test, would be of pictures that the model was trained on."""
+    trained = [Source.parse(name) for name in config.data.train]
+    for source in unseen:
+        for copy in trained:
+            if (
+                source.name.partition("@")[0] == copy.name.partition("@")[0]
+                or source.hub_id
+                and source.hub_id == copy.hub_id
+            ):
+                raise TrainingError(f"The model was trained on {source.name}: name it in --data, not in --unseen.")
+    for source in sources if "test" in options.splits else ():
         for copy in trained:
             if copy.merged_from and copy.merged_from == source.hub_id:
                 raise TrainingError(
@@ -117,16 +144,120 @@ def _refuse_seen(config: dict[str, Any], options: EvaluateOptions) -> None:
                 )
 
 
+def _judge(
+    detector: Detector,
+    role: Role,
+    sources: Sequence[Source],
+    splits: Sequence[str],
+    options: EvaluateOptions,
+    cache: Path | None,
+) -> Iterator[_Judged]:
+    for source in sources:
+        own = (streaming if options.streaming else tables).splits_of(source)
+        for name in splits:
+            if name == "test" and ("test" not in own or source.merged_from):
+                log.warning("%s has no official test split: no part of it is called a test", source.name)
+                continue
+            split = _load(source, name, options, options.limit, cache)
+            log.info("%s %s: %d pictures", source.name, name, len(split.rows))
+            digests: list[str] = []
+            found = {
+                condition: answers(detector, split, alter, options.workers, None if alter else digests)
+                for condition, alter in _ALTERED.items()
+            }
+            found["no_crop"] = _no_crop(detector, split)
+            yield _Judged(role, source, name if name in own else "held_out", split, found, digests)
+
+
+def _measured_set(judged: _Judged, calibration: Calibration, pooled: dict[str, Answers]) -> MeasuredSet:
+    """The AUC of an unseen set is against the real faces of all unseen sets, in `pooled` by condition."""
+    against = {name: pooled[name] if judged.role == "unseen" else judged.answers[name].real for name in CONDITIONS}
+
+    def conditions(chosen: np.ndarray) -> dict[str, Measured]:
+        return {
+            name: metrics.measured(judged.answers[name].where(chosen), calibration, against=against[name])
+            for name in CONDITIONS
+        }
+
+    fake = judged.rows.labels > 0.5
+    generators, named = judged.rows.generators(judged.source), judged.rows.column("generator")
+    clean = judged.answers["clean"].found
+    both = metrics.together([clean.fake, against["clean"].found])
+    curves = bool(len(clean.fake.targets)) and len(both.targets) > len(clean.fake.targets)
+    return MeasuredSet(
+        name=judged.source.name,
+        split=judged.split,
+        role=judged.role,
+        conditions=conditions(np.ones(len(fake), bool)),
+        generators=generators,
+        by_generator=tuple(
+            GeneratorFigures(generator, conditions(~fake | (named == generator.name))) for generator in generators
+        )
+        if len(generators) > 1
+        else (),
+        groups=metrics.by_group(judged.answers["clean"], judged.rows.column("group"), calibration),
+        roc=metrics.roc(both.targets, both.p_face) if curves else None,
+        reliability=metrics.reliability(both.targets, both.p_face) if curves else (),
+    )
+
+
+def _write_scores(folder: Path, judged: Sequence[_Judged], detector: Detector) -> None:
+    """What the detector said of each clean picture, so that a figure can be checked: scores.csv, or scores.csv.gz."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        [
+            "set",
+            "split",
+            "picture_sha256",
+            "label",
+            "p_fake",
+            "verdict",
+            "picture_p_fake",
+            "picture_verdict",
+            "model_sha256",
+        ]
+    )
+    calibration = detector.model.calibration
+    for j in judged:
+        clean = j.answers["clean"]
+        for digest, target, *scores in zip(j.digests, clean.targets, clean.p_face, clean.p_picture, strict=True):
+            said = [
+                v
+                for p in scores
+                for v in ((f"{p:.6f}", calibration.verdict(p)) if not np.isnan(p) else ("", "no_face"))
+            ]
+            label = "fake" if target > 0.5 else "real"
+            writer.writerow([j.source.name, j.split, digest, label, *said, detector.model.info.sha256])
+    content = text.getvalue().encode()
+    packed = len(content) > _LARGEST_SCORES
+    for name in (SCORES, f"{SCORES}.gz"):
+        (folder / name).unlink(missing_ok=True)
+    if packed:
+        write(folder / f"{SCORES}.gz", gzip.compress(content, mtime=0))
+    else:
+        write(folder / SCORES, content)
+
+
 def _load(source: Source, split: str, options: EvaluateOptions, limit: int | None, cache: Path | None) -> Split:
     return (streaming if options.streaming else face_cache).load(source, split, cache=cache, limit=limit)
 
 
-def answers(detector: Detector, split: Split, alter: Alter | None, workers: int | None = None) -> Answers:
-    """What the detector says of every picture of a split, each first altered by `alter(pixels, row number)`."""
+def answers(
+    detector: Detector,
+    split: Split,
+    alter: Alter | None,
+    workers: int | None = None,
+    digests: list[str] | None = None,
+) -> Answers:
+    """What the detector says of every picture of a split, each first altered by `alter(pixels, row number)`. The
+    SHA-256 of the files are added to `digests`."""
 
     def pictures() -> Iterator[bytes | np.ndarray]:
         for index in range(len(split.rows)):
             file = split.file(index)
+            if digests is not None:
+                digests.append(hashlib.sha256(file).hexdigest())
             try:
                 yield file if alter is None else alter(picture.read(file).pixels, index)
             except ImageError:
@@ -142,9 +273,9 @@ def answers(detector: Detector, split: Split, alter: Alter | None, workers: int 
     return Answers(split.labels, p_face, p_picture)
 
 
-def _as_given(detector: Detector, split: Split) -> Answers:
-    """The whole picture as one crop, no face finder: only to compare with published figures."""
-    size = detector.model.input_size
+def _no_crop(detector: Detector, split: Split) -> Answers:
+    """The whole picture as one crop, no face detector: only to compare with published figures."""
+    size = detector.model.networks[0].config.input_size
     p = np.full(len(split.rows), np.nan)
     for face in split.faces:
         crop = np.asarray(Image.fromarray(split.pixels(face)).resize((size, size), Image.Resampling.BILINEAR))
@@ -152,15 +283,10 @@ def _as_given(detector: Detector, split: Split) -> Answers:
     return Answers(split.labels, p, p)
 
 
-def _robustness(detector: Detector, options: EvaluateOptions, cache: Path | None) -> dict[str, Any]:
+def _robustness(detector: Detector, options: EvaluateOptions, cache: Path | None) -> Robustness:
     source = Source.parse(options.data[0])
     split = _load(source, "validation", options, options.robustness, cache)
-    table: dict[str, Any] = {
-        "set": f"{source.name} validation",
-        "pictures": len(split.rows),
-        "command": _command(options),
-        "corruptions": {},
-    }
+    table = {}
     for name in corruptions.NAMES:
         rows = []
         for severity in corruptions.SEVERITIES:
@@ -169,14 +295,39 @@ def _robustness(detector: Detector, options: EvaluateOptions, cache: Path | None
                 rng = corruptions.measuring_rng(name, severity, index)
                 return corruptions.apply(name, pixels, severity, rng)
 
-            found = metrics.figures(
+            found = metrics.measured(
                 answers(detector, split, alter, options.workers), detector.model.calibration, resamples=200
             )
-            kept = ("judged", "auc", "accuracy", "false_accusations", "missed_fakes")  # none that the bands change
-            rows.append({"severity": severity, **{key: found[key] for key in kept if key in found}})
-        log.info("%s: AUC %s", name, [row.get("auc", {}).get("value") for row in rows])
-        table["corruptions"][name] = rows
-    return table
+            rates = (found.auc, found.accuracy, found.false_positive_rate, found.false_negative_rate)
+            rows.append(SeverityFigures(severity, found.judged, *rates))  # none that the thresholds change
+        log.info("%s: AUC %s", name, [row.auc.value if row.auc else None for row in rows])
+        table[name] = tuple(rows)
+    return Robustness(f"{source.name} validation", len(split.rows), _command(options), table)
+
+
+def _reencoding(detector: Detector, options: EvaluateOptions, cache: Path | None) -> ReencodingLadder:
+    """The unseen sets together, or the first source where there are none."""
+    sources = [Source.parse(text) for text in options.unseen or options.data[:1]]
+    splits = [_load(source, "validation", options, options.reencoding, cache) for source in sources]
+    calibration = detector.model.calibration
+
+    def after(ladder: str, rounds: int) -> ReencodingRound:
+        def alter(pixels: np.ndarray, index: int) -> np.ndarray:
+            return reencoding.shared(pixels, ladder, rounds, index)
+
+        judged = metrics.together(
+            answers(detector, split, alter if rounds else None, options.workers) for split in splits
+        )
+        found = metrics.measured(judged, calibration, resamples=200)
+        log.info("%s, round %d: AUC %s", ladder, rounds, found.auc and found.auc.value)
+        return ReencodingRound(rounds, found)
+
+    start = after(reencoding.MIXED, 0)
+    ladders = {
+        ladder: (start, *(after(ladder, rounds) for rounds in reencoding.ROUNDS)) for ladder in reencoding.LADDERS
+    }
+    names, pictures = tuple(source.name for source in sources), sum(len(split.rows) for split in splits)
+    return ReencodingLadder(names, pictures, _command(options), ladders)
 
 
 def _command(options: EvaluateOptions) -> str:
@@ -184,7 +335,10 @@ def _command(options: EvaluateOptions) -> str:
     words += [Source.parse(text).place for text in options.data]
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
-        if field.name not in ("data", "workers") and value != field.default:
-            text = " ".join(value) if isinstance(value, tuple) else "" if value is True else value
-            words.append(f"--{field.name} {text}".rstrip())
+        if field.name in ("data", "workers") or value == field.default:
+            continue
+        if field.name == "unseen":
+            value = tuple(Source.parse(text).place for text in value)
+        text = " ".join(value) if isinstance(value, tuple) else "" if value is True else value
+        words.append(f"--{field.name} {text}".rstrip())
     return " ".join(words)

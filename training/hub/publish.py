@@ -2,14 +2,15 @@
 
 import json
 import logging
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import HfApi, ModelCard
 from huggingface_hub.errors import HfHubHTTPError
 
 from detector.errors import ModelError
 from detector.model_folder import store
+from detector.model_folder.schema import Metrics, ModelConfig
 from training.data.sources import Source
 from training.errors import TrainingError
 from training.evaluation import card as card_of
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _FILES = (store.CONFIG, store.MODEL, store.KERAS, store.METRICS, store.CARD)
 _PLOTS = "plots/"
+_SCORES = "scores.csv*"
 _FIGURES = ("auc", "accuracy")  # what two models are compared by: the first that both have
 _METADATA = ("license", "library_name", "pipeline_tag")  # what the card must tell the Hub
 
@@ -35,7 +37,7 @@ def publish(
     """Push the model, its card, metrics and plots as one commit, then the tag. Returns the commit, which is the
     published one where nothing has changed.
 
-    A model that is worse than the published one, by a figure of a data set that both were measured on, needs
+    A model that is worse than the published one, by the interval of a figure of a set that both were measured on, needs
     `allow_worse`. Where anything is wrong, nothing is pushed. Raises TrainingError, ModelError.
     """
     if tag and pull_request:
@@ -48,17 +50,19 @@ def publish(
 def _publish(
     files: dict[str, bytes], repo: str, private: bool, tag: str | None, pull_request: bool, allow_worse: bool
 ) -> str:
-    _check_card(files[store.CARD].decode(), json.loads(files[store.CONFIG]))
+    config = ModelConfig.from_dict(json.loads(files[store.CONFIG]))
+    _check_card(files[store.CARD].decode(), config)
     target = push.find_or_create(repo, push.MODEL, private=private)
     tags = _tags(repo) if tag else {}
-    worse = _worse(_published_metrics(target), json.loads(files[store.METRICS]))
+    worse = _worse(_published_metrics(target), Metrics.from_dict(json.loads(files[store.METRICS])))
     if worse and not allow_worse:
         raise TrainingError(f"{repo} has a better model ({'; '.join(worse)}): keep it, or publish with --allow-worse.")
-    gone = [path for path in target.listed if path.startswith(_PLOTS) and path not in files]
+    made_by_evaluate = (path for path in target.listed if path.startswith(_PLOTS) or fnmatch(path, _SCORES))
+    gone = [path for path in made_by_evaluate if path not in files]
     if tag in tags and (tags[tag] != target.commit or any(not push.holds(target, *item) for item in files.items())):
         raise TrainingError(f"{repo} has a tag {tag} already: choose another.")
-    config = json.loads(files[store.CONFIG])
-    message = f"{config['architecture']}, {config['input_size']} pixels{f', {tag}' if tag else ''}"
+    sizes = " and ".join(f"{network.input_size}" for network in config.networks)
+    message = f"{config.architecture}, {sizes} pixels{f', {tag}' if tag else ''}"
     made = push.commit(target, files, gone, message, pull_request=pull_request)
     revision, address = made or (target.commit, None)
     log.info("%s@%s%s", repo, revision, f": {address}" if address else "" if made else " is this model already")
@@ -73,19 +77,19 @@ def _checked(folder: Path) -> dict[str, bytes]:
     for name in (store.KERAS, store.METRICS, store.CARD):
         if not (folder / name).is_file():
             raise TrainingError(f"The model folder has no {name}: export it again, or run python -m training evaluate.")
-    if model.metrics.get("model_sha256") != model.info.sha256:
+    if model.metrics is None or model.metrics.model_sha256 != model.info.sha256:
         raise TrainingError("metrics.json was measured on another model: run python -m training evaluate again.")
-    for name in model.metrics.get("sets", {}):
-        source, _, split = name.rpartition(" ")
-        if split == "test" and Source.parse(source).merged_from:
+    for measured in model.metrics.sets:
+        if measured.split == "test" and Source.parse(measured.name).merged_from:
             raise TrainingError(
-                f"metrics.json calls a part of {source} a test, which has none: measure the model again."
+                f"metrics.json calls a part of {measured.name} a test, which has none: measure the model again."
             )
+    names = dict.fromkeys([*_FILES, *(name for n in model.config.networks for name in (n.file, n.keras) if name)])
     plots = sorted((folder / _PLOTS).glob("*.png"))
-    return push.read(folder, [*(folder / name for name in _FILES), *plots])
+    return push.read(folder, [*(folder / name for name in names), *sorted(folder.glob(_SCORES)), *plots])
 
 
-def _check_card(text: str, config: dict[str, Any]) -> None:
+def _check_card(text: str, config: ModelConfig) -> None:
     push.validate_card(text, push.MODEL)
     card = ModelCard(text)
     wanted = (*_METADATA, *(("datasets",) if card_of.datasets(config) else ()))
@@ -94,30 +98,38 @@ def _check_card(text: str, config: dict[str, Any]) -> None:
         raise TrainingError(f"README.md does not say its {' and '.join(missing)}: run python -m training evaluate.")
 
 
-def _published_metrics(target: push.Target) -> dict[str, Any]:
+def _published_metrics(target: push.Target) -> Metrics | None:
     if store.METRICS not in target.listed:
-        return {}
+        return None
     path = retries.asked(
         lambda: HfApi().hf_hub_download(target.repo, store.METRICS, revision=target.commit), target.repo
     )
     try:
-        return json.loads(Path(path).read_text("utf-8"))
-    except ValueError:
+        return Metrics.from_dict(json.loads(Path(path).read_text("utf-8")))
+    except (ValueError, ModelError, AttributeError):
         log.warning("The metrics.json of %s cannot be read: nothing was compared with it", target.repo)
-        return {}
+        return None
 
 
-def _worse(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Where the new figures are below the old ones, in words: on the test pictures that both know, else on any."""
-    old_sets, new_sets = old.get("sets", {}), new.get("sets", {})
-    shared = [name for name in old_sets if name in new_sets]
+def _worse(old: Metrics | None, new: Metrics) -> list[str]:
+    """Where the interval of a new figure lies wholly below that of the old one, in words: on the unseen sets and the
+    test pictures that both know, else on any that both know."""
+    if old is None or not old.sets:
+        return []
+    now = {(measured.role, measured.title): measured for measured in new.sets}
+    shared = [measured for measured in old.sets if (measured.role, measured.title) in now]
+    telling = [measured for measured in shared if measured.role == "unseen" or measured.split == "test"]
     found = []
-    for name in [name for name in shared if name.endswith(" test")] or shared:
-        before, now = old_sets[name]["clean"], new_sets[name]["clean"]
-        figure = next((key for key in _FIGURES if key in before and key in now), None)
-        if figure and now[figure]["value"] < before[figure]["value"]:
-            found.append(f"{figure} on {name} {before[figure]['value']:.3f} against {now[figure]['value']:.3f}")
-    if old_sets and not shared:
+    for measured in telling or shared:
+        before, after = measured.clean.figures, now[measured.role, measured.title].clean.figures
+        figure = next((name for name in _FIGURES if name in before and name in after), None)
+        if figure and after[figure].high < before[figure].low:
+            was, is_now = before[figure], after[figure]
+            found.append(
+                f"{figure} on {measured.title} {was.value:.3f} [{was.low:.3f}, {was.high:.3f}] against "
+                f"{is_now.value:.3f} [{is_now.low:.3f}, {is_now.high:.3f}]"
+            )
+    if not shared:
         log.warning("No data set is in both metrics.json: which model is better was not compared")
     return found
 

@@ -26,8 +26,8 @@ class Target:
     listed: dict[str, Any]
 
 
-def find_or_create(repo: str, kind: str, *, private: bool) -> Target:
-    """The repository, made where there is none. Raises TrainingError, ModelError."""
+def find_or_create(repo: str, kind: str, *, private: bool, hardware: str | None = None) -> Target:
+    """The repository, made where there is none, a Space on `hardware`. Raises TrainingError, ModelError."""
     if hub.parse(repo) != (repo, None):
         raise TrainingError(f"{repo} is no name that the Hub can have: write owner/name.")
     if not get_token():
@@ -37,7 +37,12 @@ def find_or_create(repo: str, kind: str, *, private: bool) -> Target:
     except _Missing:
         asked(
             lambda: HfApi().create_repo(
-                repo, repo_type=kind, private=private, exist_ok=True, space_sdk="gradio" if kind == SPACE else None
+                repo,
+                repo_type=kind,
+                private=private,
+                exist_ok=True,
+                space_sdk="gradio" if kind == SPACE else None,
+                space_hardware=hardware,  # type: ignore[arg-type]  # any name that the Hub knows
             ),
             repo,
         )

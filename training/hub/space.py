@@ -8,27 +8,35 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from huggingface_hub import HfApi, RepoCard
+from huggingface_hub import HfApi, RepoCard, hf_hub_url
 from packaging.specifiers import SpecifierSet
 
 from detector.model_folder import hub, store
+from detector.result import ModelSource
 from training.errors import TrainingError
 from training.hub import push, retries
 
 log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parent.parent.parent
-_CARD, _REQUIREMENTS = "README.md", "requirements.txt"
-_FILES = ("app.py", _CARD, _REQUIREMENTS, "LICENSE", "NOTICE")
+_CARD, _REQUIREMENTS, _THUMBNAIL = "README.md", "requirements.txt", "docs/detect-wide.png"
+_FILES = ("app.py", _CARD, _REQUIREMENTS, "LICENSE", "NOTICE", _THUMBNAIL)
 _FOLDERS = ("detector", "ui")
 _LEFT_OUT = ("__pycache__", store.KERAS)  # to train on from: serving needs the other file only
 
 
 def publish_space(
-    repo: str, *, model: str | None = None, revision: str | None = None, private: bool = False, root: Path = ROOT
+    repo: str,
+    *,
+    model: str | None = None,
+    revision: str | None = None,
+    hardware: str | None = None,
+    private: bool = False,
+    root: Path = ROOT,
 ) -> str:
     """Push the app at `root`. With `model` (`owner/name` on the Hub) the Space serves that one at `revision` instead of
-    the bundled one: its variables DETECTOR_MODEL and DETECTOR_REVISION are set. Returns the commit of the Space.
+    the bundled one: its variables DETECTOR_MODEL and DETECTOR_REVISION are set. `hardware` is the Hub's name of what it
+    runs on, for None that which it has, or the Hub's default. Returns the commit of the Space.
 
     Raises TrainingError where the front matter of README.md does not fit the app, and ModelError where the model cannot
     be loaded; nothing is pushed then.
@@ -38,19 +46,24 @@ def publish_space(
     variables = {}
     if model is not None:
         info = store.load(model, revision).info
-        if info.source != "hub" or info.note:
+        if info.source is not ModelSource.HUB or info.note:
             raise TrainingError(info.note or f"{model} is a folder here: name a model that is on the Hub.")
         name, at = hub.parse(model) or (model, None)
         variables = {"DETECTOR_MODEL": name, "DETECTOR_REVISION": revision or at or "main"}
-        files[_CARD] = _with_model(files[_CARD].decode(), name)
+        model = name
+    files[_CARD] = _card(files[_CARD].decode(), repo, model)
     with retries.time_for(sum(map(len, files.values()))):
-        return _publish(files, repo, variables, private)
+        return _publish(files, repo, variables, hardware, private)
 
 
-def _publish(files: dict[str, bytes], repo: str, variables: dict[str, str], private: bool) -> str:
+def _publish(files: dict[str, bytes], repo: str, variables: dict[str, str], hardware: str | None, private: bool) -> str:
     push.validate_card(files[_CARD].decode(), push.SPACE)
-    target = push.find_or_create(repo, push.SPACE, private=private)
+    target = push.find_or_create(repo, push.SPACE, private=private, hardware=hardware)
     api = HfApi()
+    if hardware is not None:
+        runtime = retries.asked(lambda: api.get_space_runtime(repo), repo)
+        if hardware not in (runtime.hardware, runtime.requested_hardware):
+            retries.asked(lambda: api.request_space_hardware(repo, hardware), repo)  # type: ignore[arg-type]
     known = retries.asked(lambda: api.get_space_variables(repo), repo) if variables else {}
     for key, value in variables.items():
         if key not in known or known[key].value != value:
@@ -106,8 +119,11 @@ def _front_matter(text: str) -> dict[str, Any]:
     return front
 
 
-def _with_model(text: str, repo: str) -> bytes:
-    """The card with the model among its `models`, which links the two on the Hub."""
+def _card(text: str, repo: str, model: str | None) -> bytes:
+    """The card with the Space's own picture as its thumbnail and, for another `model` than the bundled one, that among
+    its `models`, which links the two on the Hub."""
     card = RepoCard(text)
-    card.data["models"] = sorted({repo, *(card.data.get("models") or [])})
+    card.data["thumbnail"] = hf_hub_url(repo, _THUMBNAIL, repo_type="space")
+    if model is not None:
+        card.data["models"] = [model]
     return str(card).encode()

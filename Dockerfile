@@ -1,0 +1,13 @@
+FROM python:3.12-slim
+RUN useradd --create-home app
+WORKDIR /home/app
+COPY requirements.txt .
+RUN pip install --no-cache-dir -r requirements.txt
+COPY app.py LICENSE NOTICE ./
+COPY detector detector
+COPY ui ui
+USER app
+ENV GRADIO_SERVER_NAME=0.0.0.0
+EXPOSE 7860
+HEALTHCHECK --start-period=60s CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/api/model', timeout=20)"]
+CMD ["python", "app.py", "--port", "7860"]

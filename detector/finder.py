@@ -1,0 +1,167 @@
+"""Find the faces of a picture: one network sees the whole picture at once.
+
+The network is RetinaFace with MobileNet-0.25 (Deng et al. 2020, arXiv:1905.00641), converted by
+`python -m training convert-face-detector`. A picture is scaled so that its longer side is COARSE pixels, and gets a
+border, so that faces that fill the picture are found. Where this pass finds no face, or sees a hint of one that is too
+small for it, the picture is searched once more at up to FINE pixels.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from detector.sessions import SessionPool
+
+# Part of the key of every cache of boxes: raise it whenever a box can come out differently.
+FINDER_VERSION = "retinaface-mobilenet0.25-1"
+MODEL = Path(__file__).parent / "face_detector" / "retinaface.tflite"
+
+MIN_FACE = 24  # pixels: below, there is nothing left to judge
+MIN_SCORE = 0.6
+COARSE, FINE = 320, 2400  # pixels of the longer side in the two passes, at most
+_ENLARGED = 1.6  # the fine pass scales a smaller picture up: the network's smallest anchor has 16 pixels
+LEAST = 24  # pixels: side, in a pass, of the smallest faces that it finds for sure
+_SMALL = 24  # pixels: in the coarse pass, below this a face's box is left to the fine pass
+_HINT = 0.1  # score from which a candidate below _SMALL asks for the fine pass
+_BORDER = 32  # pixels round the scaled picture
+_STEP = 64  # sides of the network's input are multiples of it: few shapes, few allocations
+_MEAN = (127, 117, 104)  # RGB that the network sees as zero
+_STRIDES = (8, 16, 32)
+_ANCHORS = ((16, 32), (64, 128), (256, 512))  # sides in pixels, two anchors a cell, by stride
+_CENTRE_VARIANCE, _SIZE_VARIANCE = 0.1, 0.2  # RetinaFace codes its boxes as SSD does (Liu et al. 2016, section 2.2)
+_IOU = 0.4  # above, two boxes are one face
+
+
+@dataclass(frozen=True)
+class FoundFace:
+    """One face, hairline to chin: `box` (left, top, right, bottom) in pixels of the upright picture, inside it; `score`
+    0..1; `visible`, the share of the face's own box that lies inside the picture, 0..1; `keypoints` float32 (5, 2), x
+    and y: right eye, left eye, nose, right and left corner of the mouth (the subject's right)."""
+
+    box: tuple[int, int, int, int]
+    score: float
+    visible: float
+    keypoints: np.ndarray
+
+    @property
+    def side(self) -> int:
+        return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
+
+
+class FaceDetector:
+    """Thread-safe. Loading takes a few milliseconds. `threads` share the work where a picture is alone."""
+
+    def __init__(self, threads: int = 1) -> None:
+        model = MODEL.read_bytes()
+        self._narrow = SessionPool(model)
+        self._wide = SessionPool(model, threads) if threads > 1 else self._narrow
+
+    def find(
+        self, pixels: np.ndarray, *, min_face: int = MIN_FACE, min_score: float = MIN_SCORE, alone: bool = True
+    ) -> list[FoundFace]:
+        """Faces of an RGB picture, uint8 (H, W, 3), the largest first; an empty list where there is none.
+
+        Faces of `least_face` pixels or more are found for sure, smaller ones often. Not `alone`, one thread does the
+        work, since other pictures need the cores.
+        """
+        image = Image.fromarray(pixels)
+        sessions = self._wide if alone else self._narrow
+        scale = COARSE / max(image.size)
+        rows = _search(image, COARSE, min(min_score, _HINT), sessions)
+        sides = _sides(rows) * scale
+        sure = rows[:, 0] >= min_score
+        hints = sides < _SMALL
+        if max(image.size) > COARSE and (hints.any() or not sure.any()):
+            fine = _search(image, min(FINE, round(_ENLARGED * max(image.size))), min_score, sessions)
+            kept = rows[sure & ~hints]
+            rows = np.concatenate([kept, fine[[not _overlaps(row, kept) for row in fine]]]) if len(fine) else kept
+        else:
+            rows = rows[sure]
+        found = [_found(row, *image.size) for row in rows]
+        return sorted((face for face in found if face and face.side >= min_face), key=lambda face: -face.side)
+
+
+def least_face(width: int, height: int) -> int:
+    """Side in pixels of the smallest faces that are found for sure in a picture of this size: MIN_FACE up to a
+    longer side of FINE pixels, and 1% of the longer side above."""
+    return max(MIN_FACE, round(LEAST * max(width, height) / FINE))
+
+
+def _search(image: Image.Image, longer: int, min_score: float, sessions: SessionPool) -> np.ndarray:
+    """Rows float32 (n, 15) of score, box and keypoints in pixels of the picture, the surest first, one a face; the
+    picture's longer side is scaled to `longer` pixels."""
+    scale = longer / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    small = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    rows, columns = (-(-(side + 2 * _BORDER) // _STEP) * _STEP for side in (height, width))
+    canvas = np.full((1, rows, columns, 3), _MEAN, np.uint8)
+    top, left = (rows - height) // 2, (columns - width) // 2
+    canvas[0, top : top + height, left : left + width] = np.asarray(small)
+    with sessions.take() as session:
+        maps = session.run(canvas)
+    found = _decode(sorted(maps, key=lambda values: -values.shape[1]), min_score)
+    ratio = np.float32([image.size[0] / width, image.size[1] / height])
+    found[:, 1:] = (found[:, 1:] - np.tile(np.float32([left, top]), 7)) * np.tile(ratio, 7)
+    return _suppress(found)
+
+
+def _decode(maps: list[np.ndarray], min_score: float) -> np.ndarray:
+    """Rows (n, 15) in pixels of the network's input, of its maps (1, h, w, 32) for strides 8, 16 and 32."""
+    found = []
+    for stride, sides, values in zip(_STRIDES, _ANCHORS, maps, strict=True):
+        width = values.shape[2]
+        values = values.reshape(-1, 32)
+        logits = values[:, 8:12].reshape(-1, 2, 2)
+        scores = 1 / (1 + np.exp(np.clip(logits[..., 0] - logits[..., 1], -50, 50)))
+        cell, anchor = np.nonzero(scores >= min_score)
+        centre = (np.stack([cell % width, cell // width], axis=-1) + 0.5) * stride
+        side = np.float32(sides)[anchor][:, None]
+        offsets = values[:, :8].reshape(-1, 2, 4)[cell, anchor]
+        points = values[:, 12:].reshape(-1, 2, 10)[cell, anchor]
+        middle = centre + offsets[:, :2] * _CENTRE_VARIANCE * side
+        half = side * np.exp(np.clip(offsets[:, 2:] * _SIZE_VARIANCE, -10, 10)) / 2
+        keypoints = np.tile(centre, 5) + points * _CENTRE_VARIANCE * side
+        found.append(np.concatenate([scores[cell, anchor][:, None], middle - half, middle + half, keypoints], axis=1))
+    return np.concatenate(found).astype(np.float32)
+
+
+def _suppress(rows: np.ndarray) -> np.ndarray:
+    """Of boxes that overlap, the surest stays."""
+    rows = rows[np.argsort(-rows[:, 0], kind="stable")]
+    kept = []
+    while len(rows):
+        kept.append(rows[0])
+        common = _common(rows[0], rows)
+        rows = rows[common / np.maximum(_areas(rows[:1]) + _areas(rows) - common, 1e-6) < _IOU]
+    return np.stack(kept) if kept else np.empty((0, 15), np.float32)
+
+
+def _overlaps(row: np.ndarray, others: np.ndarray) -> bool:
+    """Whether half of the smaller box is common: part of a face that was found whole already."""
+    return bool((_common(row, others) > 0.5 * np.minimum(_areas(row[None]), _areas(others))).any())
+
+
+def _common(row: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    low, high = np.maximum(row[1:3], rows[:, 1:3]), np.minimum(row[3:5], rows[:, 3:5])
+    return np.prod(np.clip(high - low, 0, None), axis=1)
+
+
+def _areas(rows: np.ndarray) -> np.ndarray:
+    return np.prod(np.clip(rows[:, 3:5] - rows[:, 1:3], 0, None), axis=1)
+
+
+def _sides(rows: np.ndarray) -> np.ndarray:
+    return (rows[:, 3:5] - rows[:, 1:3]).max(axis=1, initial=0.0)
+
+
+def _found(row: np.ndarray, width: int, height: int) -> FoundFace | None:
+    """None where less than a pixel of the face is in the picture."""
+    left, top, right, bottom = (float(v) for v in row[1:5])
+    inside = (max(left, 0.0), max(top, 0.0), min(right, width), min(bottom, height))
+    if inside[2] - inside[0] < 1 or inside[3] - inside[1] < 1:
+        return None
+    visible = (inside[2] - inside[0]) * (inside[3] - inside[1]) / max((right - left) * (bottom - top), 1e-6)
+    box = (round(inside[0]), round(inside[1]), round(inside[2]), round(inside[3]))
+    return FoundFace(box, float(row[0]), min(visible, 1.0), row[5:].reshape(5, 2).copy())

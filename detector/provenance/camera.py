@@ -1,0 +1,32 @@
+"""The fields that a camera writes."""
+
+import re
+from collections.abc import Iterator
+
+from detector.provenance.containers import Metadata
+from detector.provenance.finding import CAMERA_EXIF, Finding, Suggests
+from detector.provenance.programs import GENERATORS, named
+from detector.text import excerpt
+
+SHOT_FIELDS = ("DateTimeOriginal", "ExposureTime", "FNumber", "ISOSpeedRatings", "FocalLength", "LensModel")
+
+
+def camera_fields(metadata: Metadata) -> Iterator[Finding]:
+    """A maker and a model alone are in scans and exports too: the circumstances of a shot must be there with them."""
+    make, model = metadata.exif.get("Make"), metadata.exif.get("Model")
+    if not isinstance(make, str) or not isinstance(model, str) or named(GENERATORS, make) or named(GENERATORS, model):
+        return
+    shot = [name for name in SHOT_FIELDS if metadata.exif.get(name) not in (None, "", 0)]
+    if len(shot) < 3:
+        return
+    make, model = excerpt(make, 40), excerpt(model, 60)
+    camera = model if model.lower().startswith(make.lower()) else f"{make} {model}"
+    taken = excerpt(metadata.exif.get("DateTimeOriginal", ""), 19)
+    on = f", taken at {taken.replace(':', '-', 2)}" if re.fullmatch(r"\d{4}:\d\d:\d\d \d\d:\d\d:\d\d", taken) else ""
+    yield Finding(
+        CAMERA_EXIF,
+        f"The file carries the fields that a camera writes: {camera}{on}, with {len(shot)} of {len(SHOT_FIELDS)} "
+        "details of the shot.",
+        "EXIF is easily forged or copied from another picture, and it stays when a photograph is changed afterwards.",
+        Suggests.CAMERA,
+    )

@@ -1,0 +1,43 @@
+"""IPTC's and C2PA's "digital source type": what it says of a picture, in words."""
+
+import re
+
+from detector.provenance.finding import Suggests
+
+# IPTC's and C2PA's "digital source type" -> what it says of the picture.
+SOURCE_TYPES = {
+    "trainedalgorithmicmedia": "ai",
+    "trainedalgorithmicdata": "ai",
+    "algorithmicmedia": "algorithm",
+    "compositewithtrainedalgorithmicmedia": "ai_edit",
+    "compositesynthetic": "synthetic_edit",
+    "algorithmicallyenhanced": "edit",
+    "minorhumanedits": "edit",
+    "humanedits": "edit",
+    "composite": "edit",
+    "compositecapture": "edit",
+    "digitalcapture": "camera",
+    "computationalcapture": "camera",
+    "negativefilm": "camera",
+    "positivefilm": "camera",
+}
+
+# What is said -> words and what they suggest; what matters most first.
+SAYINGS = {
+    "ai": ("was made by generative AI", Suggests.AI_MADE),
+    "algorithm": ("was made by a computer program alone, without a camera", Suggests.AI_MADE),
+    "ai_edit": ("was edited with generative AI, or holds parts made by it", Suggests.EDITED),
+    "synthetic_edit": ("was put together with synthetic parts", Suggests.EDITED),
+    "edit": ("was edited", Suggests.EDITED),
+    "camera": ("was taken with a camera", Suggests.CAMERA),
+}
+
+
+def source_type(value: object) -> str | None:
+    """The key of SAYINGS for a digital source type, given as its address or its bare name."""
+    match = isinstance(value, str) and re.fullmatch(
+        r"(?:https?://(?:cv\.iptc\.org/newscodes/|c2pa\.org/)digitalsourcetype/|digsrctype:)?(\w{1,60})/?",
+        value.strip(),
+        re.I,
+    )
+    return SOURCE_TYPES.get(match[1].lower()) if match else None

@@ -1,0 +1,83 @@
+"""What people read of a verdict: its name, and the measured shares beside it. The page, the report and the command line
+say the same; a program gets the verdict's code and `no_signs_shares` instead."""
+
+from dataclasses import dataclass
+
+from detector.model_folder.schema import Metrics
+from detector.model_folder.stated import mean, no_signs_shares
+from detector.verdict import Verdict
+
+VERDICTS = {
+    Verdict.LIKELY_FAKE: "Likely forged",
+    Verdict.UNCERTAIN: "I can’t tell",
+    Verdict.NO_SIGNS: "No signs of forgery found",
+    Verdict.NO_FACE: "No face found",
+}
+_LOW, _HIGH = "score this low", "score this high"
+_GENERATORS = "generators the detector has never seen"
+_REAL = "real faces from collections the detector has never seen"
+_UNMEASURED = "Not measured"
+NOT_PROOF = "That does not prove the picture real: some forgeries score as low."
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A measured share: `number` is "20 of 100" or "Not measured", `of` says of which faces, `rest` ends the sentence.
+    `parts` are the same for each generator, "Stable Diffusion 3 (2024): 17", the most often missed first."""
+
+    number: str
+    of: str
+    rest: str
+    parts: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        sentence = f"{self.number} {self.of} {self.rest}."
+        return f"{sentence} Of 100 each: {'; '.join(self.parts)}." if self.parts else sentence
+
+
+def of_100(share: float) -> str:
+    """A measured share, 0..1, as "20 of 100"; never 0 or 100, which no test can show."""
+    return f"{_per_100(share)} of 100".replace("<1", "Fewer than 1").replace(">99", "More than 99")
+
+
+def _per_100(share: float) -> str:
+    """The number alone: "20", "<1" or ">99"."""
+    return "<1" if share < 0.01 else ">99" if share > 0.99 else f"{100 * share:.0f}"
+
+
+def facts(verdict: Verdict, metrics: Metrics | None) -> tuple[Fact, ...]:
+    """The two shares that stand beside a verdict, of generators and cameras that the model has never seen first; none
+    beside a verdict that claims nothing."""
+    if verdict is Verdict.NO_SIGNS:
+        return _no_signs(metrics)
+    return _likely_fake(metrics) if verdict is Verdict.LIKELY_FAKE else ()
+
+
+def facts_line(verdict: Verdict, metrics: Metrics | None) -> str:
+    """The same in one sentence, for a face or a picture among many; "" where there are none."""
+    parts = [f"{fact.number[0].lower()}{fact.number[1:]} {fact.of}" for fact in facts(verdict, metrics)]
+    rest = _LOW if verdict is Verdict.NO_SIGNS else _HIGH
+    return f"{rest.capitalize()}: {', '.join(parts)}." if parts else ""
+
+
+def _no_signs(metrics: Metrics | None) -> tuple[Fact, ...]:
+    shares = no_signs_shares(metrics)
+    trained = "faces forged in the ways it was trained on"
+    if shares.seen is None:
+        seen = Fact(_UNMEASURED, f"on {trained}", "either")
+    else:
+        seen = Fact(of_100(shares.seen), trained, _LOW)
+    if shares.unseen is None:
+        return Fact(_UNMEASURED, f"on {_GENERATORS}", "– any number of their faces may score this low"), seen
+    parts = tuple(f"{share.generator}: {_per_100(share.no_signs.value)}" for share in shares.generators)
+    return Fact(of_100(shares.unseen), f"faces by {_GENERATORS}", _LOW, parts), seen
+
+
+def _likely_fake(metrics: Metrics | None) -> tuple[Fact, ...]:
+    unseen = metrics.unseen if metrics else ()
+    accused = mean([measured.clean.real_likely_fake for measured in unseen])
+    found = mean([measured.clean.fake_likely_fake for measured in unseen])
+    if accused is None:
+        return (Fact(_UNMEASURED, f"on {_REAL}", "– some may score this high"),)
+    real = Fact(of_100(accused), _REAL, _HIGH)
+    return (real,) if found is None else (real, Fact(of_100(found), f"faces by {_GENERATORS}", _HIGH))

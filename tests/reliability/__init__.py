@@ -1,0 +1,4 @@
+"""What the product does under faults: hostile files, kills, full disks, an hour of mixed calls.
+
+Each trial is a command, `python -m tests.reliability fuzz | kill | disk | soak`. docs/reliability.md has the results.
+"""

@@ -1,0 +1,48 @@
+"""Small versions of the trials of disks and the running app."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.reliability import disk
+from tests.reliability.soak import Calls, Wrong
+from tests.support.running_app import RunningApp
+
+
+def test_model_folders_that_are_not_what_they_say(tmp_path: Path) -> None:
+    tally = disk.Tally()
+    disk.model_folders(tmp_path, tally, lengths=4)
+    assert tally.findings == [] and tally.cases > 20
+
+
+def test_a_folder_that_should_have_been_refused_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "loaded", lambda folders: ["judged"] * len(folders))
+    tally = disk.Tally()
+    disk.model_folders(tmp_path, tally, lengths=2)
+    assert len(tally.findings) == tally.cases - 1
+
+
+@pytest.fixture
+def calls(running_app: RunningApp) -> Calls:
+    return Calls(running_app.url, random.Random(1))
+
+
+@pytest.mark.parametrize("name", ["detect", "detect_seed", "batch", "heatmap", "model"])
+def test_good_calls_are_answered(calls: Calls, name: str) -> None:
+    getattr(calls, name)()
+
+
+@pytest.mark.parametrize("name", ["broken", "no_picture", "data_url", "elsewhere", "hang_up", "bad_zip", "nonsense"])
+def test_bad_calls_are_refused(calls: Calls, name: str) -> None:
+    for _ in range(4):
+        getattr(calls, name)()
+
+
+def test_an_answer_that_is_not_what_it_must_be_is_found(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "_portrait", calls._portrait.resize((64, 64)).convert("L").convert("RGB").rotate(90))
+    with pytest.raises(Wrong):
+        calls.detect()
+    monkeypatch.setattr(calls, "_answer", lambda *_: ("complete", [{}]))
+    with pytest.raises(Wrong):
+        calls.no_picture()

@@ -1,0 +1,72 @@
+"""Pictures of every tab for the README: `python -m tests.screenshots`, from the repository's root.
+
+Starts the app, uses each tab as a visitor would, with photographs in the public domain (ui/examples), and writes
+docs/TAB-wide.png and docs/TAB-narrow.png, for Detect in dark too. Needs the extra `tests` and Chromium.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.support import ROOT
+from tests.support.running_app import browser, serve
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+FOLDER = ROOT / "docs"
+EXAMPLES = ROOT / "ui" / "examples"
+WIDTHS = {"wide": 1280, "narrow": 360}
+
+
+def detect(page: "Page") -> None:
+    page.locator("#upload input[type=file]").first.set_input_files(EXAMPLES / "astronaut.jpg")
+    page.locator("#verdict [data-verdict]").wait_for()
+    page.locator("#compared img").first.wait_for()
+
+
+def batch(page: "Page") -> None:
+    pictures = [*sorted(EXAMPLES.glob("*.jpg")), *sorted((ROOT / "ui" / "gallery").glob("*.jpg"))[:4]]
+    page.locator("#batch-upload input[type=file]").first.set_input_files(pictures)
+    page.locator("#batch-start").click()
+    page.get_by_text(f"{len(pictures)} pictures judged").first.wait_for()
+
+
+def game(page: "Page") -> None:
+    page.locator("#play").click()
+    page.locator("#stage img").wait_for()
+    page.keyboard.press("r")
+    page.locator("#told img").first.wait_for()
+
+
+def about(page: "Page") -> None:
+    page.locator("#figures .chart .line.on").first.wait_for()
+
+
+TABS: dict[str, Callable[["Page"], None]] = {"Detect": detect, "Batch": batch, "Game": game, "About": about}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.screenshots", description=__doc__.partition(":")[0])
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write to (default: docs)")
+    parser.add_argument("--dark", action="store_true", help="every tab in dark too")
+    options = parser.parse_args()
+    with serve() as app, browser() as chromium:
+        for tab, use in TABS.items():
+            for scheme in ("light", "dark") if options.dark or tab == "Detect" else ("light",):
+                for name, width in WIDTHS.items():
+                    page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+                    page.set_default_timeout(120_000)
+                    page.goto(app.url)
+                    page.get_by_role("tab", name=tab).click()
+                    use(page)
+                    page.wait_for_timeout(1500)  # pictures fade in
+                    suffix = "" if scheme == "light" else "-dark"
+                    file = options.out / f"{tab.lower()}-{name}{suffix}.png"
+                    page.screenshot(path=file, full_page=tab != "About")  # which is many screens long
+                    page.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Pictures that carry marks, in real containers, for the tests of detector.provenance."""
+
+import io
+import json
+import struct
+import zlib
+
+from PIL import Image, PngImagePlugin
+
+from detector.provenance import Finding, read
+
+SUGGESTIONS = {"ai_made", "edited", "camera", "neutral"}
+IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+MIME = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "TIFF": "image/tiff",
+    "GIF": "image/gif",
+    "AVIF": "image/avif",
+    "HEIF": "image/heic",
+}
+SETTINGS = (
+    "portrait of a woman, soft light\nNegative prompt: blurry\nSteps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7, "
+    "Seed: 1234567, Size: 512x768, Model hash: 6ce0161689, Model: v1-5-pruned, Version: v1.6.0"
+)
+COMFY_PROMPT = json.dumps(
+    {
+        "3": {"class_type": "KSampler", "inputs": {"seed": 5, "steps": 20}},
+        "8": {"class_type": "VAEDecode", "inputs": {"samples": ["3", 0]}},
+        "9": {"class_type": "SaveImage", "inputs": {}},
+    }
+)
+COMFY_WORKFLOW = json.dumps(
+    {
+        "last_node_id": 2,
+        "nodes": [{"id": 1, "type": "KSampler"}, {"id": 2, "type": "SaveImage"}],
+        "links": [[1, 1, 0, 2, 0, "IMAGE"]],
+        "version": 0.4,
+    }
+)
+COMFY_RESIZE = json.dumps(
+    {
+        "1": {"class_type": "LoadImage", "inputs": {}},
+        "2": {"class_type": "ImageScale", "inputs": {}},
+        "3": {"class_type": "SaveImage", "inputs": {}},
+    }
+)
+SWARM = json.dumps({"sui_image_params": {"prompt": "a cat", "model": "sd_xl_base", "seed": 1, "steps": 20}})
+AIGC = json.dumps({"Label": "1", "ContentProducer": "001191110102MACQD9K64010000", "ProduceID": "f123b54e"})
+JOB = "a castle --ar 3:2 --v 6.0 Job ID: 2b3c4d5e-1a2b-4c3d-8e9f-0123456789ab"
+
+
+def picture() -> Image.Image:
+    return Image.radial_gradient("L").convert("RGB")
+
+
+def save(format_: str = "JPEG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    picture().save(buffer, format_, **options)
+    return buffer.getvalue()
+
+
+def png(**texts: str) -> bytes:
+    info = PngImagePlugin.PngInfo()
+    for key, value in texts.items():
+        info.add_itxt(key, value)
+    return save("PNG", pnginfo=info)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def with_chunk(kind: bytes, body: bytes, at_end: bool = False) -> bytes:
+    data = save("PNG")
+    position = len(data) - 12 if at_end else 33
+    return data[:position] + chunk(kind, body) + data[position:]
+
+
+def exif(fields: dict[int, object], shot: dict[int, object] | None = None) -> bytes:
+    result = Image.Exif()
+    result.update(fields)
+    if shot:
+        result.get_ifd(0x8769).update(shot)
+    return result.tobytes()
+
+
+def xmp(attributes: str = "", elements: str = "") -> bytes:
+    return (
+        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
+        'xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" xmlns:xmp="http://ns.adobe.com/xap/1.0/" '
+        'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:TC260="http://www.tc260.org.cn/ns/AIGC/1.0/" '
+        f'xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/" {attributes}>{elements}</rdf:Description></rdf:RDF></x:xmpmeta>'
+        '<?xpacket end="w"?>'
+    ).encode()
+
+
+def suggested(data: bytes, format_: str | None = None) -> list[str]:
+    return [finding.suggests for finding in read(data, format_)]
+
+
+def only(data: bytes, format_: str | None = None) -> Finding:
+    (finding,) = read(data, format_)
+    return finding
+
+
+def created(kind: str) -> dict[str, str]:
+    return {"action": "c2pa.created", "digitalSourceType": IPTC + kind, "softwareAgent": "Example Model 3"}
+
+
+def opened(action: str = "c2pa.opened") -> dict[str, object]:
+    return {"action": action, "parameters": {"ingredientIds": ["source"]}}
+
+
+AI = created("trainedAlgorithmicMedia")
+SHOT = created("digitalCapture")
+AI_ATTRIBUTE = xmp(f'Iptc4xmpExt:DigitalSourceType="{IPTC}trainedAlgorithmicMedia"')
+BODY = {0x010F: "Canon", 0x0110: "Canon EOS R5", 0x0131: "Firmware 1.8.1"}
+LENS = {0x829A: 0.004, 0x829D: 2.8, 0x8827: 400, 0x9003: "2024:05:06 07:08:09", 0x920A: 50.0, 0xA434: "RF50mm F1.2L"}

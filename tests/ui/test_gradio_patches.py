@@ -1,0 +1,182 @@
+"""Who is turned away, and how: a full queue, more than a minute's share, and callers who have left."""
+
+import asyncio
+import http.client
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import gradio as gr
+import pytest
+from gradio.data_classes import PredictBodyInternal
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from detector import Detector
+from tests.support.running_app import ASTRONAUT, PATIENCE, RunningApp, answer, give, post, serve
+from tests.ui.test_app import upload
+from tests.ui.test_batch import many
+from ui import intake
+from ui.gradio_patches import Page
+from ui.intake import BUSY
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page as BrowserPage
+
+CALL = "/gradio_api/call/detect"
+
+
+def until(happened: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE / 1000
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def batches(app: RunningApp) -> int:
+    """How many have ended."""
+    return app.log.count("1 batch, ")
+
+
+def test_a_full_queue_is_told_in_the_same_sentence_to_all(
+    look: Callable[..., "BrowserPage"], tmp_path: Path, hopper: Path
+) -> None:
+    with serve(DETECTOR_WAITING="1") as app:
+        page, client = look(url=app.url), Client(app.url, verbose=False)
+        crowd = handle_file(many(tmp_path, hopper, 200))
+        give(page, ASTRONAUT)
+        assert answer(page) != "error"
+        running = client.submit([crowd], api_name="/detect_batch")
+        until(lambda: running.status().code.name == "PROCESSING")
+        waiting = client.submit([crowd], api_name="/detect_batch")
+        until(lambda: waiting.status().code.name == "IN_QUEUE")
+
+        with pytest.raises(AppError) as error:
+            client.predict(handle_file(ASTRONAUT), api_name="/detect")
+        assert error.value.message == BUSY
+        told = post(app, None)
+        assert told.startswith("event: error") and json.loads(told.partition("data: ")[2])["error"] == BUSY
+
+        page.get_by_text("No face", exact=True).click()
+        page.locator("#verdict [role=alert]").wait_for()
+        assert BUSY in page.locator("#verdict").inner_text()
+        assert not page.locator("#cards").is_visible(), "the old answer does not stand beside a new picture"
+        page.get_by_role("tab", name="Batch").click()
+        page.locator("#batch-upload input[type=file]").first.set_input_files(ASTRONAUT)
+        page.locator("#batch-upload .file-preview").wait_for()
+        page.locator("#batch-start").click()
+        page.locator("#batch-status [role=alert]").wait_for()
+        page.wait_for_function("() => !document.querySelector('#batch-start').disabled")
+        assert BUSY in page.locator("#batch-status").inner_text()
+
+        waiting.cancel()
+        until(waiting.done)  # the client asks for it in a thread
+        running.cancel()
+        until(lambda: batches(app) == 1)  # the one that waited never began
+        expected = Detector.load().detect(ASTRONAUT).verdict
+        assert client.predict(handle_file(ASTRONAUT), api_name="/detect")["verdict"] == expected
+        assert "200 pictures" not in app.log and "Traceback" not in app.log
+
+
+@pytest.mark.slow
+def test_calls_leave_nothing_to_sum_up() -> None:
+    """gradio would go through all earlier calls after each, which takes longer and longer."""
+    with Page() as blocks:
+        gr.Button().click(lambda: None)
+    queue = blocks.queue()._queue
+
+    async def call(times: int) -> None:
+        for _ in range(times):
+            await queue.push(PredictBodyInternal(data=[], fn_index=0, request=None), None, None)
+
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(asyncio.run, call(20)).result()
+    records = list(queue.event_analytics.values())
+    assert queue.events_recorded == 20 and len(records) == 1
+    assert queue.compute_analytics_summary(records) == {"functions": {}}
+
+
+@pytest.mark.slow
+def test_refusals_that_nobody_fetches_are_forgotten() -> None:
+    with Page() as blocks:
+        gr.Button().click(lambda: None)
+    blocks.queue(max_size=0)  # always full
+
+    async def turn_away(count: int) -> None:
+        for _ in range(count):
+            body = PredictBodyInternal(data=[], fn_index=0, request=None)
+            success, event, _ = await blocks._queue.push(body, None, None)
+            assert success and event in blocks._queue.pending_messages_per_session
+
+    with ThreadPoolExecutor(1) as beside:  # the browser has a loop in this thread
+        beside.submit(asyncio.run, turn_away(250)).result()
+    assert len(blocks._queue.pending_messages_per_session) == len(blocks._queue.pending_event_ids_session) == 200
+    assert len(blocks._queue) == 0
+
+
+def test_a_batch_ends_when_its_caller_leaves(running_app: RunningApp, tmp_path: Path, hopper: Path) -> None:
+    before = batches(running_app)
+    files = {"data": [[{"path": upload(running_app, many(tmp_path, hopper, 198).read_bytes())}]]}
+    host = urlsplit(running_app.url).netloc
+    asking = http.client.HTTPConnection(host, timeout=60)
+    asking.request("POST", f"{CALL}_batch", json.dumps(files), {"Content-Type": "application/json"})
+    event = json.load(asking.getresponse())["event_id"]
+    listening = http.client.HTTPConnection(host, timeout=60)
+    listening.request("GET", f"{CALL}_batch/{event}")
+    assert listening.getresponse().status == 200
+    time.sleep(1)
+    assert batches(running_app) == before
+    listening.close()
+    until(lambda: batches(running_app) > before)
+    assert "1 batch, 198 pictures" not in running_app.log
+
+
+def test_a_batch_ends_when_it_is_called_off(
+    running_app: RunningApp, client: Client, tmp_path: Path, hopper: Path
+) -> None:
+    before = batches(running_app)
+    job = client.submit([handle_file(many(tmp_path, hopper, 197))], api_name="/detect_batch")
+    until(lambda: job.status().code.name == "PROCESSING")
+    job.cancel()
+    until(lambda: batches(running_app) > before)
+    assert "1 batch, 197 pictures" not in running_app.log
+
+
+# --- Who is one visitor ----------------------------------------------------------------------------------------------
+
+
+def asked(app: RunningApp, forwarded: str | None = None, source: str = "127.0.0.1") -> str:
+    """What a visitor is told who connects from `source`, an address of the loopback, with an X-Forwarded-For."""
+    connection = http.client.HTTPConnection(urlsplit(app.url).netloc, timeout=60, source_address=(source, 0))
+    headers = {"Content-Type": "application/json"} | ({"X-Forwarded-For": forwarded} if forwarded else {})
+    connection.request("POST", CALL, b'{"data": [null]}', headers)
+    event = json.load(connection.getresponse())["event_id"]
+    connection.request("GET", f"{CALL}/{event}")
+    told = connection.getresponse().read().decode()
+    connection.close()
+    return json.loads(told.partition("data: ")[2])["error"]
+
+
+@pytest.mark.slow
+def test_on_a_space_the_address_that_the_proxy_saw_counts() -> None:
+    with serve(per_minute=1, SPACE_ID="owner/name") as app:
+        assert asked(app, "203.0.113.1, 10.16.3.80") == intake.NO_PICTURE
+        assert asked(app, "203.0.113.2, 10.16.3.80") == intake.NO_PICTURE, "another visitor"
+        assert "more than 1 pictures" in asked(app, "203.0.113.1, 10.16.7.7"), "by way of another proxy"
+        assert "more than 1 pictures" in asked(app, "198.51.100.9, 203.0.113.1"), "what a visitor sent comes first"
+        assert "more than 1 pictures" in asked(app, "10.0.0.1, 203.0.113.2, 10.16.3.80")
+
+
+@pytest.mark.slow
+def test_elsewhere_nobody_but_this_machine_may_name_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    with serve(per_minute=1) as app:
+        assert asked(app, "203.0.113.1", source="127.0.0.2") == intake.NO_PICTURE
+        assert "more than 1 pictures" in asked(app, "203.0.113.2", source="127.0.0.2"), "not believed"
+        assert asked(app, source="127.0.0.3") == intake.NO_PICTURE
+        assert asked(app, "203.0.113.1") == intake.NO_PICTURE, "a proxy on this machine is"

@@ -1,0 +1,73 @@
+"""Make the pictures of all sources alike before a face is cut out.
+
+Data sets differ in size, format and JPEG quality, and a network learns that before it learns a generator's traces
+(Grommelt et al. 2024, Fake or JPEG, arXiv:2403.17608). So every picture, real or forged, is scaled so that its face has
+a size drawn from one distribution, and goes through one to three rounds of JPEG or WebP, as it does on its way.
+"""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from detector.crop import Box, crop_square
+
+LEAST_FACE = 36.0  # pixels: side of the smallest faces, the root of the box's area, that training makes
+_KERNELS = (
+    Image.Resampling.LANCZOS,
+    Image.Resampling.BILINEAR,
+    Image.Resampling.BICUBIC,
+    Image.Resampling.BOX,
+    Image.Resampling.HAMMING,
+)
+_ROUNDS = (0.5, 0.3, 0.2)  # chances of one, two and three
+_JPEG, _LEAST_QUALITY, _BEST_QUALITY = 0.75, 45, 96
+
+
+def surroundings(pixels: np.ndarray, box: Box, reach: float, rng: np.random.Generator) -> tuple[np.ndarray, Box]:
+    """The part of a picture uint8 (H, W, 3) within `reach` face sides of the middle of the face, and the box in it.
+
+    Its edges lie up to eight pixels further out at random: a JPEG's blocks start anywhere in it.
+    """
+    x, y, side = crop_square(box, reach)
+    height, width = pixels.shape[:2]
+    left, top = (max(0, int(v) - int(rng.integers(8))) for v in (x, y))
+    right, bottom = min(width, int(x + side) + int(rng.integers(8))), min(height, int(y + side) + int(rng.integers(8)))
+    part = pixels[top : max(bottom, top + 16), left : max(right, left + 16)]
+    return part, (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
+
+
+def scaled(pixels: np.ndarray, box: Box, largest: float, rng: np.random.Generator) -> tuple[np.ndarray, Box]:
+    """The picture scaled down by a random kernel, so that its face has a side between LEAST_FACE and `largest` pixels,
+    all sides equally likely on a logarithmic scale; a smaller face stays as it is."""
+    face = max(((box[2] - box[0]) * (box[3] - box[1])) ** 0.5, 1.0)
+    top = min(face, largest)
+    if top <= LEAST_FACE:
+        return pixels, box
+    return _resized(pixels, box, float(np.exp(rng.uniform(np.log(LEAST_FACE), np.log(top)))) / face, rng)
+
+
+def reencoded(pixels: np.ndarray, box: Box, rng: np.random.Generator) -> tuple[np.ndarray, Box]:
+    """The picture after one to three rounds of JPEG or WebP of random quality, at times made smaller between them."""
+    for number in range(1 + int(rng.choice(3, p=_ROUNDS))):
+        if number and rng.random() < 0.4:
+            pixels, box = _resized(pixels, box, rng.uniform(0.7, 1.0), rng)
+        quality = int(rng.integers(_LEAST_QUALITY, _BEST_QUALITY))
+        buffer = io.BytesIO()
+        if rng.random() < _JPEG:
+            Image.fromarray(pixels).save(
+                buffer, "JPEG", quality=quality, subsampling=int(rng.choice((0, 2), p=(0.3, 0.7)))
+            )
+        else:
+            Image.fromarray(pixels).save(buffer, "WEBP", quality=quality, method=0)
+        pixels = np.asarray(Image.open(buffer).convert("RGB"))
+    return pixels, box
+
+
+def _resized(pixels: np.ndarray, box: Box, factor: float, rng: np.random.Generator) -> tuple[np.ndarray, Box]:
+    height, width = pixels.shape[:2]
+    size = (max(16, round(width * factor)), max(16, round(height * factor)))
+    across, down = size[0] / width, size[1] / height
+    kernel = _KERNELS[rng.integers(len(_KERNELS))]
+    resized = np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize(size, kernel))
+    return resized, (box[0] * across, box[1] * down, box[2] * across, box[3] * down)

@@ -1,0 +1,81 @@
+"""The button "This is wrong": a new discussion, filled in, where whoever runs the app reads of wrong verdicts.
+
+docs/wrong-verdicts.md says how such a report becomes a case of `python -m training evaluate --cases`.
+"""
+
+import json
+import logging
+import os
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+from detector import Result
+from ui.parts import VERDICT_WORDS
+
+log = logging.getLogger(__name__)
+
+_FACES = 8  # of a picture, the most suspicious: the whole report must fit into an address
+_ON_A_SPACE = "https://huggingface.co/spaces/{space}/discussions/new?title={{title}}&description={{body}}"
+_BODY = """The verdict was: {words}.
+
+What is the picture really, and how do you know?
+
+
+
+Leave the rest as it is. Nothing in it is of the picture itself, its name or what its file says. Add the picture \
+only if everybody may see it.
+
+```json
+{facts}
+```
+"""
+
+
+def address() -> str | None:
+    """Where reports go, with {title} and {body} for what is filled in: what DETECTOR_REPORTS says, else the Space's own
+    discussions, else None."""
+    given, space = os.environ.get("DETECTOR_REPORTS"), os.environ.get("SPACE_ID")
+    if given:
+        if given.startswith(("https://", "http://", "mailto:")) and "{body}" in given:
+            return given
+        log.warning(
+            "DETECTOR_REPORTS is no address with {title} and {body} in it, such as "
+            "https://github.com/owner/name/issues/new?title={title}&body={body}: nobody can report a wrong verdict."
+        )
+        return None
+    return _ON_A_SPACE.format(space=space) if space else None
+
+
+def link_html(result: Result, where: str | None) -> str:
+    """The button; nothing where `where`, what `address` gave, is None."""
+    if where is None:
+        return ""
+    title = f"Wrong verdict: {VERDICT_WORDS[result.verdict]}, {result.picture.sha256[:12]}"
+    body = _BODY.format(words=VERDICT_WORDS[result.verdict], facts=json.dumps(facts(result), indent=1))
+    filled = where.replace("{title}", quote(title, safe="")).replace("{body}", quote(body, safe=""))
+    return (
+        f'<p class="page doubt"><a href="{escape(filled)}" target="_blank" rel="noopener noreferrer">This is wrong</a>'
+        '<span class="soft">Opens a report that you can read before you send it: scores, sizes and checksums, not your '
+        "picture.</span></p>"
+    )
+
+
+def facts(result: Result) -> dict[str, Any]:
+    """What a report tells of a result: verdict, scores, sizes, checksums and model; nothing that shows the picture, and
+    nothing that its file says."""
+    told = result.to_dict()
+    return {
+        "verdict": told["verdict"],
+        "p_fake": told["p_fake"],
+        "faces": [
+            {
+                "size": [face.box[2] - face.box[0], face.box[3] - face.box[1]],
+                "score": round(face.score, 4),
+                "p_fake": round(face.p_fake, 6),
+            }
+            for face in result.faces[:_FACES]
+        ],
+        "picture": told["picture"],
+        "model": {key: told["model"][key] for key in ("source", "repo", "revision", "sha256")},
+    }
