@@ -54,7 +54,9 @@ def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int
     except OSError:
         print("The folder for heat maps could not be made: check its name and rights.", file=sys.stderr)
         return 2
-    answers = zip(files, detector.detect_many(files, workers=arguments.workers), strict=True)
+    answers: Iterable[tuple[Path, Answer]] = zip(
+        files, detector.detect_many(files, workers=arguments.workers), strict=True
+    )
     if arguments.heatmaps:
         answers = _with_heatmaps(answers, arguments.heatmaps)
     try:

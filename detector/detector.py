@@ -141,7 +141,7 @@ class Detector:
                 seen.append(error)
         judged = [item for item in seen if isinstance(item, _Seen)]
         started = time.perf_counter()
-        logits, maps = self._judge(np.concatenate([s.crops for s in judged])) if judged else (None, None)
+        logits, maps = self._judge(np.concatenate([s.crops for s in judged])) if judged else (np.empty(0), np.empty(0))
         share = (time.perf_counter() - started) / max(1, len(judged))
         results: list[Result | ImageError] = []
         position = 0

@@ -70,8 +70,8 @@ def fit(
     if resume and (out / OPTIONS).exists():
         options = read_options(out)
     else:
-        pinned = {role: tuple(map(tables.pinned, getattr(options, role))) for role in ("data", "unseen")}
-        options = dataclasses.replace(options, **pinned)
+        data, unseen_data = (tuple(map(tables.pinned, texts)) for texts in (options.data, options.unseen))
+        options = dataclasses.replace(options, data=data, unseen=unseen_data)
     keras.utils.set_random_seed(options.seed)
     sources, unseen_sources = by_role(options.data, options.unseen)
     workers.check(options.batch_size)
@@ -100,11 +100,11 @@ def fit(
     crop_options = CropOptions(
         options.size, options.margin, options.jitter, options.corruptions, options.self_blend, options.reencode
     )
-    batching = (train, crop_options, options.batch_size, options.seed, options.threads)
+    batching: tuple[Any, ...] = (train, crop_options, options.batch_size, options.seed, options.threads)
     batches = (
         streaming.Batches(*batching, block=options.streaming_block)
         if options.streaming
-        else training_batches(*batching, own)
+        else training_batches(*batching, part=own)
     )
 
     state = _State()
@@ -164,8 +164,9 @@ def fit(
 
 def read_options(run: Path) -> FitOptions:
     """The options that a run was started with. Raises FileNotFoundError where there is no run."""
-    saved = json.loads((run / OPTIONS).read_text())
-    return FitOptions(**{key: tuple(value) if isinstance(value, list) else value for key, value in saved.items()})
+    saved: dict[str, Any] = json.loads((run / OPTIONS).read_text())
+    options: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in saved.items()}
+    return FitOptions(**options)
 
 
 def _compile(model: keras.Model, options: FitOptions, total: int) -> None:
@@ -194,8 +195,8 @@ def _restore(model: keras.Model, options: FitOptions, total: int, draws: list[li
     model.optimizer.build(model.trainable_variables)
     for variable, value in zip(model.optimizer.variables, saved, strict=True):
         variable.assign(value)
-    for variable, value in zip(_draws(model), draws, strict=False):
-        variable.assign(value)
+    for variable, draw in zip(_draws(model), draws, strict=False):
+        variable.assign(draw)
 
 
 @contextmanager

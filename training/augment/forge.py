@@ -88,7 +88,7 @@ def _turned(keypoints: np.ndarray) -> float:
 
 def _affine(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
     """(2, 3): lays both eyes and the mouth of one face on those of another."""
-    three = (np.float32([p[0], p[1], _eyes_and_mouth(p)[1]]) for p in (points, onto))
+    three = (np.array([p[0], p[1], _eyes_and_mouth(p)[1]], np.float32) for p in (points, onto))
     return cv2.getAffineTransform(*three)
 
 

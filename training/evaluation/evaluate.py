@@ -111,8 +111,8 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
         git_commit=git_commit(),
         model_sha256=detector.model.info.sha256,
         versions=versions(),
-        robustness=_robustness(detector, options, cache) if options.robustness else same and same.robustness,
-        reencoding=_reencoding(detector, options, cache) if options.reencoding else same and same.reencoding,
+        robustness=_robustness(detector, options, cache) if options.robustness else same.robustness if same else None,
+        reencoding=_reencoding(detector, options, cache) if options.reencoding else same.reencoding if same else None,
         ablations=previous.ablations if previous else (),  # measured once, by other runs than this one
     )
     write(folder / store.METRICS, (json.dumps(result.to_dict(), indent=1) + "\n").encode())
