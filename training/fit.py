@@ -80,7 +80,7 @@ def fit(
     load = streaming.load if options.streaming else face_cache.load
     opened = streaming.open_train if options.streaming else functools.partial(face_cache.load, split="train")
     with workers.in_turn():  # the others find the faces in the lead's cache
-        train = [(opened(s, cache=cache, limit=options.limit), s.weight) for s in sources]
+        train: list[tuple[Any, float]] = [(opened(s, cache=cache, limit=options.limit), s.weight) for s in sources]
         validation = [load(s, "validation", cache=cache, limit=options.limit) for s in sources]
         unseen = [load(s, "validation", cache=cache, limit=options.limit) for s in unseen_sources]
     empty = [split.name for split, _ in train if not len(split)]
@@ -100,11 +100,11 @@ def fit(
     crop_options = CropOptions(
         options.size, options.margin, options.jitter, options.corruptions, options.self_blend, options.reencode
     )
-    batching: tuple[Any, ...] = (train, crop_options, options.batch_size, options.seed, options.threads)
+    batching = (train, crop_options, options.batch_size, options.seed, options.threads)
     batches = (
         streaming.Batches(*batching, block=options.streaming_block)
         if options.streaming
-        else training_batches(*batching, part=own)
+        else training_batches(*batching, own)
     )
 
     state = _State()
