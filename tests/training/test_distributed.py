@@ -98,7 +98,7 @@ def train(small_set: Path) -> list[tuple[Split, float]]:
 
 
 def batches(train: list[tuple[Split, float]], part: tuple[int, int] = (0, 1)):
-    options = CropOptions(64, 1.4, corruptions=("jpeg",), self_blend=0.3)
+    options = CropOptions(64, 1.4, corruptions=("blur",), self_blend=0.3)
     return training_batches(train, options, 8, seed=5, threads=2, part=part)
 
 
