@@ -14,7 +14,7 @@ import dacite
 
 from detector.errors import ModelError
 from detector.model_folder import version1
-from detector.provenance import excerpt
+from detector.text import excerpt
 from detector.verdict import Calibration
 
 FORMAT_VERSION = 2
