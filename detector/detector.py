@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,16 +18,17 @@ from detector.classifier import Classifier
 from detector.crop import crop_face
 from detector.errors import ImageError, ModelError
 from detector.model_folder import store
+from detector.model_folder.schema import NetworkConfig
 from detector.result import Face, PictureInfo, Result
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """A picture with its faces found and cut out, not yet judged."""
+    """A picture with its faces found and cut out, not yet judged; `crops` has an array for each network."""
 
     picture: picture.Picture
     found: list[finder.FoundFace]
-    crops: np.ndarray
+    crops: tuple[np.ndarray, ...]
     provenance: tuple[provenance.Finding, ...]
     seconds: dict[str, float]
 
@@ -39,7 +40,7 @@ class Detector:
         self._trust = provenance.from_environment()
         threads = threads or min(os.cpu_count() or 1, 4)
         self._folder = folder
-        self._classifier = Classifier(folder.networks[0].model, folder.networks[0].config.input_size, threads)
+        self._classifiers = [Classifier(n.model, n.config.input_size, threads) for n in folder.networks]
         self._finder = finder.FaceDetector(threads)
         self._busy, self._lock = 0, threading.Lock()
 
@@ -75,9 +76,10 @@ class Detector:
         """What is loaded: its info, configuration and metrics."""
         return self._folder
 
-    def judge_crops(self, crops: np.ndarray) -> np.ndarray:
-        """P(fake), float64 (N,), of crops uint8 (N, S, S, 3) that were cut elsewhere: for measuring."""
-        return self._folder.calibration.p_fake(self._classifier.judge(crops)[0])
+    def judge_crops(self, *crops: np.ndarray) -> np.ndarray:
+        """P(fake), float64 (N,), of crops that were cut elsewhere, an array uint8 (N, S, S, 3) for each network of the
+        model: for measuring."""
+        return self._folder.calibration.p_fake(self._judge(crops)[0])
 
     def detect(
         self,
@@ -141,7 +143,8 @@ class Detector:
                 seen.append(error)
         judged = [item for item in seen if isinstance(item, _Seen)]
         started = time.perf_counter()
-        logits, maps = self._judge(np.concatenate([s.crops for s in judged])) if judged else (None, None)
+        crops = [np.concatenate(parts) for parts in zip(*(s.crops for s in judged), strict=True)]
+        logits, maps = self._judge(crops) if judged else (None, None)
         share = (time.perf_counter() - started) / max(1, len(judged))
         results: list[Result | ImageError] = []
         position = 0
@@ -149,7 +152,7 @@ class Detector:
             if isinstance(item, ImageError):
                 results.append(item)
                 continue
-            part = slice(position, position + len(item.crops))
+            part = slice(position, position + len(item.found))
             position = part.stop
             results.append(self._result(item, logits[part], maps[part], share))
         return results
@@ -166,9 +169,13 @@ class Detector:
             with self._lock:
                 self._busy -= 1
 
-    def _judge(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _judge(self, crops: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """The weighted sum of the networks' logits, (N,), and the activation maps of the first, (N, h, w)."""
         with self._alone() as alone:
-            return self._classifier.judge(crops, alone=alone)
+            judged = [c.judge(own, alone=alone) for c, own in zip(self._classifiers, crops, strict=True)]
+        weights = [network.config.weight for network in self._folder.networks]
+        logits = sum(weight * logits for weight, (logits, _) in zip(weights, judged, strict=True))
+        return np.asarray(logits), judged[0][1]
 
     def _look(self, source: picture.Source, max_pixels: int, max_bytes: int, min_face: int) -> _Seen:
         read = picture.read(source, max_pixels=max_pixels, max_bytes=max_bytes)
@@ -177,11 +184,7 @@ class Detector:
         times.append(time.perf_counter())
         with self._alone() as alone:
             found = self._finder.find(read.pixels, min_face=min_face, alone=alone)
-        network = self._folder.networks[0].config
-        size, margin = network.input_size, network.crop_margin
-        crops = np.empty((len(found), size, size, 3), np.uint8)
-        for i, face in enumerate(found):
-            crops[i] = crop_face(read.pixels, face.box, size, margin)
+        crops = tuple(_crops(read.pixels, found, network.config) for network in self._folder.networks)
         times.append(time.perf_counter())
         stages = zip(("provenance", "faces"), pairwise(times), strict=True)
         seconds = {"read": read.seconds, **{stage: end - start for stage, (start, end) in stages}}
@@ -192,7 +195,7 @@ class Detector:
         scores = [float(p) for p in calibration.p_fake(logits)]
         judged = [
             Face(found.box, found.score, p, calibration.verdict(p), crop, activation)
-            for found, p, crop, activation in zip(seen.found, scores, seen.crops, maps, strict=True)
+            for found, p, crop, activation in zip(seen.found, scores, seen.crops[0], maps, strict=True)
         ]
         judged.sort(key=lambda face: -face.p_fake)
         verdict, p_fake = calibration.verdict_of_picture(scores)
@@ -203,8 +206,16 @@ class Detector:
             p_fake=p_fake,
             faces=tuple(judged),
             provenance=seen.provenance,
-            warnings=tuple(quality.warnings(seen.picture, seen.found, seen.crops)),
+            warnings=tuple(quality.warnings(seen.picture, seen.found, seen.crops[0])),
             picture=PictureInfo(read.width, read.height, read.format, size, read.sha256),
             model=self._folder.info,
             seconds={**seen.seconds, "model": judging, "total": sum(seen.seconds.values()) + judging},
         )
+
+
+def _crops(pixels: np.ndarray, found: Sequence[finder.FoundFace], network: NetworkConfig) -> np.ndarray:
+    """The faces as the network sees them, uint8 (N, S, S, 3)."""
+    crops = np.empty((len(found), network.input_size, network.input_size, 3), np.uint8)
+    for i, face in enumerate(found):
+        crops[i] = crop_face(pixels, face.box, network.input_size, network.crop_margin)
+    return crops

@@ -1,14 +1,12 @@
 """The bundled network on real crops. What it says of them is not asked here, only that it says it in the right form."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-import detector as package
 from detector import ModelError
 from detector.classifier import Classifier
 from detector.crop import crop_face
+from detector.finder import MODEL
 from detector.model_folder import store
 
 
@@ -115,7 +113,7 @@ def test_another_input_size_than_the_networks_is_refused(folder):
 
 
 def test_a_network_without_logit_and_map_is_refused():
-    finder = (Path(package.__file__).parent / "finder" / "blazeface_back.tflite").read_bytes()
+    finder = MODEL.read_bytes()
     classifier = Classifier(finder, 256)
     with pytest.raises(ModelError, match="lacks its logit or its activation map"):
         classifier.judge(np.zeros((1, 256, 256, 3), np.uint8))

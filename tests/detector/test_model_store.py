@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from detector import Detector, ModelError
+from detector.finder import MODEL as FINDER
 from detector.model_folder.schema import (
     CONDITIONS,
     Counts,
@@ -225,7 +226,7 @@ def test_another_hash(model, digest):
 
 def test_another_model_with_its_hash(model):
     """The face finder is a network, but not this one."""
-    other = (BUNDLED.parent / "finder" / "blazeface_back.tflite").read_bytes()
+    other = FINDER.read_bytes()
     (model / MODEL).write_bytes(other)
     configure(model, {"sha256": hashlib.sha256(other).hexdigest()})
     assert refusal(model, Detector.load) == (

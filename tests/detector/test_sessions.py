@@ -1,25 +1,24 @@
 """The pool on the smallest real network at hand, that of the face finder."""
 
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import detector
+from detector.finder import MODEL
 from detector.sessions import Session, SessionPool
 
-NETWORK = (Path(detector.__file__).parent / "finder" / "blazeface_back.tflite").read_bytes()
+NETWORK = MODEL.read_bytes()
 
 
 def batch(seed: int, count: int = 1) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(-1, 1, (count, 256, 256, 3)).astype(np.float32)
+    return np.random.default_rng(seed).integers(0, 256, (1, 64 * count, 256, 3)).astype(np.uint8)
 
 
 def test_a_session_says_what_it_takes():
     session = Session(NETWORK, 1)
-    assert session.input_shape == (1, 256, 256, 3)
-    assert session.input_dtype == np.float32
+    assert session.input_shape == (1, 1, 1, 3)  # sides are set by what it is given
+    assert session.input_dtype == np.uint8
 
 
 def test_outputs_are_copies():

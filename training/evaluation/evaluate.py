@@ -271,11 +271,12 @@ def answers(
 
 def _no_crop(detector: Detector, split: Split) -> Answers:
     """The whole picture as one crop, no face detector: only to compare with published figures."""
-    size = detector.model.networks[0].config.input_size
+    sizes = [network.config.input_size for network in detector.model.networks]
     p = np.full(len(split.rows), np.nan)
     for face in split.faces:
-        crop = np.asarray(Image.fromarray(split.pixels(face)).resize((size, size), Image.Resampling.BILINEAR))
-        p[face.index] = detector.judge_crops(crop[None])[0]
+        whole = Image.fromarray(split.pixels(face))
+        crops = [np.asarray(whole.resize((size, size), Image.Resampling.BILINEAR))[None] for size in sizes]
+        p[face.index] = detector.judge_crops(*crops)[0]
     return Answers(split.labels, p, p)
 
 
