@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from detector.errors import ModelError, SettingError
-from training.distributed import STRATEGIES, Place, joined
+from training.distributed import STRATEGIES, Cluster, joined
 from training.errors import Interrupted, TrainingError
 from training.files import refusal
 from training.options import ARCHITECTURES, PRESETS, FitOptions
@@ -62,10 +62,10 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     _add_fit_options(parser)
 
     def run(arguments: argparse.Namespace) -> int:
-        place = Place()
+        cluster = Cluster()
         if arguments.strategy != "none" or arguments.processes or arguments.process or arguments.coordinator:
-            place = Place.find(arguments.coordinator, arguments.processes, arguments.process, os.environ)
-        with joined(arguments.strategy, place) as workers:
+            cluster = Cluster.detect(arguments.coordinator, arguments.processes, arguments.process, os.environ)
+        with joined(arguments.strategy, cluster) as workers:
             from training.fit import fit
 
             fit(
