@@ -27,8 +27,8 @@ from ui.theme import CSS, HEAD, theme
 
 log = logging.getLogger("app")
 
-_WAITING = int(os.environ.get("DETECTOR_WAITING", 32))  # requests in the queue; the next one is told to come back
-_REFRESH_MINUTES = float(os.environ.get("DETECTOR_REFRESH_MINUTES", 10))  # between looks for a newer model; 0 is never
+_WAITING = int(os.environ.get("DETECTOR_WAITING", "32"))  # requests in the queue; the next one is told to come back
+_REFRESH_MINUTES = float(os.environ.get("DETECTOR_REFRESH_MINUTES", "10"))  # between looks for a newer model; 0: never
 _SESSIONS = 250  # whose state is kept: every call of the API is one and takes 150 kB; the least used is dropped
 _TOLD_EVERY = 1  # second, how many are before them; gradio's own way is to write to all who wait after each answer
 _AT_ONCE = 2  # pictures judged at the same time: each uses the cores that it finds
@@ -46,19 +46,18 @@ class _Lazy:
         self._detector: Detector | None = None
         self._lock = threading.Lock()
 
-    def load(self, model: str | None = None) -> None:
+    def load(self, model: str | None = None) -> Detector:
         """Load `model`, or for None what was wished for: where that cannot be had the bundled one, with a note. Raises
         ModelError for `model` only."""
         if model is not None:
             self._named = (model, None)
         name, revision = self._named
         self._detector = Detector.load(name, revision=revision, or_bundled=model is None)
+        return self._detector
 
     def __call__(self) -> Detector:
         with self._lock:
-            if self._detector is None:
-                self.load()
-            return self._detector
+            return self._detector or self.load()
 
     def refresh(self) -> None:
         """Ask the Hub once what the wished-for revision is now, and go over to it."""

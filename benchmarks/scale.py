@@ -134,7 +134,8 @@ def memory(source: Path, workers: int) -> None:
 
 def watch(command: list[str]) -> Seen:
     """Run a command, and look at it and all that it started twice a second."""
-    seen, cores = Seen(), {}
+    seen = Seen()
+    cores: dict[int, float] = {}
     began = time.perf_counter()
     with tempfile.TemporaryFile("w+") as told:
         # Ray would let its workers step back behind all others, and a busy machine would then be measured.

@@ -3,7 +3,7 @@
 Starts `python app.py`, then prints: seconds until the page is there; a JPEG of 0.3 megapixels judged by plain HTTP, by
 POST through gradio's queue and by gradio_client, p50 and p95 in ms with 1, 8 and 32 clients, and answers per second;
 the same picture through `Detector.detect` and `detect_many`; memory after 200 calls and at the end. Machines are noisy:
-read the ratios. Needs requirements-tests.txt; uploads are part of every call.
+read the ratios. Needs the extra `tests`; uploads are part of every call.
 """
 
 import argparse

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from detector.finder import FaceDetector
 from detector.model_folder import store
 from training.augment import corruptions
 
+Crops = Iterator[np.ndarray]
 BATCHES = (1, 8, 32)
 PHOTOS = {"0.3 megapixels": (640, 480), "2 megapixels": (1632, 1224), "12 megapixels": (4000, 3000)}
 
@@ -54,6 +55,14 @@ def crops(model: Path) -> None:
     served = Classifier(loaded.networks[0].model, of_network.input_size, threads=os.cpu_count() or 1)
     network = keras.saving.load_model(model / store.KERAS, compile=False, safe_mode=True)
     compiled = tf.function(lambda x: network(x, training=False), reduce_retracing=True)
+
+    def calls(batch: int, one: Crops, two: Crops, three: Crops) -> dict[str, Callable[[], object]]:
+        return {
+            "served": lambda: served.judge(next(one)),
+            "predict": lambda: network.predict(next(two), batch_size=batch, verbose=0),
+            "compiled": lambda: compiled(tf.constant(next(three), tf.float32)).numpy(),
+        }
+
     faces = altered_faces(of_network.input_size, of_network.crop_margin, max(BATCHES))
     twice = float((served.look(faces)[0] > CLEARLY_REAL).mean())
     print(f"\nmeans over {len(faces)} altered crops of one face, {twice:.0%} of them looked at twice")
@@ -61,15 +70,7 @@ def crops(model: Path) -> None:
     for batch in BATCHES:
         parts = np.split(faces, len(faces) // batch)
         rounds = [iter(parts * (1 + 70 // len(parts))) for _ in range(3)]  # every call meets the same crops
-        times = alternate(
-            {
-                "served": lambda r=rounds[0]: served.judge(next(r)),
-                "predict": lambda r=rounds[1], n=batch: network.predict(next(r), batch_size=n, verbose=0),
-                "compiled": lambda r=rounds[2]: compiled(tf.constant(next(r), tf.float32)).numpy(),
-            },
-            rounds=max(6, 64 // batch),
-            middle=statistics.fmean,
-        )
+        times = alternate(calls(batch, *rounds), rounds=max(6, 64 // batch), middle=statistics.fmean)
         a, b, c = (times[name] / batch * 1e3 for name in ("served", "predict", "compiled"))
         print(f"  batch {batch:<3d}      {a:8.2f}  {b:8.2f}  {c:8.2f}   {b / a:14.1f}  {c / a:15.1f}")
 

@@ -3,7 +3,7 @@
     python -m benchmarks.workers DATA --processes 1 2 4
 
 Trains a small network with each number of processes, all on this machine, one after the other. Needs
-requirements-training-jax.txt.
+the extra `jax`.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def train(words: list[str], count: int) -> None:
         place = ["--coordinator", f"127.0.0.1:{port}", "--processes", str(count), "--process", str(index)]
         command = [sys.executable, "-m", "training", "fit", *words, *place]
         workers.append(subprocess.Popen(command, env={**os.environ, "KERAS_BACKEND": "jax"}))
-    if any([worker.wait() for worker in workers]):
+    if any(status != 0 for status in [worker.wait() for worker in workers]):
         raise SystemExit("A worker failed.")
 
 

@@ -13,3 +13,5 @@ from detector.result import Face, Result
 from detector.verdict import Verdict
 
 __all__ = ["Detector", "Face", "ImageError", "ModelError", "Result", "Verdict"]
+
+__version__ = "0.2.0"

@@ -1,6 +1,7 @@
-"""python -m detector PHOTO|FOLDER …: judge pictures from the command line."""
+"""python -m detector PHOTO|FOLDER …, or deepfake-detector PHOTO|FOLDER …: judge pictures from the command line."""
 
 import argparse
+import io
 import json
 import logging
 import os
@@ -29,9 +30,9 @@ Answer = Result | ImageError
 Answers = Iterable[tuple[Path, Answer]]
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int:
     """Exit status: 0 all judged, 1 some could not be, 2 usage or no model."""
-    arguments = _parser().parse_args(argv)
+    arguments = _parser(prog).parse_args(argv)
     logging.basicConfig(level=logging.ERROR)
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the sentences below say what its warnings would
     model, revision = options.model_of(arguments.model)
@@ -53,7 +54,9 @@ def main(argv: list[str] | None = None) -> int:
     except OSError:
         print("The folder for heat maps could not be made: check its name and rights.", file=sys.stderr)
         return 2
-    answers = zip(files, detector.detect_many(files, workers=arguments.workers), strict=True)
+    answers: Iterable[tuple[Path, Answer]] = zip(
+        files, detector.detect_many(files, workers=arguments.workers), strict=True
+    )
     if arguments.heatmaps:
         answers = _with_heatmaps(answers, arguments.heatmaps)
     try:
@@ -80,10 +83,8 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m detector", description="Was a face in these pictures forged? Folders are walked."
-    )
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=prog, description="Was a face in these pictures forged? Folders are walked.")
     parser.add_argument("pictures", nargs="+", type=Path, metavar="PHOTO|FOLDER")
     options.add_model(parser)
     form = parser.add_mutually_exclusive_group()
@@ -182,7 +183,13 @@ def _with_heatmaps(answers: Answers, folder: Path) -> Iterator[tuple[Path, Answe
         yield file, answer
 
 
-if __name__ == "__main__":
+def run(prog: str = "deepfake-detector") -> None:
+    """The console command."""
     # A file's name may be no text: an escape instead of an end, and in JSON the right one.
-    sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(main())
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    sys.exit(main(prog=prog))
+
+
+if __name__ == "__main__":
+    run("python -m detector")

@@ -144,7 +144,7 @@ class Detector:
         judged = [item for item in seen if isinstance(item, _Seen)]
         started = time.perf_counter()
         crops = [np.concatenate(parts) for parts in zip(*(s.crops for s in judged), strict=True)]
-        logits, maps = self._judge(crops) if judged else (None, None)
+        logits, maps = self._judge(crops) if judged else (np.empty(0), np.empty(0))
         share = (time.perf_counter() - started) / max(1, len(judged))
         results: list[Result | ImageError] = []
         position = 0

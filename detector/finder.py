@@ -102,8 +102,8 @@ def _search(image: Image.Image, longer: int, min_score: float, sessions: Session
     with sessions.take() as session:
         maps = session.run(canvas)
     found = _decode(sorted(maps, key=lambda values: -values.shape[1]), min_score)
-    ratio = np.float32([image.size[0] / width, image.size[1] / height])
-    found[:, 1:] = (found[:, 1:] - np.tile(np.float32([left, top]), 7)) * np.tile(ratio, 7)
+    ratio = np.array([image.size[0] / width, image.size[1] / height], np.float32)
+    found[:, 1:] = (found[:, 1:] - np.tile(np.array([left, top], np.float32), 7)) * np.tile(ratio, 7)
     return _suppress(found)
 
 
@@ -117,7 +117,7 @@ def _decode(maps: list[np.ndarray], min_score: float) -> np.ndarray:
         scores = 1 / (1 + np.exp(np.clip(logits[..., 0] - logits[..., 1], -50, 50)))
         cell, anchor = np.nonzero(scores >= min_score)
         centre = (np.stack([cell % width, cell // width], axis=-1) + 0.5) * stride
-        side = np.float32(sides)[anchor][:, None]
+        side = np.array(sides, np.float32)[anchor][:, None]
         offsets = values[:, :8].reshape(-1, 2, 4)[cell, anchor]
         points = values[:, 12:].reshape(-1, 2, 10)[cell, anchor]
         middle = centre + offsets[:, :2] * _CENTRE_VARIANCE * side
@@ -145,15 +145,18 @@ def _overlaps(row: np.ndarray, others: np.ndarray) -> bool:
 
 def _common(row: np.ndarray, rows: np.ndarray) -> np.ndarray:
     low, high = np.maximum(row[1:3], rows[:, 1:3]), np.minimum(row[3:5], rows[:, 3:5])
-    return np.prod(np.clip(high - low, 0, None), axis=1)
+    area: np.ndarray = np.prod(np.clip(high - low, 0, None), axis=1)
+    return area
 
 
 def _areas(rows: np.ndarray) -> np.ndarray:
-    return np.prod(np.clip(rows[:, 3:5] - rows[:, 1:3], 0, None), axis=1)
+    area: np.ndarray = np.prod(np.clip(rows[:, 3:5] - rows[:, 1:3], 0, None), axis=1)
+    return area
 
 
 def _sides(rows: np.ndarray) -> np.ndarray:
-    return (rows[:, 3:5] - rows[:, 1:3]).max(axis=1, initial=0.0)
+    longer: np.ndarray = (rows[:, 3:5] - rows[:, 1:3]).max(axis=1, initial=0.0)
+    return longer
 
 
 def _found(row: np.ndarray, width: int, height: int) -> FoundFace | None:

@@ -21,4 +21,5 @@ def overlay(crop: np.ndarray, activation: np.ndarray, strength: float = 0.75) ->
     smooth = np.clip(smooth, 0.0, 1.0)
     colour = np.stack([np.interp(smooth, _STOPS, _COLOURS[:, channel]) for channel in range(3)], axis=-1)
     opacity = (strength * smooth**0.5)[..., None]
-    return (crop * (1 - opacity) + colour * opacity + 0.5).astype(np.uint8)
+    laid: np.ndarray = crop * (1 - opacity) + colour * opacity + 0.5
+    return laid.astype(np.uint8)

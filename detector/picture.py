@@ -52,14 +52,14 @@ class Picture:
 
     @property
     def width(self) -> int:
-        return self.pixels.shape[1]
+        return int(self.pixels.shape[1])
 
     @property
     def height(self) -> int:
-        return self.pixels.shape[0]
+        return int(self.pixels.shape[0])
 
 
-Source = str | os.PathLike | bytes | Image.Image | np.ndarray | Picture
+Source = str | os.PathLike[str] | bytes | Image.Image | np.ndarray | Picture
 
 
 def read(
@@ -175,7 +175,7 @@ def _from_image(image: Image.Image, format_: str | None, data: bytes | None, max
         ) from None
     pixels = np.asarray(image)
     digest = hashlib.sha256(data if data is not None else pixels.tobytes()).hexdigest()
-    return Picture(pixels, {"MPO": "JPEG", "HEIF": "HEIC"}.get(format_, format_), digest, data)
+    return Picture(pixels, {"MPO": "JPEG", "HEIF": "HEIC"}.get(format_ or "", format_), digest, data)
 
 
 def _too_large(pixels: int | None, limit: int) -> ImageError:

@@ -16,7 +16,7 @@ def row_of(file: str, answer: Result | ImageError) -> dict[str, Any]:
     return {"file": file, "error": None, **answer.to_dict()}
 
 
-def csv_writer(file: TextIO) -> csv.DictWriter:
+def csv_writer(file: TextIO) -> "csv.DictWriter[str]":
     """A writer of what `csv_cells` gives; the line of column names is written at once."""
     writer = csv.DictWriter(file, CSV_COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -23,8 +24,9 @@ class Session:
         return self._shape
 
     @property
-    def input_dtype(self) -> np.dtype:
-        return np.dtype(self._input["dtype"])
+    def input_dtype(self) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = np.dtype(self._input["dtype"])
+        return dtype
 
     def run(self, batch: np.ndarray) -> list[np.ndarray]:
         """Outputs of the model in its own order, copied out of the interpreter."""

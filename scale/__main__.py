@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import io
 import os
 import sys
 
@@ -15,7 +16,7 @@ def main(argv: list[str] | None = None) -> int:
     """Exit status: 0 all judged, 1 some could not be, 2 usage, no model, or the run was stopped."""
     arguments = _parser().parse_args(argv)
     if not all(importlib.util.find_spec(name) for name in ("ray", "pyarrow")):
-        print("Bulk judging needs Ray: pip install -r requirements-scale.txt", file=sys.stderr)
+        print("Bulk judging needs Ray: pip install '.[scale]' in the project's folder", file=sys.stderr)
         return 2
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the sentences below say what its warnings would
     try:
@@ -71,8 +72,8 @@ def _judge(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     columns = (TextColumn("judging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task, at = bar.add_task("", total=None), None
-        for at in judge(asked):
+        task = bar.add_task("", total=None)
+        for at in judge(asked):  # at least once
             bar.update(task, total=at.pictures, completed=at.done)
     if at.note:
         print(at.note, file=sys.stderr)
@@ -88,5 +89,6 @@ def _judge(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.stderr.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="backslashreplace")
     sys.exit(main())

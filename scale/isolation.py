@@ -25,8 +25,7 @@ class IsolatedDetector:
 
     def __init__(self, model: ModelFolder) -> None:
         self._model = model
-        self._process: subprocess.Popen | None = None
-        self._pipe: Connection | None = None
+        self._running: tuple[subprocess.Popen[bytes], Connection] | None = None
 
     def judge(self, pictures: Sequence[bytes]) -> list[dict[str, Any] | str]:
         """Result.to_dict() of each picture, or the sentence that says why it could not be judged.
@@ -52,41 +51,42 @@ class IsolatedDetector:
 
     def close(self) -> None:
         """End the process."""
-        if self._process is not None:
-            self._pipe.close()
-            self._process.kill()
-            self._process.wait()
-            self._process = self._pipe = None
+        if self._running is not None:
+            process, pipe = self._running
+            pipe.close()
+            process.kill()
+            process.wait()
+            self._running = None
 
     def _ask(self, pictures: Sequence[bytes]) -> list[dict[str, Any] | str]:
-        if self._process is None:
-            self._start()
+        pipe = self._running[1] if self._running else self._start()
         try:
-            self._pipe.send(list(pictures))
-            if self._pipe.poll(PATIENCE * len(pictures)):
-                return self._pipe.recv()
+            pipe.send(list(pictures))
+            if pipe.poll(PATIENCE * len(pictures)):
+                return pipe.recv()
         except (EOFError, OSError):
             self.close()
             raise _Ended(CRASHED) from None
         self.close()
         raise _Ended(TOO_LONG)
 
-    def _start(self) -> None:
-        self._pipe, theirs = Pipe()
+    def _start(self) -> Connection:
+        pipe, theirs = Pipe()
         with theirs:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "scale.child", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
             )
+        self._running = process, pipe
         try:
-            self._pipe.send(self._model)
-            if self._pipe.poll(_START):
-                self._pipe.recv()
-                return
+            pipe.send(self._model)
+            if pipe.poll(_START):
+                pipe.recv()
+                return pipe
         except (EOFError, OSError):
             pass
         self.close()
         raise ScaleError(
-            "The detector could not be started on a worker: install requirements-scale.txt on every machine."
+            "The detector could not be started on a worker: install deepfake-image-detector[scale] on every machine."
         )

@@ -106,6 +106,7 @@ class Place:
 def _on_the_hub(text: str) -> Place:
     """A data set, or a folder or file in it, at one commit: every worker reads the same, and so does a rerun of it."""
     from huggingface_hub import HfApi, HfFileSystem
+    from huggingface_hub.hf_file_system import HfFileSystemResolvedRepositoryPath
 
     if not text.startswith("hf://datasets/"):
         raise ScaleError(f"{text} is no data set: write hf://datasets/owner/name, or owner/name.")
@@ -114,9 +115,10 @@ def _on_the_hub(text: str) -> Place:
     repo = "/".join(repo.split("/")[:2])
     try:
         at = fs.resolve_path(text)
+        assert isinstance(at, HfFileSystemResolvedRepositoryPath)  # a bucket has another address
         commit = HfApi().dataset_info(at.repo_id, revision=at.revision).sha
     except Exception as error:
-        told = hub.explain(error.__cause__ or error, repo, revision or None)
+        told = hub.explain(cause if isinstance(cause := error.__cause__, Exception) else error, repo, revision or None)
         if isinstance(told, ModelError):
             raise ScaleError(str(told)) from None
         raise ScaleError(f"{repo} could not be had from the Hub, because {told}: try again later.") from None

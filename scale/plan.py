@@ -129,9 +129,9 @@ def _row_groups(source: Place, path: str, column: str | None) -> Iterator[tuple[
 
 def _picture_column(schema: pa.Schema, wanted: str | None, name: str) -> str:
     found = [field.name for field in schema if _holds_bytes(field.type)]
-    if wanted in found:
-        return wanted
     if wanted:
+        if wanted in found:
+            return wanted
         raise ScaleError(
             f"{name} has no column {wanted} of pictures: name one of {', '.join(schema.names)} by --column."
         )

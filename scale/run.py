@@ -144,13 +144,13 @@ def _model(options: Options) -> store.ModelFolder:
 def _cluster(options: Options) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # what is judged here is told to nobody
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # the sentences are ours
-    told = {"log_to_driver": False, "logging_level": logging.ERROR}
+    told: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if options.address is None:
         cores = options.workers or os.cpu_count() or 1
         told |= {"address": "local", "num_cpus": cores, "include_dashboard": False, "object_store_memory": _STORE}
     else:
         # The code goes with the run: every worker has the same.
-        folders = [str(Path(module.__file__).parent) for module in (detector, scale)]
+        folders = [str(Path(module.__path__[0])) for module in (detector, scale)]
         environment = {"py_modules": folders, "excludes": ["*.keras", "__pycache__"]}
         told |= {"address": options.address, "runtime_env": environment}
     _connect(told)

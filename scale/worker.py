@@ -50,8 +50,9 @@ class _Read:
 
     @property
     def sha256(self) -> str | None:
-        whole = self.data is not None and len(self.data) <= MAX_BYTES
-        return hashlib.sha256(self.data).hexdigest() if whole else None
+        if self.data is None or len(self.data) > MAX_BYTES:
+            return None
+        return hashlib.sha256(self.data).hexdigest()
 
 
 class Worker:

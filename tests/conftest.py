@@ -25,6 +25,26 @@ if TYPE_CHECKING:
 os.environ["DETECTOR_TRUST_LIST"] = "none"  # no test asks the C2PA's server; those of the list name their own
 
 
+_SLOW = {
+    "running_app",
+    "small_set",
+    "run",
+    "jax_run",
+}  # the app in a process of its own, a data set, runs trained on it
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a test needs is told by its fixtures; `ray` and `jax` by its module."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if "chromium" in fixtures:
+            item.add_marker("browser")
+        if "hub" in fixtures:
+            item.add_marker("hub")
+        if fixtures & _SLOW or any(item.get_closest_marker(name) for name in ("browser", "ray", "jax")):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def detector() -> Detector:
     return Detector.load()

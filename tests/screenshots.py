@@ -1,7 +1,7 @@
 """Pictures of every tab for the README: `python -m tests.screenshots`, from the repository's root.
 
 Starts the app, uses each tab as a visitor would, with photographs in the public domain (ui/examples), and writes
-docs/TAB-wide.png and docs/TAB-narrow.png, for Detect in dark too. Needs requirements-tests.txt and Chromium.
+docs/TAB-wide.png and docs/TAB-narrow.png, for Detect in dark too. Needs the extra `tests` and Chromium.
 """
 
 import argparse

@@ -93,7 +93,7 @@ def _add_fit_options(parser: argparse.ArgumentParser) -> None:
         if isinstance(field.default, tuple):
             text += f" (default: {' '.join(field.default)})"
             many = "+" if field.name in ("data", "unseen") else "*"
-            choices = None if many == "+" else field.default
+            choices = None if many == "+" else list(field.default)
             parser.add_argument(
                 name, nargs=many, choices=choices, metavar=field.name.upper(), default=argparse.SUPPRESS, help=text
             )

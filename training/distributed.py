@@ -242,7 +242,7 @@ def _require_jax() -> None:
 
     if keras.backend.backend() != "jax":
         raise TrainingError(
-            "--strategy data-parallel runs on JAX: pip install -r requirements-training-jax.txt, and set "
+            "--strategy data-parallel runs on JAX: pip install '.[jax]' in the project's folder, and set "
             "KERAS_BACKEND=jax."
         )
 

@@ -38,7 +38,8 @@ from training.data.sources import Source, by_role
 from training.errors import TrainingError
 from training.evaluation import calibrate
 from training.files import write, write_model
-from training.fit import BEST, OPTIONS, FitOptions, read_options
+from training.fit import BEST, OPTIONS, read_options
+from training.options import FitOptions
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ def export(
     def logits(condition: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Fused logits and targets by set, of the pictures as they are (0) or at half size (1)."""
         return {
-            name: (sum(n.weight * c.judge(own[name][condition])[0] for n, c, own in parts), split.targets)
+            name: (np.sum([n.weight * c.judge(own[name][condition])[0] for n, c, own in parts], axis=0), split.targets)
             for name, split in every.items()
         }
 
@@ -115,7 +116,7 @@ def export(
     parts = list(zip(networks, map(_classifier, networks), crops, strict=True))
     both = [logits(condition) for condition in (0, 1)]
     joined = {
-        name: tuple(np.concatenate(pair) for pair in zip(*(b[name] for b in both), strict=True)) for name in every
+        name: (np.concatenate([b[name][0] for b in both]), np.concatenate([b[name][1] for b in both])) for name in every
     }
     offset = calibrate.fit_offset(calibrate.fitted_on(of("unseen", joined), of("seen", joined)))
     architectures.shift(networks[0].model, offset / networks[0].weight)

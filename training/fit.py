@@ -70,8 +70,8 @@ def fit(
     if resume and (out / OPTIONS).exists():
         options = read_options(out)
     else:
-        pinned = {role: tuple(map(tables.pinned, getattr(options, role))) for role in ("data", "unseen")}
-        options = dataclasses.replace(options, **pinned)
+        data, unseen_data = (tuple(map(tables.pinned, texts)) for texts in (options.data, options.unseen))
+        options = dataclasses.replace(options, data=data, unseen=unseen_data)
     keras.utils.set_random_seed(options.seed)
     sources, unseen_sources = by_role(options.data, options.unseen)
     workers.check(options.batch_size)
@@ -80,7 +80,7 @@ def fit(
     load = streaming.load if options.streaming else face_cache.load
     opened = streaming.open_train if options.streaming else functools.partial(face_cache.load, split="train")
     with workers.main_process_first():  # the others find the faces in its cache
-        train = [(opened(s, cache=cache, limit=options.limit), s.weight) for s in sources]
+        train: list[tuple[Any, float]] = [(opened(s, cache=cache, limit=options.limit), s.weight) for s in sources]
         validation = [load(s, "validation", cache=cache, limit=options.limit) for s in sources]
         unseen = [load(s, "validation", cache=cache, limit=options.limit) for s in unseen_sources]
     empty = [split.name for split, _ in train if not len(split)]
@@ -164,8 +164,9 @@ def fit(
 
 def read_options(run: Path) -> FitOptions:
     """The options that a run was started with. Raises FileNotFoundError where there is no run."""
-    saved = json.loads((run / OPTIONS).read_text())
-    return FitOptions(**{key: tuple(value) if isinstance(value, list) else value for key, value in saved.items()})
+    saved: dict[str, Any] = json.loads((run / OPTIONS).read_text())
+    options: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in saved.items()}
+    return FitOptions(**options)
 
 
 def _compile(model: keras.Model, options: FitOptions, total: int) -> None:
@@ -194,8 +195,8 @@ def _restore(model: keras.Model, options: FitOptions, total: int, draws: list[li
     model.optimizer.build(model.trainable_variables)
     for variable, value in zip(model.optimizer.variables, saved, strict=True):
         variable.assign(value)
-    for variable, value in zip(_draws(model), draws, strict=False):
-        variable.assign(value)
+    for variable, draw in zip(_draws(model), draws, strict=False):
+        variable.assign(draw)
 
 
 @contextmanager
@@ -272,7 +273,8 @@ def _save(model: Any, batches: Any, state: _State, out: Path, workers: Workers) 
 def _write_model(model: Any, path: Path, workers: Workers) -> None:
     """Keras reckons while it saves, on all devices, so all workers save; the main process's file is kept."""
     if workers.is_main:
-        return write_model(model, path)
+        write_model(model, path)
+        return
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder) / path.name)
 

@@ -80,7 +80,7 @@ def opened(source: str | bytes) -> Iterator[list[Entry]]:
     Raises ImageError for what is no zip, is too large or has no file.
     """
     try:
-        raw = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb", buffering=0)
+        raw = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb", buffering=0)  # noqa: SIM115
     except OSError:
         raise ImageError(_NO_ZIP) from None
     with _Bounded(raw) as file:

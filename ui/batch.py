@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -158,7 +158,7 @@ def build(detector: Callable[[], Detector]) -> None:
     def finish(batch: Batch | None) -> dict[Any, Any]:
         """Also after a stop, and then more than once: nothing in here counts."""
         batch = batch or Batch()
-        idle = {start: gr.Button(interactive=True), stop: gr.Button(interactive=False)}
+        idle: dict[Any, Any] = {start: gr.Button(interactive=True), stop: gr.Button(interactive=False)}
         if batch.refusal:
             return {**idle, status: error_html("These pictures could not be judged", batch.refusal), said: ""}
         summary = summary_of(batch)
@@ -212,7 +212,7 @@ def build(detector: Callable[[], Detector]) -> None:
     kept = gr.State(time_to_live=intake.KEPT_SECONDS)
 
     page = [status, said, table, start, stop, save_csv, save_json, kept]
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     # Apart from `run`, which may have to wait for the batch of somebody else: to stop works at once.
     begun = start.click(begin, outputs=page, queue=False, **quiet)
     # preprocess=False: gradio would copy each file once more, and answer a bare "Error" where that fails.
@@ -273,7 +273,7 @@ def _raise(error: ImageError) -> picture.Source:
     raise error
 
 
-def judge(detector: Detector, items: Iterable[Item]) -> Iterator[Row]:
+def judge(detector: Detector, items: Iterable[Item]) -> Generator[Row, None, None]:
     """A Row for each item, in their order, as they are done.
 
     A picture is read when its turn comes. Closing the iterator ends the work: no further picture

@@ -170,8 +170,8 @@ def _panel_line(number: int, line: Line, low: float, high: float) -> str:
     ticks = "".join(
         f'<text x="{at(p.x, 0)[0]:.1f}" y="{bottom + 14}" class="middle">{p.x:.0f}</text>' for p in line.points
     )
-    sure = [p for p in line.points if p.low is not None and p.high is not None]
-    edge = [at(p.x, p.high) for p in sure] + [at(p.x, p.low) for p in reversed(sure)]
+    sure = [(p.x, p.low, p.high) for p in line.points if p.low is not None and p.high is not None]
+    edge = [at(x, high) for x, _, high in sure] + [at(x, low) for x, low, _ in reversed(sure)]
     band = f'<polygon class="band" points="{_path(edge)}"/>' if edge else ""
     return _line(number, line, [at(p.x, p.y) for p in line.points], f'<g class="grid">{rules}{ticks}</g>{band}')
 

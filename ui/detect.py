@@ -153,7 +153,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
         with intake.answering():
             intake.admit(request)
             photo = intake.read(upload)
-        token = links.make(photo.data, f".{photo.format.lower()}")
+        token = links.make(photo.data or b"", f".{(photo.format or '').lower()}")
         return gr.Textbox(f"?{_RESULT}={token}", visible=True)
 
     def reopen(request: gr.Request) -> Any:
@@ -166,7 +166,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
             return gr.skip()
         return str(found)
 
-    def pick(number: int | None, kept: list[tuple]) -> Any:
+    def pick(number: int | None, kept: list[tuple[np.ndarray, np.ndarray]]) -> Any:
         if not kept or not number or not 0 < number <= len(kept):
             return gr.skip()
         return pair(*kept[number - 1])

@@ -175,8 +175,10 @@ def build(detector: Callable[[], Detector]) -> None:
     @functools.lru_cache(2 * pictures.MOST)
     def judged(index: int, by: Detector) -> Answer:
         result = by.detect(gallery()[index].file)
-        face = result.faces[0] if result.faces else None
-        return Answer(result.verdict, result.p_fake, face and face.crop, face and face.activation)
+        if not result.faces:
+            return Answer(result.verdict, result.p_fake, None, None)
+        face = result.faces[0]
+        return Answer(result.verdict, result.p_fake, face.crop, face.activation)
 
     games = Games(gallery, judge)
 
@@ -335,7 +337,7 @@ def _model_html(played: Round) -> str:
     bet = ", a bet on real" if answer.verdict is Verdict.NO_SIGNS else ""
     scored = "" if answer.p_fake is None else f" Score: {score_words(answer.p_fake)} of 100."
     seen = ""
-    if answer.crop is not None:
+    if answer.crop is not None and answer.activation is not None:
         heat = heatmap.overlay(answer.crop, answer.activation)
         seen = (
             f'<div class="pair"><figure>{picture_html(answer.crop, "The face that the detector judged")}'

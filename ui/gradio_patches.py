@@ -42,7 +42,7 @@ class Page(gr.Blocks):
         push, unread = self._queue.push, deque[Event]()
         self._refused = deque[tuple[str, str]](maxlen=_UNREAD)
 
-        async def push_or_refuse(body: PredictBodyInternal, request: Request, username: str | None) -> tuple:
+        async def push_or_refuse(body: PredictBodyInternal, request: Request, username: str | None) -> Any:
             success, told, state = await push(body, request, username)
             if state != "queue_full":
                 return success, told, state
@@ -53,7 +53,7 @@ class Page(gr.Blocks):
                 self._forget(unread.popleft())
             return True, event._id, "success"
 
-        self._queue.push = push_or_refuse
+        self._queue.push = push_or_refuse  # type: ignore[method-assign]  # gradio has no other way in
         # queueing.py:508 polls, where it could wait for an event.
         self._queue.sleep_when_free = _LOOKED_EVERY
         self._queue.progress_update_sleep_when_free = 10 * _LOOKED_EVERY
@@ -62,7 +62,7 @@ class Page(gr.Blocks):
     def _refuse(self, event: Event) -> None:
         """Answer an event that never was in the queue as one whose function failed: clients know how to read that."""
         waiting, events = self._queue.pending_messages_per_session, self._queue.pending_event_ids_session
-        self._refused.append((event.session_hash, event.fn.name))
+        self._refused.append((event.session_hash, event.fn.name or ""))
         waiting.setdefault(event.session_hash, Messages())
         events.setdefault(event.session_hash, set()).add(event._id)
         error = error_payload(gr.Error(intake.BUSY, title="Please wait"), show_error=False)
@@ -77,7 +77,8 @@ class Page(gr.Blocks):
 
     async def preprocess_data(self, *arguments: Any, **named: Any) -> list[Any]:
         try:
-            return await super().preprocess_data(*arguments, **named)
+            data: list[Any] = await super().preprocess_data(*arguments, **named)
+            return data
         except gr.Error:
             raise
         except Exception:  # a wrong type, a path of the server, an address that cannot be fetched: else a bare "Error"
@@ -86,8 +87,8 @@ class Page(gr.Blocks):
 
 def was_refused(request: gr.Request, function: Callable[..., Any]) -> bool:
     """Whether the visitor's call of `function`, which failed, found the queue full. True once for each."""
-    blocks, call = LocalContext.blocks.get(None), (request.session_hash, function.__name__)
-    if blocks is None or call not in blocks._refused:
+    blocks, call = LocalContext.blocks.get(None), (request.session_hash or "", function.__name__)
+    if not isinstance(blocks, Page) or call not in blocks._refused:
         return False
     blocks._refused.remove(call)
     return True
@@ -113,7 +114,7 @@ def keep(component: gr.components.Component, path: str) -> str:
     return path
 
 
-class _Steady(set):
+class _Steady(set[Any]):
     """A set that may change while it is gone through: what it held at the beginning is."""
 
     def __iter__(self) -> Iterator[Any]:

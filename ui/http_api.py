@@ -116,6 +116,13 @@ def routes(detector: Callable[[], Detector], *, at_once: int, waiting: int) -> l
 
 def build(detector: Callable[[], Detector], *, at_once: int, waiting: int) -> FastAPI:
     """The application. `detector` is called when a request comes, not before."""
+    handlers: dict[Any, Any] = {  # each takes one kind of error, which Starlette's types do not allow for
+        Problem: _answer_problem,
+        ImageError: _answer_image_error,
+        intake.Refused: _answer_refused,
+        HTTPException: _answer_http_error,
+        Exception: _answer_unexpected,
+    }
     api = FastAPI(
         title="Deepfake Image Detector",
         description="Was a face in a photograph forged? One request, one answer. Pictures are kept nowhere.",
@@ -124,13 +131,7 @@ def build(detector: Callable[[], Detector], *, at_once: int, waiting: int) -> Fa
         redoc_url=None,
         servers=[{"url": f"..{PREFIX}"}],  # relative to this description: right behind every proxy
         root_path_in_servers=False,
-        exception_handlers={
-            Problem: _answer_problem,
-            ImageError: _answer_image_error,
-            intake.Refused: _answer_refused,
-            HTTPException: _answer_http_error,
-            Exception: _answer_unexpected,
-        },
+        exception_handlers=handlers,
     )
     turns = CapacityLimiter(at_once)
 
@@ -256,7 +257,7 @@ async def _from_form(request: Request) -> tuple[UploadFile, dict[str, str]]:
 
 
 async def _from_body(request: Request) -> tuple[UploadFile, dict[str, str]]:
-    upload = UploadFile(SpooledTemporaryFile(_IN_MEMORY), size=0)  # type: ignore[arg-type]  # as Starlette itself does
+    upload = UploadFile(SpooledTemporaryFile(_IN_MEMORY), size=0)  # type: ignore[arg-type]  # noqa: SIM115  as Starlette does
     try:
         async for chunk in request.stream():
             await upload.write(chunk)

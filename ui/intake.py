@@ -23,8 +23,8 @@ from detector import ImageError, picture
 log = logging.getLogger(__name__)
 
 KEPT_SECONDS = 3600  # how long the server keeps what a visitor sent or was shown
-PER_MINUTE = int(os.environ.get("DETECTOR_PICTURES_PER_MINUTE", 60))  # pictures of one visitor; 0 is no limit
-BATCHES_PER_MINUTE = int(os.environ.get("DETECTOR_BATCHES_PER_MINUTE", 6))  # of one visitor; 0 is no limit
+PER_MINUTE = int(os.environ.get("DETECTOR_PICTURES_PER_MINUTE", "60"))  # pictures of one visitor; 0 is no limit
+BATCHES_PER_MINUTE = int(os.environ.get("DETECTOR_BATCHES_PER_MINUTE", "6"))  # of one visitor; 0 is no limit
 BATCH_FILES = 200  # pictures of one batch, those in its zips included
 ZIP_BYTES = 150_000_000  # of a zip
 UNPACKED_BYTES = 500_000_000  # of all pictures in the zips of one batch

@@ -107,28 +107,33 @@ class Late(Exception):
         self.thread = thread
 
 
+@dataclass(frozen=True)
+class _Failed:
+    error: BaseException
+
+
 def within(seconds: float, attempt: Callable[[threading.Event], T]) -> T:
     """The answer of `attempt`, in a thread that can be left behind: a server may drip bytes for ever. The event that it
     is given is set then. Raises Late, or what `attempt` raises."""
-    answers: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[T | _Failed] = queue.SimpleQueue()
     stop = threading.Event()
 
     def work() -> None:
         try:
-            answers.put((True, attempt(stop)))
+            answers.put(attempt(stop))
         except BaseException as error:  # the native part of the client raises such
-            answers.put((False, error))
+            answers.put(_Failed(error))
 
     thread = threading.Thread(target=work, daemon=True, name="hub")
     thread.start()
     try:
-        done, value = answers.get(timeout=seconds)
+        answer = answers.get(timeout=seconds)
     except queue.Empty:
         stop.set()
         raise Late(thread) from None
-    if not done:
-        raise value
-    return value
+    if isinstance(answer, _Failed):
+        raise answer.error
+    return answer
 
 
 def retried(attempt: Callable[[], T], stop: threading.Event | None = None) -> T:
@@ -178,7 +183,7 @@ def _pull(
             further = [name for name in check(path.parent) if name not in names]
             check_listed(further)
             names += further
-    return Snapshot(path.parent, info.sha)
+    return Snapshot(path.parent, info.sha or path.parent.name)
 
 
 def drop(path: Path) -> None:
@@ -192,12 +197,12 @@ def is_as_listed(content: bytes | Path, sibling: Any) -> bool:
     with its metadata)."""
     with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as opened:
         if sibling.lfs is not None:
-            return hashlib.file_digest(opened, "sha256").hexdigest() == sibling.lfs.sha256
+            return hashlib.file_digest(opened, "sha256").hexdigest() == str(sibling.lfs.sha256)
         size = opened.seek(0, os.SEEK_END)
         opened.seek(0)
         head = b"blob %d\0" % size  # git names a file by the hash of this and its bytes
         blob = hashlib.file_digest(opened, lambda: hashlib.sha1(head, usedforsecurity=False))
-    return sibling.blob_id is None or blob.hexdigest() == sibling.blob_id
+    return sibling.blob_id is None or blob.hexdigest() == str(sibling.blob_id)
 
 
 def remember(snapshot: Snapshot, revision: str) -> None:
@@ -218,9 +223,10 @@ def cached(repo: str, revision: str, required: Sequence[str]) -> Snapshot | None
     from huggingface_hub import try_to_load_from_cache
 
     found = [try_to_load_from_cache(repo, name, revision=revision) for name in required]
-    if not all(isinstance(path, str) for path in found):
+    paths = [path for path in found if isinstance(path, str)]
+    if len(paths) < len(found):
         return None
-    folder = Path(found[0]).parent
+    folder = Path(paths[0]).parent
     return Snapshot(folder, folder.name)
 
 

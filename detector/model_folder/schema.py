@@ -419,8 +419,7 @@ class Metrics:
                 content = version1.metrics(content)
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 raise _wrong(METRICS, error) from None
-        metrics = _parse(cls, content, METRICS)
-        return metrics
+        return _parse(cls, content, METRICS)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, as metrics.json holds them: always of the newest format version."""
@@ -445,7 +444,7 @@ def check_version(content: Mapping[str, Any]) -> int:
 
 
 # Whole numbers may stand for others; JSON has lists where the dataclasses have tuples.
-_READING = dacite.Config(strict=True, cast=[tuple], type_hooks={float: lambda value: _number(value)})
+_READING = dacite.Config(strict=True, cast=[tuple], type_hooks={float: lambda value: _number(value)})  # noqa: PLW0108
 
 
 def _number(value: Any) -> float:
@@ -492,7 +491,7 @@ def _check_shares(*values: float) -> None:
 
 
 def _check_counts(*values: int) -> None:
-    if not all(0 <= value for value in values):
+    if not all(value >= 0 for value in values):
         raise ValueError("a count is below 0")
 
 

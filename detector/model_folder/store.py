@@ -89,7 +89,7 @@ def _is_folder(path: Path) -> bool:
 def _from_hub(repo: str, revision: str, refresh: bool) -> ModelFolder:
     def usable(kept: hub.Snapshot | None, note: str | None = None) -> ModelFolder | None:
         try:
-            return kept and _read(kept.folder, ModelSource.HUB, repo, kept.revision, note)
+            return None if kept is None else _read(kept.folder, ModelSource.HUB, repo, kept.revision, note)
         except ModelError:  # damaged since
             return None
 

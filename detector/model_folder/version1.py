@@ -80,7 +80,7 @@ def _conditions(conditions: Mapping[str, Any]) -> dict[str, Any]:
 
 def _measured(
     found: Mapping[str, Any], keep: tuple[str, ...] = ("n", "judged", "fake", "real", "no_face", "confusion")
-):
+) -> dict[str, Any]:
     """Figures by their new names, each with the number of faces that it was taken over."""
     fake, real = found.get("fake", 0), found.get("real", 0)
     counts = {"n": fake + real, "judged": fake + real, "fake": fake, "real": real}

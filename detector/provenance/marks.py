@@ -17,7 +17,7 @@ def generators(metadata: Metadata) -> Iterator[Finding]:
     for place, value in _program_fields(metadata):
         if name := named(GENERATORS, value):
             found.setdefault(name, f"{place} says “{excerpt(value, 60)}”")
-    keys = {key: value for key, value in metadata.texts}
+    keys = dict(metadata.texts)
     untold: dict[str, str] = {}
     for key, value in _free_fields(metadata):
         mark = _mark(key, value, keys)
@@ -119,9 +119,9 @@ def _mark(key: str, value: str, keys: dict[str, str]) -> tuple[str, str, bool] |
         if len(nodes) > 1:
             generates = any(GENERATING_NODE.search(node) for node in nodes)
             return "ComfyUI", "it holds a graph of processing steps", generates
-    if key == "parameters" and keys.get("fooocus_scheme", "").lower() in ("fooocus", "a1111"):
-        if len(content.keys() & {"prompt", "base_model", "seed", "sampler", "performance", "styles"}) > 2:
-            return "Fooocus", "it holds the settings of a generation", True
+    fooocus = key == "parameters" and keys.get("fooocus_scheme", "").lower() in ("fooocus", "a1111")
+    if fooocus and len(content.keys() & {"prompt", "base_model", "seed", "sampler", "performance", "styles"}) > 2:
+        return "Fooocus", "it holds the settings of a generation", True
     if key == "usercomment" and content.get("metadata_scheme") == "fooocus" and "base_model" in content:
         return "Fooocus", "it holds the settings of a generation", True
     invoke = {

@@ -35,6 +35,7 @@ def jsonl(text: str) -> list[dict]:
 # --- Forms -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_jsonl_prints_the_object_of_the_contract(run, detector, hopper):
     ran = run(hopper, "--jsonl")
     assert ran.returncode == 0
@@ -60,6 +61,7 @@ def test_a_folder_is_walked_and_broken_files_do_not_stop_it(run, folder):
     assert list(rows) == sorted(rows), "in the order of names"
 
 
+@pytest.mark.slow
 def test_csv_has_a_row_a_picture(run, folder):
     ran = run(folder, "--csv")
     assert ran.returncode == 1
@@ -90,6 +92,7 @@ def test_a_table_for_people(run, folder):
     assert "\x1b" not in ran.stdout, "colours are for terminals"
 
 
+@pytest.mark.slow
 def test_the_forms_agree(run, hopper, no_face, tmp_path):
     shutil.copyfile(hopper, tmp_path / "hopper.jpg")
     Image.fromarray(no_face).save(tmp_path / "page.png")
@@ -131,6 +134,7 @@ def test_no_cell_of_the_csv_is_a_formula(run, no_face, tmp_path, name):
         assert not any(value.startswith(("=", "+", "-", "@", "\t", "\r")) for value in row.values())
 
 
+@pytest.mark.slow
 def test_names_are_printed_whatever_they_are(run, no_face, tmp_path):
     """Umlauts, line breaks, markup of the table, and bytes that are no text."""
     names = [os.fsencode(name) for name in ("größe 人.png", "a\nb.png", "[red]x.png")] + [b"caf\xe9.png"]
@@ -187,6 +191,7 @@ def test_a_folder_for_heat_maps_that_cannot_be_made(run, hopper, tmp_path):
 # --- Files and models ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_file_is_judged_once(run, folder):
     file = folder / "page.webp"
     rows = jsonl(run(file, folder, file, folder / "inner", "--jsonl").stdout)
@@ -240,6 +245,7 @@ def test_a_damaged_model_is_refused(run, hopper, tmp_path):
     assert ran.stderr.startswith("model.tflite is not the file that config.json was written for")
 
 
+@pytest.mark.slow
 def test_any_number_of_workers_gives_the_same_lines(run, folder):
     outputs = []
     for workers in (1, 3):
@@ -274,6 +280,7 @@ def test_main_can_be_called(folder, capsys):
     assert row["verdict"] == "no_face"
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_enough_is_no_error(tmp_path, no_face):
     """As in `python -m detector … | head -1`."""
     for number in range(40):

@@ -212,6 +212,7 @@ def test_a_drawing_is_warned_of(detector):
         assert "not_a_photograph: This looks like a drawing, a graphic" in warned(detector.detect(shown))
 
 
+@pytest.mark.slow
 def test_photographs_are_not_taken_for_drawings(detector, astronaut, hopper, no_face):
     """Neither as poor copies, nor grey, nor with the 256 colours of a GIF."""
     photo, poor, moving = Image.fromarray(astronaut), io.BytesIO(), io.BytesIO()
@@ -230,6 +231,7 @@ def test_a_tiny_face_is_warned_of(detector, portrait):
     assert "tiny_face: 2 faces are smaller than 48 pixels" in warned(detector.detect(canvas))
 
 
+@pytest.mark.slow
 def test_of_a_huge_picture_it_is_said_which_faces_may_be_missed(detector):
     size = (7000, 5000)
     result = detector.detect(Image.new("RGB", size, (120, 125, 130)))
@@ -304,6 +306,7 @@ def test_a_missing_model_is_an_error(tmp_path):
 # --- Many pictures ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"workers": 1, "batch_size": 1}, {"workers": 3, "batch_size": 2}])
 def test_many_pictures_are_judged_as_each_alone(detector, portrait, astronaut, hopper, no_face, options):
     sources = [hopper, no_face, b"broken", row_of(portrait, 2), no_face, astronaut, b"", hopper]
@@ -352,6 +355,7 @@ def test_an_error_of_the_source_is_the_callers(detector, no_face):
         list(detector.detect_many(failing()))
 
 
+@pytest.mark.slow
 def test_eight_threads_get_the_same_answers(detector, portrait, astronaut, hopper, no_face):
     sources = [hopper, astronaut, row_of(portrait, 2), no_face] * 4
     expected = [detector.detect(source) for source in sources[:4]] * 4

@@ -88,6 +88,7 @@ def test_rows_that_find_no_room_end_in_a_sentence() -> None:
     assert done.stderr.splitlines()[-1].startswith("The disk is full")
 
 
+@pytest.mark.slow
 def test_a_heat_map_that_finds_no_room_is_not_there(tmp_path: Path) -> None:
     words = ("detector", EXAMPLE, "--heatmaps", tmp_path)
     done = run(*words, largest=4096, stdout=subprocess.DEVNULL)

@@ -455,7 +455,7 @@ def test_any_path_like_will_do(tmp_path):
 # --- Limits ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width, height", [(31, 64), (64, 31), (1, 1), (1, 4000)])
+@pytest.mark.parametrize(("width", "height"), [(31, 64), (64, 31), (1, 1), (1, 4000)])
 def test_below_32_pixels_nothing_is_seen(width, height):
     expected = f"The picture is {width} x {height} pixels: at least 32 on each side are needed to see a face."
     image = Image.new("RGB", (width, height))
@@ -529,6 +529,7 @@ print(peak() - before, answer, sep="|")
 """
 
 
+@pytest.mark.slow
 def test_a_hundred_megapixels_are_refused_before_they_are_decoded(python, tmp_path):
     packer = zlib.compressobj(9)
     packed = b"".join(packer.compress(bytes(1251) * 100) for _ in range(100)) + packer.flush()

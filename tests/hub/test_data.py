@@ -14,6 +14,7 @@ from tests.support.hub_server import Fault, Hub
 from tests.support.training_fixtures import command, rows, write_parquet, write_pictures, write_shards
 
 pytest_plugins = ["tests.support.hub_fixtures"]
+pytestmark = pytest.mark.slow
 
 FACES = "owner/faces"
 LOOK = """

@@ -209,7 +209,8 @@ FOR_EVER = [
 ]
 
 
-@pytest.mark.parametrize("fault, why", FOR_EVER, ids=lambda value: getattr(value, "kind", ""))
+@pytest.mark.slow
+@pytest.mark.parametrize(("fault", "why"), FOR_EVER, ids=lambda value: getattr(value, "kind", ""))
 def test_without_the_hub_the_cached_model_serves_then_the_bundled_one(hub: Hub, quick, monkeypatch, fault, why):
     old = hub.put(REPO, SMALL)
     assert load(REPO).info.revision == old
@@ -296,6 +297,7 @@ def test_the_app_goes_on_with_the_bundled_model_and_says_why(hub: Hub, quick):
         lazy.load("owner/nothing")
 
 
+@pytest.mark.slow
 def test_a_new_model_comes_between_two_calls_and_none_is_lost(hub: Hub, quick, hopper):
     first = hub.put(REPO, REAL)
     lazy = app._Lazy(REPO, "main")

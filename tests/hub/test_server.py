@@ -1,5 +1,7 @@
 """The loopback Hub is one: the real client gets back what it put there, in both upload modes."""
 
+from pathlib import Path
+
 import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelCard
 from huggingface_hub.errors import (
@@ -32,7 +34,7 @@ def test_files_come_back_as_they_were_sent(hub: Hub):
     assert api.model_info(REPO).sha == made.oid == hub[REPO].commits()[0].oid
     for name, content in {"config.json": b"{}", "model.tflite": LARGE, "small.bin": b"1"}.items():
         path = api.hf_hub_download(REPO, name)
-        assert open(path, "rb").read() == content
+        assert Path(path).read_bytes() == content
         assert f"/{made.oid}/" in path
     stored = hub[REPO].find("main").files["model.tflite"]
     assert stored.large and (stored.xet is not None) == hub.xet
@@ -70,7 +72,7 @@ def test_tags_and_pull_requests(hub: Hub):
     assert {r.name: r.target_commit for r in refs.tags} == {"v1": first}
     assert api.model_info(REPO, revision="v1").sha == api.model_info(REPO).sha == first
     assert api.model_info(REPO, revision="refs/pr/1").sha == made.oid
-    assert open(api.hf_hub_download(REPO, "a.txt", revision="refs/pr/1")).read() == "2"
+    assert Path(api.hf_hub_download(REPO, "a.txt", revision="refs/pr/1")).read_text() == "2"
 
 
 def test_rights(hub: Hub):
@@ -110,6 +112,6 @@ def test_faults_happen_so_often(hub: Hub, kind):
 def test_bodies_are_cut_and_changed(hub: Hub):
     hub.put(REPO, {"a.bin": LARGE})
     hub.faults.append(Fault("cut", "GET /lfs", times=1))
-    assert open(HfApi().hf_hub_download(REPO, "a.bin"), "rb").read() == LARGE, "the client goes on where it broke"
+    assert Path(HfApi().hf_hub_download(REPO, "a.bin")).read_bytes() == LARGE, "the client goes on where it broke"
     hub.faults.append(Fault("wrong", "GET /lfs", times=1))
-    assert open(HfApi().hf_hub_download(REPO, "a.bin", force_download=True), "rb").read() != LARGE
+    assert Path(HfApi().hf_hub_download(REPO, "a.bin", force_download=True)).read_bytes() != LARGE

@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,8 @@ def _ages(cache: Path) -> dict[str, float]:
     ages = {}
     for place, _, names in os.walk(cache):
         for name in names:
-            try:
+            with suppress(FileNotFoundError):  # it was deleted during the walk
                 ages[os.path.join(place, name)] = time.time() - os.stat(os.path.join(place, name)).st_mtime
-            except FileNotFoundError:  # it was deleted during the walk
-                pass
     return ages
 
 

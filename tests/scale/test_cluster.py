@@ -21,7 +21,7 @@ from tests.support import ROOT
 PICTURES = 64
 PATIENCE = 400  # seconds, on a machine that is busy with others
 
-pytestmark = pytest.mark.timeout(2 * PATIENCE)
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(2 * PATIENCE)]
 
 
 class Cluster:
@@ -180,4 +180,5 @@ def test_without_ray_it_says_what_to_install(tmp_path):
         capture_output=True,
         text=True,
     )
-    assert (ran.returncode, ran.stderr) == (2, "Bulk judging needs Ray: pip install -r requirements-scale.txt\n")
+    said = "Bulk judging needs Ray: pip install '.[scale]' in the project's folder\n"
+    assert (ran.returncode, ran.stderr) == (2, said)

@@ -219,7 +219,7 @@ def test_a_picture_that_ends_the_process_costs_one_row(tmp_path, model, poison):
 def test_a_process_that_hangs_or_is_killed_is_replaced(model, poison, monkeypatch):
     detector = IsolatedDetector(model)
     (good,) = detector.judge([picture("a")])
-    detector._process.kill()
+    detector._running[0].kill()
     (again,) = detector.judge([picture("a")])
     assert again["verdict"] == good["verdict"] == "no_face"
     monkeypatch.setattr(isolation, "PATIENCE", 3)

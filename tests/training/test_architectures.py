@@ -31,6 +31,7 @@ def test_the_options_list_the_networks_that_there_are() -> None:
     assert tuple(ARCHITECTURES) == architectures.NAMES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [64, 96])
 @pytest.mark.parametrize(
     "name", ["efficientnet-lite0", "efficientnet-lite2", "sequential-baseline", "efficientnetv2-b0"]
@@ -50,6 +51,7 @@ def test_a_network_takes_crops_and_its_map_adds_up_to_the_logit(name: str, size:
     assert np.asarray(model(pictures.astype(np.float32), training=False))[:, 0] == pytest.approx(logits, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["efficientnet-lite0", "sequential-baseline"])
 def test_an_offset_moves_every_logit_and_its_map_alike(name: str) -> None:
     model = architectures.build(name, 64, None)
@@ -76,6 +78,7 @@ def weights_file(name: str) -> Path:
     return file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["efficientnet-lite0", "efficientnet-lite2"])
 def test_imagenet_weights_know_a_cat_from_a_cup(name: str) -> None:
     """With the classifier of the published file on top of our features, the 1000 classes are told apart."""
@@ -138,6 +141,7 @@ def test_weights_that_are_not_installed_are_asked_for(monkeypatch: pytest.Monkey
         architectures.build("efficientnet-lite0", 64)
 
 
+@pytest.mark.slow
 def test_weights_that_cannot_be_downloaded_are_told_in_a_sentence(small_set: Path, tmp_path: Path) -> None:
     """Keras's own weights come from the network, which here ends at a closed port."""
     nowhere = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "no_proxy": ""}

@@ -16,6 +16,7 @@ from training import __main__ as command_line
 from training.fit import BEST, STATE, predict
 
 pytest_plugins = ["tests.support.training_fixtures"]
+pytestmark = pytest.mark.jax
 
 EPOCHS = 2
 

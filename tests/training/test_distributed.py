@@ -75,6 +75,7 @@ def test_several_processes_need_the_strategy() -> None:
         pass
 
 
+@pytest.mark.jax
 def test_data_parallel_needs_jax() -> None:
     """The tests run with TensorFlow."""
     with pytest.raises(TrainingError, match="KERAS_BACKEND=jax"), joined("data-parallel", Cluster()):
@@ -260,6 +261,7 @@ def start(folder: Path, home: Path, index: int, port: int, *words: object) -> su
         )  # fmt: skip
 
 
+@pytest.mark.jax
 def test_two_workers_train_as_one_and_one_goes_on_when_the_other_is_lost(
     jax_run: Path, small_set: Path, caches: Path, tmp_path: Path
 ) -> None:
@@ -297,6 +299,7 @@ def test_two_workers_train_as_one_and_one_goes_on_when_the_other_is_lost(
     assert (tmp_path / "run" / BEST).exists()
 
 
+@pytest.mark.jax
 def test_a_signal_to_one_worker_stops_all_at_the_same_step(small_set: Path, caches: Path, tmp_path: Path) -> None:
     port = free_port()
     words = ("--data", small_set, *FIT, "--epochs", 900, "--out", "run")

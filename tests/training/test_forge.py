@@ -169,6 +169,7 @@ def made(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_the_manifest_names_every_file(made: Path) -> None:
     rows = json.loads((made / forge.MANIFEST).read_text())["pictures"]
     assert {made / row["file"] for row in rows} == set(made.rglob("*.jpg"))
@@ -185,6 +186,7 @@ def test_the_manifest_names_every_file(made: Path) -> None:
             assert image.size == (200, 200) and not image.getexif()
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_files(photos: Path, made: Path, tmp_path: Path) -> None:
     def files(folder: Path) -> list[str]:
         return sorted(file.name for file in folder.rglob("*.jpg"))
@@ -195,12 +197,14 @@ def test_the_same_seed_makes_the_same_files(photos: Path, made: Path, tmp_path: 
     assert len(set(files(tmp_path / "other")) & set(files(made))) == 2  # the real ones
 
 
+@pytest.mark.slow
 def test_training_loads_what_was_made(made: Path, tmp_path: Path) -> None:
     train, held_out = (face_cache.load(Source(str(made)), split, cache=tmp_path) for split in ("train", "validation"))
     assert train.count() == {"fake": 5, "real": 2, "broken": 0, "no_face": 0}
     assert held_out.count() == {"fake": 1, "real": 0, "broken": 0, "no_face": 0}
 
 
+@pytest.mark.slow
 def test_what_is_made_of_one_photograph_stands_together(made: Path) -> None:
     """The last tenth is held out of training: then none of its photographs is trained on, bar the one it begins in."""
     rows = sorted(json.loads((made / forge.MANIFEST).read_text())["pictures"], key=lambda row: row["file"])
@@ -209,6 +213,7 @@ def test_what_is_made_of_one_photograph_stands_together(made: Path) -> None:
         assert sum(a != b for a, b in zip(order, order[1:], strict=False)) == 1
 
 
+@pytest.mark.slow
 def test_what_cannot_be_forged_is_told(photos: Path, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     (tmp_path / "empty").mkdir()
     alone = tmp_path / "alone"

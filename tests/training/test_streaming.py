@@ -27,6 +27,7 @@ from training.fit import BEST, STATE, fit
 from training.options import FitOptions
 
 pytest_plugins = ["tests.support.training_fixtures"]
+pytestmark = pytest.mark.slow
 
 PLAIN = CropOptions(48, 1.2, jitter=0.0, corruptions=(), self_blend=0.0)
 VARIED = CropOptions(48, 1.2, self_blend=0.3)

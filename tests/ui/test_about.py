@@ -238,6 +238,7 @@ def test_the_javascript_snippet_runs(
         assert run(photo, "node", "ask.mjs").split() == said(expected)
 
 
+@pytest.mark.slow
 def test_the_package_and_shell_snippets_run(photo: Path, expected: Result, python: Callable) -> None:
     assert python("-c", snippets.PACKAGE, cwd=photo).stdout.split() == [
         str(expected.verdict), str(expected.p_fake)

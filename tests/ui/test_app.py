@@ -81,6 +81,7 @@ def test_a_face_that_is_not_there_is_told(client: Client, face: float) -> None:
         client.predict(picture=handle_file(ASTRONAUT), face=face, api_name="/heatmap")
 
 
+@pytest.mark.slow
 def test_a_visitor_has_so_many_pictures_a_minute() -> None:
     with serve(per_minute=2) as app:
         impatient = Client(app.url, verbose=False)
@@ -182,6 +183,7 @@ def test_no_response_names_a_path_of_the_server(running_app: RunningApp) -> None
             assert place not in text
 
 
+@pytest.mark.slow
 def test_without_a_model_it_says_so_and_stops(tmp_path: Path) -> None:
     command = [sys.executable, "app.py", "--model", str(tmp_path / "nowhere")]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -124,6 +124,7 @@ def test_what_is_small_may_shrink_as_it_likes() -> None:
         assert len(entry.read()) == 900_000
 
 
+@pytest.mark.slow
 def test_a_bomb_that_lies_is_read_to_the_size_that_it_tells() -> None:
     data = pack({"a.jpg": bytes(40_000_000)})
     lying = patched(data, 22, 24, struct.pack("<I", 100_000))

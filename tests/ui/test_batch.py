@@ -403,6 +403,7 @@ def test_a_file_has_the_name_that_the_visitor_knows(upload: dict[str, str], name
     assert intake.name_of(upload, 7) == name
 
 
+@pytest.mark.slow
 def test_a_closed_batch_begins_no_further_picture(detector: Detector, hopper: Path) -> None:
     begun, go_on = [], threading.Event()
 

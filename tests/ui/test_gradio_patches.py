@@ -82,6 +82,7 @@ def test_a_full_queue_is_told_in_the_same_sentence_to_all(
         assert "200 pictures" not in app.log and "Traceback" not in app.log
 
 
+@pytest.mark.slow
 def test_calls_leave_nothing_to_sum_up() -> None:
     """gradio would go through all earlier calls after each, which takes longer and longer."""
     with Page() as blocks:
@@ -99,6 +100,7 @@ def test_calls_leave_nothing_to_sum_up() -> None:
     assert queue.compute_analytics_summary(records) == {"functions": {}}
 
 
+@pytest.mark.slow
 def test_refusals_that_nobody_fetches_are_forgotten() -> None:
     with Page() as blocks:
         gr.Button().click(lambda: None)
@@ -159,6 +161,7 @@ def asked(app: RunningApp, forwarded: str | None = None, source: str = "127.0.0.
     return json.loads(told.partition("data: ")[2])["error"]
 
 
+@pytest.mark.slow
 def test_on_a_space_the_address_that_the_proxy_saw_counts() -> None:
     with serve(per_minute=1, SPACE_ID="owner/name") as app:
         assert asked(app, "203.0.113.1, 10.16.3.80") == intake.NO_PICTURE
@@ -168,6 +171,7 @@ def test_on_a_space_the_address_that_the_proxy_saw_counts() -> None:
         assert "more than 1 pictures" in asked(app, "10.0.0.1, 203.0.113.2, 10.16.3.80")
 
 
+@pytest.mark.slow
 def test_elsewhere_nobody_but_this_machine_may_name_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SPACE_ID", raising=False)
     monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import gradio as gr
+import pytest
 from gradio.route_utils import delete_files_created_by_app
 
 import app
@@ -12,6 +13,7 @@ from detector import Detector
 from ui import gradio_patches
 
 
+@pytest.mark.slow
 def test_old_files_go_while_new_ones_arrive(tmp_path: Path, detector: Detector) -> None:
     """gradio's own sets raise in the middle here, which ends its task for good."""
     blocks = app.build(lambda: detector)
@@ -41,6 +43,7 @@ def test_old_files_go_while_new_ones_arrive(tmp_path: Path, detector: Detector) 
     assert not {str(file) for file in uploads} & (blocks.upload_file_set | shown.temp_files)
 
 
+@pytest.mark.slow
 def test_every_list_of_files_is_still_looked_through(detector: Detector) -> None:
     blocks = app.build(lambda: detector)
     listed = {id(files) for files in blocks.temp_file_sets}

@@ -61,7 +61,9 @@ def swap(
     height, width = pixels.shape[:2]
     if _turned(keypoints) * _turned(donor_points) < 0:
         donor = np.ascontiguousarray(donor[:, ::-1])
-        donor_points = (np.float32([donor.shape[1] - 1, 0]) + np.float32([-1, 1]) * donor_points)[_MIRRORED]
+        donor_points = (np.array([donor.shape[1] - 1, 0], np.float32) + np.array([-1, 1], np.float32) * donor_points)[
+            _MIRRORED
+        ]
     warp = _affine(donor_points, keypoints)
     scale = float(np.sqrt(abs(np.linalg.det(warp[:, :2]))))
     if scale < 0.5:  # linear interpolation would skip pixels
@@ -86,7 +88,7 @@ def _turned(keypoints: np.ndarray) -> float:
 
 def _affine(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
     """(2, 3): lays both eyes and the mouth of one face on those of another."""
-    three = (np.float32([p[0], p[1], _eyes_and_mouth(p)[1]]) for p in (points, onto))
+    three = (np.array([p[0], p[1], _eyes_and_mouth(p)[1]], np.float32) for p in (points, onto))
     return cv2.getAffineTransform(*three)
 
 
@@ -130,7 +132,7 @@ def face_mask(shape: tuple[int, int], keypoints: np.ndarray, rng: np.random.Gene
 
 
 def _altered(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    out = pixels.astype(np.float32)
+    out: np.ndarray = pixels.astype(np.float32)
     out = out + rng.uniform(-18, 18, 3)  # colour shift
     out = 128 + (out - 128) * rng.uniform(0.85, 1.15) + rng.uniform(-14, 14)
     grey = out.mean(axis=2, keepdims=True)
@@ -246,7 +248,7 @@ def _portrait(name: str, pixels: np.ndarray, face: finder.FoundFace, options: Fo
     x = int(np.clip((left + right - side) / 2, 0, width - side))
     y = int(np.clip((top + bottom - side) / 2, 0, height - side))
     square = np.ascontiguousarray(pixels[y : y + side, x : x + side])
-    points = face.keypoints - np.float32([x, y])
+    points = face.keypoints - np.array([x, y], np.float32)
     if side > options.size:
         square = cv2.resize(square, (options.size, options.size), interpolation=cv2.INTER_AREA)
         points = points * (options.size / side)

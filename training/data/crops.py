@@ -3,7 +3,7 @@
 The pipeline is Grain's: globally shuffled from a seed, resumable at any batch, and free of any Keras backend.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 
 import grain
@@ -165,6 +165,6 @@ def stack(items: list[tuple[np.ndarray, float]]) -> tuple[np.ndarray, np.ndarray
     return np.stack([crop for crop, _ in items]), np.array([[target] for _, target in items], np.float32)
 
 
-def steps_per_epoch(splits: list[tuple[Split, float]], batch_size: int) -> int:
+def steps_per_epoch(splits: Sequence[tuple[Sized, float]], batch_size: int) -> int:
     """Batches until as many pictures have gone by as the weighted sources hold."""
     return max(1, round(sum(len(split) * weight for split, weight in splits) / batch_size))

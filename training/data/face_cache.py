@@ -170,7 +170,7 @@ _finder: finder.FaceDetector | None = None
 
 
 def _find_row(row: dict, index: int) -> dict:
-    global _finder
+    global _finder  # noqa: PLW0603
     _finder = _finder or finder.FaceDetector()  # one a process
     nothing = {"box": [], "keypoints": [], "count": 0}
     try:

@@ -14,9 +14,10 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -179,7 +180,7 @@ def _keep(stream: Stream, file: Path) -> None:
     with whole(file) as beside, ArrowWriter(path=str(beside), features=features) as writer:
         for first in range(0, len(pieces), _LABEL_READERS):
             lanes = [_Lane(stream, [piece]) for piece in pieces[first : first + _LABEL_READERS]]
-            for rows in _side_by_side([lambda lane=lane: lane.read(0, len(lane)) for lane in lanes], stream.pulse):
+            for rows in _side_by_side([partial(lane.read, 0, len(lane)) for lane in lanes], stream.pulse):
                 for target, content in rows:
                     writer.write({"image": {"bytes": content, "path": None}, "label": int(target)})
         writer.finalize()
@@ -200,8 +201,9 @@ def _open(source: Source, split: str, cache: Path | None, limit: int | None) -> 
     found = None if Path(spec).exists() else _side_by_side([lambda: _asked(lambda: _single_files(spec), spec)])[0]
     files: _Table | _Pictures
     if found:
-        files, labels = _pictures(source, spec, *found, split)
-        held_out = "validation" not in found[0]
+        paths, listed = found
+        files, labels = _pictures(source, spec, paths, listed, split)
+        held_out = "validation" not in paths
     else:
         rows, held_out = _rows(spec, split, source)
         files = _Table(rows, max(1, min(rows.num_shards, _SHARDS)))
@@ -300,7 +302,7 @@ def _labels(
     found = []
     for first in range(0, shards, _LABEL_READERS):
         numbers = range(first, min(first + _LABEL_READERS, shards))
-        calls = [lambda number=number: _asked(lambda: of_shard(number), at.spec) for number in numbers]
+        calls = [partial(_asked, partial(of_shard, number), at.spec) for number in numbers]
         found += _side_by_side(calls)
     if not Path(at.spec).exists():
         table = np.full((len(found), max(map(len, found), default=0)), -1, np.int8)
@@ -332,7 +334,7 @@ def _asked(call: Callable[[], Any], spec: str) -> Any:
     return retries.asked(call, spec.partition("@")[0])
 
 
-def _side_by_side(calls: list[Callable[[], Any]], pulse: _Pulse | None = None) -> list[Any]:
+def _side_by_side(calls: Sequence[Callable[[], Any]], pulse: _Pulse | None = None) -> list[Any]:
     """What they return. In threads that can be left behind: a server may drip bytes for ever. Raises what the first
     that failed raised, and TrainingError after WITHIN without an answer or a beat of `pulse`; without a pulse there is
     nothing under way that could be lost, and it waits no longer than for other calls of the Hub."""
@@ -376,7 +378,8 @@ class _Lane:
     def __init__(self, stream: Stream, pieces: list[_Piece]) -> None:
         self._stream, self._pieces = stream, pieces
         self._ends = np.cumsum([len(piece.rows) for piece in pieces])
-        self._at, self._rows = -1, iter(())
+        self._at = -1
+        self._rows: Iterator[Row] = iter(())
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -470,7 +473,7 @@ class _Blocks:
                 calls = []
                 for place, lane in enumerate(lanes):
                     start, stop = (_share(len(lane), place, len(lanes), n, blocks) for n in (number, number + 1))
-                    calls.append(lambda lane=lane, start=start, stop=stop: lane.read(start, stop))
+                    calls.append(partial(lane.read, start, stop))
                 rows = [row for part in _side_by_side(calls, self._stream.pulse) for row in part]
                 order = np.random.default_rng([self._seed, epoch, number]).permutation(len(rows))
                 yield epoch, number, [rows[n] for n in order]

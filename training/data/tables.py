@@ -6,7 +6,7 @@ by `datasets`.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import datasets
 import httpx2
@@ -19,7 +19,7 @@ from training.data.sources import Source
 from training.errors import TrainingError
 from training.hub import download
 
-AnyRows = datasets.Dataset | datasets.IterableDataset
+AnyRows: TypeAlias = datasets.Dataset | datasets.IterableDataset
 T = TypeVar("T")
 
 HELD_OUT = 0.1  # of a train split, where a source has no validation split of its own
@@ -144,7 +144,8 @@ def _split_of(stem: str) -> str:
     for split in ("train", "validation", "test"):
         if stem.startswith(split):
             return split
-    return {"valid": "validation", "val": "validation"}.get(stem.split("-")[0], stem.split("-")[0])
+    name = stem.partition("-")[0]
+    return {"valid": "validation", "val": "validation"}.get(name, name)
 
 
 def targets_of(rows: AnyRows, source: Source) -> np.ndarray:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -30,7 +31,7 @@ _REPORTED = ("n", "judged", "fake", "real", "auc", "false_positive_rate")
 
 def variants(base: FitOptions) -> dict[str, FitOptions]:
     """The runs by name; the first is the one that the others change."""
-    changed = {
+    changed: dict[str, dict[str, Any]] = {
         "all choices": {},
         "no crop jitter": {"jitter": 0.0},
         "no corruptions": {"corruptions": ()},

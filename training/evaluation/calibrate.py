@@ -80,7 +80,7 @@ def shares(calibration: Calibration, sets: Logits) -> dict[str, dict[str, float]
             for verdict, given in verdicts.items()
         }
         if len(p):
-            found[name]["abstention_rate"] = float(1 - sum(verdicts.values()).mean())
+            found[name]["abstention_rate"] = float(1 - np.mean(verdicts["no_signs"] | verdicts["likely_fake"]))
     return found
 
 

@@ -111,8 +111,8 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
         git_commit=git_commit(),
         model_sha256=detector.model.info.sha256,
         versions=versions(),
-        robustness=_robustness(detector, options, cache) if options.robustness else same and same.robustness,
-        reencoding=_reencoding(detector, options, cache) if options.reencoding else same and same.reencoding,
+        robustness=_robustness(detector, options, cache) if options.robustness else same.robustness if same else None,
+        reencoding=_reencoding(detector, options, cache) if options.reencoding else same.reencoding if same else None,
         ablations=previous.ablations if previous else (),  # measured once, by other runs than this one
     )
     write(folder / store.METRICS, (json.dumps(result.to_dict(), indent=1) + "\n").encode())
@@ -222,7 +222,11 @@ def _write_scores(folder: Path, judged: Sequence[_Judged], detector: Detector) -
     for j in judged:
         clean = j.answers["clean"]
         for digest, target, *scores in zip(j.digests, clean.targets, clean.p_face, clean.p_picture, strict=True):
-            said = [v for p in scores for v in ((f"{p:.6f}", calibration.verdict(p)) if p == p else ("", "no_face"))]
+            said = [
+                v
+                for p in scores
+                for v in ((f"{p:.6f}", calibration.verdict(p)) if not np.isnan(p) else ("", "no_face"))
+            ]
             label = "fake" if target > 0.5 else "real"
             writer.writerow([j.source.name, j.split, digest, label, *said, detector.model.info.sha256])
     content = text.getvalue().encode()

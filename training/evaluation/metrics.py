@@ -8,6 +8,7 @@ stratified by class and moved so that the draws' median is the value: a draw's c
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
@@ -70,13 +71,13 @@ def measured(
     found = answers.found
     fake, p = found.targets > 0.5, found.p_face
     total, judged = len(answers.targets), len(p)
-    counts = {"n": total, "judged": judged, "fake": int(fake.sum()), "real": int((~fake).sum())}
+    counts: dict[str, Any] = {"n": total, "judged": judged, "fake": int(fake.sum()), "real": int((~fake).sum())}
     if not judged:
         return Measured(**counts, no_face=1.0 if total else 0.0)
     called_fake = p >= 0.5
     likely_fake, no_signs = p >= calibration.likely_fake_from, p < calibration.no_signs_below
     decided = likely_fake | no_signs
-    rates = {
+    rates: dict[str, Any] = {
         "accuracy": rate(called_fake == fake),
         "precision_fake": rate(fake[called_fake]),
         "recall_fake": rate(called_fake[fake]),
@@ -202,7 +203,7 @@ def by_group(answers: Answers, groups: np.ndarray, calibration: Calibration) -> 
         values[np.isin(values.astype(str), small)] = _SMALL
         for group in [*(name for name in names if name not in small), *([_SMALL] if len(small) else [])]:
             of = values == group
-            rates = (rate(called_fake[of]), rate(likely_fake[of]), rate(undecided[of]))
+            rates = [found for verdicts in (called_fake, likely_fake, undecided) if (found := rate(verdicts[of]))]
             result.append(GroupFigures(attribute, str(group), int(of.sum()), *rates))
     return tuple(result)
 

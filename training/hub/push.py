@@ -80,7 +80,10 @@ def commit(
         return None
 
     added = [CommitOperationAdd(path, content) for path, content in changed.items()]
-    operations = [*added, *(CommitOperationDelete(path) for path in gone)]
+    operations: list[CommitOperationAdd | CommitOperationDelete] = [
+        *added,
+        *(CommitOperationDelete(path) for path in gone),
+    ]
     # By itself: an upload that comes too late is followed by no commit.
     asked(
         lambda: HfApi().preupload_lfs_files(

@@ -29,7 +29,9 @@ def asked(call: Callable[[], T], repo: str, *, again: bool = True) -> T:
             raise
         except Exception as error:
             # An upload that failed comes wrapped.
-            inner = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
+            inner = (
+                error.__cause__ if isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception) else error
+            )
             raise hub.explain(inner, repo) from error
 
     left = _end.get() - time.monotonic()

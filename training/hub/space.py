@@ -3,6 +3,7 @@
 import logging
 import re
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,9 @@ def publish_space(
         info = store.load(model, revision).info
         if info.source is not ModelSource.HUB or info.note:
             raise TrainingError(info.note or f"{model} is a folder here: name a model that is on the Hub.")
-        name = hub.parse(model)
-        variables = {"DETECTOR_MODEL": info.repo, "DETECTOR_REVISION": revision or name[1] or "main"}
-        model = info.repo
+        name, at = hub.parse(model) or (model, None)
+        variables = {"DETECTOR_MODEL": name, "DETECTOR_REVISION": revision or at or "main"}
+        model = name
     files[_CARD] = _card(files[_CARD].decode(), repo, model)
     with retries.time_for(sum(map(len, files.values()))):
         return _publish(files, repo, variables, hardware, private)
@@ -66,7 +67,7 @@ def _publish(files: dict[str, bytes], repo: str, variables: dict[str, str], hard
     known = retries.asked(lambda: api.get_space_variables(repo), repo) if variables else {}
     for key, value in variables.items():
         if key not in known or known[key].value != value:
-            retries.asked(lambda key=key, value=value: api.add_space_variable(repo, key, value), repo)
+            retries.asked(partial(api.add_space_variable, repo, key, value), repo)
     gone = [path for path in target.listed if path.startswith(tuple(f"{f}/" for f in _FOLDERS)) and path not in files]
     made = push.commit(target, files, gone, "The app")
     log.info("%s: %s", repo, f"{len(files)} files" if made else "nothing has changed")

@@ -1,0 +1,102 @@
+"""The project as it is installed: what the wheel holds, that it runs away from the checkout, one version, one list."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+import detector
+from detector.model_folder.store import BUNDLED, CONFIG, KERAS
+from tests.support import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def requirements(lines: list[str]) -> dict[str, Requirement]:
+    parsed = [Requirement(line.partition("#")[0]) for line in lines if line.partition("#")[0].strip()]
+    return {requirement.name.lower(): requirement for requirement in parsed}
+
+
+def test_the_space_installs_what_the_app_needs() -> None:
+    """requirements.txt pins the dependencies and the extra `app`, each to a version that pyproject.toml allows."""
+    pinned = requirements((ROOT / "requirements.txt").read_text("utf-8").splitlines())
+    needed = requirements([*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["app"]])
+    assert pinned.keys() == needed.keys()
+    for name, requirement in needed.items():
+        [pin] = pinned[name].specifier
+        assert (pin.operator, pinned[name].extras) == ("==", requirement.extras)
+        assert pin.version in requirement.specifier
+
+
+def test_there_is_one_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == detector.__version__
+    latest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert latest and latest[1] == detector.__version__
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy: the build leaves folders behind."""
+    copy, out = tmp_path_factory.mktemp("source") / "copy", tmp_path_factory.mktemp("wheel")
+    junk = shutil.ignore_patterns("__pycache__", "build", "*.egg-info", ".*", "node_modules")
+    for name in ("detector", "ui", "training", "scale"):
+        shutil.copytree(ROOT / name, copy / name, ignore=junk)
+    for name in ("app.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+        shutil.copyfile(ROOT / name, copy / name)
+    pip(["wheel", copy, "--no-deps", "--no-build-isolation", "--wheel-dir", out])
+    [built] = out.glob("*.whl")
+    return built
+
+
+def pip(arguments: list[object]) -> None:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *map(str, arguments)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_what_runs(wheel: Path) -> None:
+    held = set(zipfile.ZipFile(wheel).namelist())
+    serving = {f"detector/bundled/{path.name}" for path in BUNDLED.iterdir() if path.is_file() and path.name != KERAS}
+    assert serving <= held and f"detector/bundled/{CONFIG}" in serving
+    networks = {str(path.relative_to(ROOT)) for path in (ROOT / "detector").rglob("*.tflite")}
+    assert networks <= held and len(networks) >= 2
+    modules = {str(path.relative_to(ROOT)) for room in ("detector", "ui") for path in (ROOT / room).rglob("*.py")}
+    assert modules | {"app.py", "detector/py.typed"} <= held
+    pictures = [path for path in (ROOT / "ui").rglob("*") if path.suffix in (".jpg", ".json")]
+    assert {str(path.relative_to(ROOT)) for path in pictures} <= held
+    assert not [name for name in held if name.startswith(("tests", "benchmarks", "docs")) or name.endswith(KERAS)]
+
+
+@pytest.mark.slow
+def test_the_command_runs_away_from_the_checkout(wheel: Path, hopper: Path, tmp_path: Path) -> None:
+    target, elsewhere = tmp_path / "target", tmp_path / "elsewhere"
+    pip(["install", wheel, "--no-deps", "--target", target])
+    elsewhere.mkdir()
+    shutil.copyfile(hopper, elsewhere / "photo.jpg")
+
+    def run(*command: object) -> str:
+        ran = subprocess.run(
+            [str(word) for word in command],
+            cwd=elsewhere,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(target), "PYTHONUTF8": "1"},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+        )
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    assert run(sys.executable, "-c", "import detector; print(detector.__file__)").startswith(str(target))
+    table = run(target / "bin" / "deepfake-detector", "photo.jpg")
+    assert re.search(r"^photo\.jpg +\S+", table, re.MULTILINE)
+    assert table == run(sys.executable, "-m", "detector", "photo.jpg")
