@@ -18,7 +18,7 @@ from tensorboardX.proto import event_pb2
 
 FIT = (
     "--strategy data-parallel --architecture sequential-baseline --weights none --input-size 64 --learning-rate 0.01 "
-    "--corruptions jpeg noise --patience 1000 --threads 2"
+    "--corruptions blur noise --patience 1000 --threads 2"
 ).split()
 
 

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from detector.errors import ModelError, SettingError
-from training.distributed import STRATEGIES, Place, joined
+from training.distributed import STRATEGIES, Cluster, joined
 from training.errors import Interrupted, TrainingError
 from training.files import refusal
 from training.options import ARCHITECTURES, PRESETS, FitOptions
@@ -25,6 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     _add_export(commands)
     _add_evaluate(commands)
     _add_forge(commands)
+    _add_convert_face_detector(commands)
     _add_publish(commands)
     _add_publish_space(commands)
     arguments = parser.parse_args(argv)
@@ -62,10 +63,10 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     _add_fit_options(parser)
 
     def run(arguments: argparse.Namespace) -> int:
-        place = Place()
+        cluster = Cluster()
         if arguments.strategy != "none" or arguments.processes or arguments.process or arguments.coordinator:
-            place = Place.find(arguments.coordinator, arguments.processes, arguments.process, os.environ)
-        with joined(arguments.strategy, place) as workers:
+            cluster = Cluster.detect(arguments.coordinator, arguments.processes, arguments.process, os.environ)
+        with joined(arguments.strategy, cluster) as workers:
             from training.fit import fit
 
             fit(
@@ -255,6 +256,21 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
             tuple(arguments.unseen),
         )
         evaluate(arguments.folder, options, cache=arguments.cache)
+        return 0
+
+    parser.set_defaults(run=run)
+
+
+def _add_convert_face_detector(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "convert-face-detector", help="the face detector's published weights -> the network that the detector serves"
+    )
+    parser.add_argument("--out", type=Path, help="file to write (default: the detector's own)")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from training import face_detector
+
+        print(face_detector.convert(arguments.out or face_detector.MODEL))
         return 0
 
     parser.set_defaults(run=run)

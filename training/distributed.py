@@ -4,8 +4,9 @@ Every worker keeps the whole network and takes its part of each batch; XLA works
 so that batch statistics, gradients and the optimizer are those of one device with the whole batch. Worker 0 leads: it
 alone writes.
 
-JAX aborts the process when a worker falls silent, and its own way of telling Python so is broken (jaxlib 0.10.2 throws
-std::bad_cast). So the workers keep a line of their own to the lead, over which they meet, and notice who is gone.
+JAX's own runtime aborts the process when a worker falls silent, the coordinator goes or a worker does not come; its
+callback for Python throws std::bad_cast (jaxlib 0.10.2). So the workers keep a line of their own to the main process,
+over which they meet, and notice who is gone.
 """
 
 import contextlib
@@ -43,20 +44,20 @@ _COUNTS = (
 
 
 @dataclass(frozen=True)
-class Place:
-    """Of this process among those that train together. `coordinator` is HOST:PORT of worker 0."""
+class Cluster:
+    """The processes that train together, and which of them this is. `coordinator` is HOST:PORT of rank 0."""
 
     coordinator: str = ""
-    processes: int = 1
-    process: int = 0
+    world_size: int = 1
+    rank: int = 0
 
     @classmethod
-    def find(
+    def detect(
         cls, coordinator: str | None, processes: int | None, process: int | None, environment: Mapping[str, str]
-    ) -> "Place":
+    ) -> "Cluster":
         """What was said, and for what was not, what the cluster manager put into the environment.
 
-        Raises TrainingError where this does not make a place.
+        Raises TrainingError where something is missing or contradictory.
         """
         if processes is None and process is None:
             for count, index in _COUNTS:
@@ -85,17 +86,19 @@ def _number(environment: Mapping[str, str], name: str) -> int:
 
 
 class Workers:
-    """Those that train together, seen from one of them; with `count` 1 it is this process alone."""
+    """Those that train together, seen from one of them; with `world_size` 1 it is this process alone."""
 
-    def __init__(self, index: int = 0, count: int = 1, distribution: Any = None, watch: "_Watch | None" = None) -> None:
-        self.index, self.count = index, count
+    def __init__(
+        self, rank: int = 0, world_size: int = 1, distribution: Any = None, watch: "_Watch | None" = None
+    ) -> None:
+        self.rank, self.world_size = rank, world_size
         self._distribution, self._watch = distribution, watch
         self._forward: Any = None
         self._saved = 0
 
     @property
-    def lead(self) -> bool:
-        return self.index == 0
+    def is_main(self) -> bool:
+        return self.rank == 0
 
     @property
     def devices(self) -> int:
@@ -108,7 +111,7 @@ class Workers:
             return
         import jax
 
-        if jax.local_device_count() * self.count != self.devices:
+        if jax.local_device_count() * self.world_size != self.devices:
             raise TrainingError("The workers must have the same number of devices each.")
         if batch_size % self.devices:
             raise TrainingError(
@@ -117,17 +120,17 @@ class Workers:
             )
 
     @contextmanager
-    def in_turn(self) -> Iterator[None]:
-        """The lead goes first, the others once it is through: what it leaves on a shared disk they find there."""
-        if self._watch and not self.lead:
+    def main_process_first(self) -> Iterator[None]:
+        """The others follow once the main process is through: what it leaves on a shared disk they find there."""
+        if self._watch and not self.is_main:
             self._watch.gone_ahead.wait()
         yield
-        if self._watch and self.lead:
+        if self._watch and self.is_main:
             self._watch.tell("go")
 
-    def agree(self, what: str) -> None:
+    def assert_equal(self, what: str) -> None:
         """Raises TrainingError, in every worker, unless all call it with the same text."""
-        if self.count == 1:
+        if self.world_size == 1:
             return
         from jax.experimental import multihost_utils
 
@@ -140,7 +143,7 @@ class Workers:
 
     def any(self, value: bool) -> bool:
         """Whether it is so in any worker. All of them must ask."""
-        if self.count == 1:
+        if self.world_size == 1:
             return value
         from jax.experimental import multihost_utils
 
@@ -151,13 +154,13 @@ class Workers:
         if self._watch is None:
             return
         self._watch.step = step
-        if saved is None or self.lead:  # once the lead takes another step, it has written what the others have not
+        if saved is None or self.is_main:  # it takes another step only once it has written
             self._watch.saved = self._saved if saved is None else saved
         self._saved = self._saved if saved is None else saved
 
     def predict(self, model: Any, crops: np.ndarray, total: int, batch_size: int) -> np.ndarray:
         """Logits float32 (total,), in every worker the same, of pictures of which this one has the crops
-        `index::count` (n, S, S, 3)."""
+        `rank::world_size` (n, S, S, 3)."""
         if self._distribution is None:
             return np.asarray(model.predict(crops, batch_size=batch_size, verbose=0), np.float32).reshape(-1)
         import jax
@@ -170,8 +173,8 @@ class Workers:
         fixed, variables = (
             [v.value for v in part] for part in (model.non_trainable_variables, model.trainable_variables)
         )
-        own = math.ceil(batch_size / self.devices) * (self.devices // self.count)
-        rounds = math.ceil(math.ceil(total / self.count) / own)
+        own = math.ceil(batch_size / self.devices) * (self.devices // self.world_size)
+        rounds = math.ceil(math.ceil(total / self.world_size) / own)
         found = []
         for number in range(rounds):
             batch = np.zeros((own, *crops.shape[1:]), crops.dtype)
@@ -180,44 +183,44 @@ class Workers:
             layout = self._distribution.get_data_layout(batch.shape).backend_layout
             whole = jax.make_array_from_process_local_data(layout, batch)
             found.append(multihost_utils.process_allgather(self._forward(fixed, variables, whole), tiled=True))
-        by_worker = np.asarray(found, np.float32).reshape(rounds, self.count, own).swapaxes(0, 1)
-        return by_worker.reshape(self.count, -1).T.reshape(-1)[:total]
+        by_worker = np.asarray(found, np.float32).reshape(rounds, self.world_size, own).swapaxes(0, 1)
+        return by_worker.reshape(self.world_size, -1).T.reshape(-1)[:total]
 
 
 ALONE = Workers()
 
 
 @contextmanager
-def joined(strategy: str, place: Place) -> Iterator[Workers]:
+def joined(strategy: str, cluster: Cluster) -> Iterator[Workers]:
     """The workers of a run, once all have come; `none` is this process on its first device.
 
     Raises TrainingError where JAX is not the backend or one does not come. A worker that falls silent ends the process
     with a sentence and status LOST: what waits for it inside of XLA can be ended in no other way.
     """
     if strategy == "none":
-        if place.processes > 1:
+        if cluster.world_size > 1:
             raise TrainingError("Several processes train together with --strategy data-parallel.")
         yield ALONE
         return
-    if place.processes == 1:
+    if cluster.world_size == 1:
         distribution = _data_parallel()
         with distribution.scope():
             yield Workers(distribution=distribution)
         return
     _require_jax()
-    watch, address = _Watch.meet(place)
-    if place.process:
-        logging.getLogger("training").setLevel(logging.WARNING)  # the lead tells the same
+    watch, address = _Watch.meet(cluster)
+    if cluster.rank:
+        logging.getLogger("training").setLevel(logging.WARNING)  # the main process says the same
     import jax
 
     # Its handler of SIGTERM would swallow what asks the run to stop.
     jax.config.update("jax_enable_preemption_service", False)
     # Far behind SILENCE, so that the sentence comes before the abort.
-    jax.distributed.initialize(address, place.processes, place.process, heartbeat_timeout_seconds=int(10 * SILENCE))
+    jax.distributed.initialize(address, cluster.world_size, cluster.rank, heartbeat_timeout_seconds=int(10 * SILENCE))
     try:
         distribution = _data_parallel()
         with distribution.scope():
-            yield Workers(place.process, place.processes, distribution, watch)
+            yield Workers(cluster.rank, cluster.world_size, distribution, watch)
     except Interrupted:  # all of them were
         _part(watch)
         raise
@@ -252,8 +255,8 @@ def _data_parallel() -> Any:
 
 
 class _Watch:
-    """The lines between the lead and each of the others. A worker says `.` every second; `go` lets the others follow,
-    `bye` is a proper end, `quit` an error of its own, and `lost N` tells who is gone."""
+    """The lines between the main process and each of the others. A worker says `.` every second; `go` lets the others
+    follow, `bye` is a proper end, `quit` an error of its own, and `lost N` tells who is gone."""
 
     def __init__(self, lines: dict[int, socket.socket]) -> None:
         self.step, self.saved = 0, 0
@@ -267,24 +270,24 @@ class _Watch:
         threading.Thread(target=self._beat, name="beat", daemon=True).start()
 
     @classmethod
-    def meet(cls, place: Place) -> "tuple[_Watch, str]":
-        """The lines, and the address of JAX's own coordinator, which the lead makes up. Raises TrainingError."""
-        host, _, port = place.coordinator.rpartition(":")
+    def meet(cls, cluster: Cluster) -> "tuple[_Watch, str]":
+        """The lines, and the address of JAX's coordinator, which the main process chooses. Raises TrainingError."""
+        host, _, port = cluster.coordinator.rpartition(":")
         host = host.strip("[]")
-        if place.process == 0:
+        if cluster.rank == 0:
             lines: dict[int, socket.socket] = {}
             try:
-                _receive(int(port), place.processes, lines)
+                _receive(int(port), cluster.world_size, lines)
             except TrainingError:
                 for line in lines.values():  # who came need not wait
                     line.close()
                 raise
             with _server(0) as free:
-                address = f"{place.coordinator.rpartition(':')[0]}:{free.getsockname()[1]}"
+                address = f"{cluster.coordinator.rpartition(':')[0]}:{free.getsockname()[1]}"
             for line in lines.values():
                 line.sendall(f"{address}\n".encode())
         else:
-            line, address = _call(host, int(port), place)
+            line, address = _call(host, int(port), cluster)
             lines = {0: line}
         return cls(lines), address
 
@@ -359,7 +362,7 @@ def _server(port: int) -> socket.socket:
 
 
 def _receive(port: int, processes: int, lines: dict[int, socket.socket]) -> None:
-    """Fill in the lead's lines to all others, who call and say who they are. Raises TrainingError."""
+    """Fill in the main process's lines to all others, who call and say who they are. Raises TrainingError."""
     until = time.monotonic() + JOIN
     try:
         server = _server(port)
@@ -392,13 +395,13 @@ def _receive(port: int, processes: int, lines: dict[int, socket.socket]) -> None
             lines[index] = line
 
 
-def _call(host: str, port: int, place: Place) -> tuple[socket.socket, str]:
-    """The line to the lead, and the address that it gives, once all are there."""
+def _call(host: str, port: int, cluster: Cluster) -> tuple[socket.socket, str]:
+    """The line to the main process, and the address that it gives, once all are there."""
     until = time.monotonic() + JOIN
     while True:
         try:
             line = socket.create_connection((host, port), timeout=10)
-            line.sendall(f"{place.process} {place.processes}\n".encode())
+            line.sendall(f"{cluster.rank} {cluster.world_size}\n".encode())
             line.settimeout(max(0.01, until + 10 - time.monotonic()))
             with line.makefile("rb", buffering=0) as said:
                 address = said.readline(300).decode().strip()
@@ -408,6 +411,6 @@ def _call(host: str, port: int, place: Place) -> tuple[socket.socket, str]:
         except OSError:
             if time.monotonic() > until:
                 raise TrainingError(
-                    f"Worker 0 does not answer at {place.coordinator}: start it, or give the right --coordinator."
+                    f"Worker 0 does not answer at {cluster.coordinator}: start it, or give the right --coordinator."
                 ) from None
             time.sleep(0.2)

@@ -75,11 +75,11 @@ def fit(
     keras.utils.set_random_seed(options.seed)
     sources, unseen_sources = by_role(options.data, options.unseen)
     workers.check(options.batch_size)
-    if options.streaming and workers.count > 1:
+    if options.streaming and workers.world_size > 1:
         raise TrainingError("One process streams: leave out --streaming, or train in one process.")
     load = streaming.load if options.streaming else face_cache.load
     opened = streaming.open_train if options.streaming else functools.partial(face_cache.load, split="train")
-    with workers.in_turn():  # the others find the faces in the lead's cache
+    with workers.main_process_first():  # the others find the faces in its cache
         train: list[tuple[Any, float]] = [(opened(s, cache=cache, limit=options.limit), s.weight) for s in sources]
         validation = [load(s, "validation", cache=cache, limit=options.limit) for s in sources]
         unseen = [load(s, "validation", cache=cache, limit=options.limit) for s in unseen_sources]
@@ -90,7 +90,7 @@ def fit(
         )
     if unseen and len({target for split in unseen for target in split.targets}) < 2:
         raise TrainingError("The unseen sets need both real and fake faces, in whichever of them: name more of them.")
-    own = (workers.index, workers.count)
+    own = (workers.rank, workers.world_size)
     crops = [
         (split, serving_crops(split.part(*own), options.size, options.margin)[0]) for split in (*validation, *unseen)
     ]
@@ -112,8 +112,8 @@ def fit(
     if going_on:
         state = _State(**json.loads((out / STATE).read_text()))
     faces = [[len(split), split.count()] for split in (*(split for split, _ in train), *validation, *unseen)]
-    workers.agree(json.dumps([dataclasses.asdict(options), faces, dataclasses.asdict(state)]))
-    if workers.lead:
+    workers.assert_equal(json.dumps([dataclasses.asdict(options), faces, dataclasses.asdict(state)]))
+    if workers.is_main:
         out.mkdir(parents=True, exist_ok=True)
     if going_on:
         model = keras.saving.load_model(out / state.weights, safe_mode=True)
@@ -121,7 +121,7 @@ def fit(
         batches.set_state(state.pipeline)
         log.info("continuing at step %d of %d", state.step, total)
     else:
-        if workers.lead:
+        if workers.is_main:
             write(out / OPTIONS, json.dumps(dataclasses.asdict(options), indent=1).encode())
         weights = None if options.weights == "none" else options.weights
         model = architectures.build(options.architecture, options.size, weights)
@@ -133,7 +133,7 @@ def fit(
 
     every = max(1, per_epoch // options.validations_per_epoch)
     workers.at(state.step, state.step)
-    with _stop_requests() as stop, SummaryWriter(str(out / "tensorboard"), write_to_disk=workers.lead) as board:
+    with _stop_requests() as stop, SummaryWriter(str(out / "tensorboard"), write_to_disk=workers.is_main) as board:
         progress = _Progress(state.step, total, per_epoch, options.batch_size)
         while state.step < total and not state.done:
             try:
@@ -262,7 +262,7 @@ def _save(model: Any, batches: Any, state: _State, out: Path, workers: Workers) 
     state.draws = [np.asarray(variable).tolist() for variable in _draws(model)]
     state.weights = f"checkpoint-{state.step}.keras"
     _write_model(model, out / state.weights, workers)
-    if workers.lead:
+    if workers.is_main:
         write(out / STATE, json.dumps(dataclasses.asdict(state)).encode())
         for file in out.glob("checkpoint-*.keras"):
             if file.name != state.weights:
@@ -271,8 +271,8 @@ def _save(model: Any, batches: Any, state: _State, out: Path, workers: Workers) 
 
 
 def _write_model(model: Any, path: Path, workers: Workers) -> None:
-    """Keras reckons while it saves, on all devices, so all workers save; the lead's file is kept."""
-    if workers.lead:
+    """Keras reckons while it saves, on all devices, so all workers save; the main process's file is kept."""
+    if workers.is_main:
         write_model(model, path)
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -22,35 +22,35 @@ from training.data import face_cache
 from training.data.crops import CropOptions, training_batches
 from training.data.face_cache import Split
 from training.data.sources import Source
-from training.distributed import ALONE, LOST, Place, joined
+from training.distributed import ALONE, LOST, Cluster, joined
 from training.errors import TrainingError
 from training.fit import BEST, STATE
 
 pytest_plugins = ["tests.support.training_fixtures"]
 
 
-# ---- places ------------------------------------------------------------------------------------------------------
+# ---- clusters ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("said", "environment", "place"),
+    ("said", "environment", "cluster"),
     [
-        ((None, None, None), {}, Place()),
-        (("a:1", 4, 2), {"WORLD_SIZE": "9", "RANK": "8"}, Place("a:1", 4, 2)),
+        ((None, None, None), {}, Cluster()),
+        (("a:1", 4, 2), {"WORLD_SIZE": "9", "RANK": "8"}, Cluster("a:1", 4, 2)),
         ((None, None, None), {"MASTER_ADDR": "b", "MASTER_PORT": "2", "WORLD_SIZE": "3", "RANK": "1"},
-         Place("b:2", 3, 1)),
-        (("c:3", None, None), {"SLURM_NTASKS": "2", "SLURM_PROCID": "0"}, Place("c:3", 2, 0)),
-        (("d:4", None, None), {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1"}, Place("d:4", 2, 1)),
+         Cluster("b:2", 3, 1)),
+        (("c:3", None, None), {"SLURM_NTASKS": "2", "SLURM_PROCID": "0"}, Cluster("c:3", 2, 0)),
+        (("d:4", None, None), {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1"}, Cluster("d:4", 2, 1)),
         (
             (None, None, None),
             {"JAX_COORDINATOR_ADDRESS": "[::1]:5", "JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": "1"},
-            Place("[::1]:5", 2, 1),
+            Cluster("[::1]:5", 2, 1),
         ),
-        ((None, None, None), {"WORLD_SIZE": "1", "RANK": "0"}, Place("", 1, 0)),
+        ((None, None, None), {"WORLD_SIZE": "1", "RANK": "0"}, Cluster("", 1, 0)),
     ],
 )  # fmt: skip
-def test_a_process_finds_its_place(said: tuple, environment: dict[str, str], place: Place) -> None:
-    assert Place.find(*said, environment) == place
+def test_a_process_finds_its_cluster(said: tuple, environment: dict[str, str], cluster: Cluster) -> None:
+    assert Cluster.detect(*said, environment) == cluster
 
 
 @pytest.mark.parametrize(
@@ -65,26 +65,26 @@ def test_a_process_finds_its_place(said: tuple, environment: dict[str, str], pla
         ((None, None, None), {"WORLD_SIZE": "two", "RANK": "0"}, "WORLD_SIZE in the environment must be a number"),
     ],
 )
-def test_what_makes_no_place_is_refused(said: tuple, environment: dict[str, str], sentence: str) -> None:
+def test_what_makes_no_cluster_is_refused(said: tuple, environment: dict[str, str], sentence: str) -> None:
     with pytest.raises(TrainingError, match=sentence):
-        Place.find(*said, environment)
+        Cluster.detect(*said, environment)
 
 
 def test_several_processes_need_the_strategy() -> None:
-    with pytest.raises(TrainingError, match="--strategy data-parallel"), joined("none", Place("a:1", 2, 0)):
+    with pytest.raises(TrainingError, match="--strategy data-parallel"), joined("none", Cluster("a:1", 2, 0)):
         pass
 
 
 @pytest.mark.jax
 def test_data_parallel_needs_jax() -> None:
     """The tests run with TensorFlow."""
-    with pytest.raises(TrainingError, match="KERAS_BACKEND=jax"), joined("data-parallel", Place()):
+    with pytest.raises(TrainingError, match="KERAS_BACKEND=jax"), joined("data-parallel", Cluster()):
         pass
 
 
 def test_without_a_strategy_a_process_is_alone() -> None:
-    with joined("none", Place()) as alone:
-        assert alone is ALONE and alone.lead and alone.devices == 1
+    with joined("none", Cluster()) as alone:
+        assert alone is ALONE and alone.is_main and alone.devices == 1
         assert alone.any(True) and not alone.any(False)
 
 
@@ -99,7 +99,7 @@ def train(small_set: Path) -> list[tuple[Split, float]]:
 
 
 def batches(train: list[tuple[Split, float]], part: tuple[int, int] = (0, 1)):
-    options = CropOptions(64, 1.4, corruptions=("jpeg",), self_blend=0.3)
+    options = CropOptions(64, 1.4, corruptions=("blur",), self_blend=0.3)
     return training_batches(train, options, 8, seed=5, threads=2, part=part)
 
 
@@ -152,17 +152,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     return ends
 
 
-def meet(places: list[Place]) -> list[object]:
+def meet(clusters: list[Cluster]) -> list[object]:
     """What each place gets, a watch and an address or the error, when all come at once."""
-    found: list[object] = [None] * len(places)
+    found: list[object] = [None] * len(clusters)
 
     def come(number: int) -> None:
         try:
-            found[number] = distributed._Watch.meet(places[number])
+            found[number] = distributed._Watch.meet(clusters[number])
         except TrainingError as error:
             found[number] = error
 
-    threads = [threading.Thread(target=come, args=(number,)) for number in range(len(places))]
+    threads = [threading.Thread(target=come, args=(number,)) for number in range(len(clusters))]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -181,7 +181,7 @@ def until(true: Callable[[], object], seconds: float = 20) -> None:
 def crew(quick: list) -> Iterator[list]:
     """Three watches that have met."""
     address = f"127.0.0.1:{free_port()}"
-    found = meet([Place(address, 3, index) for index in range(3)])
+    found = meet([Cluster(address, 3, index) for index in range(3)])
     assert len({where for _, where in found}) == 1, "all have the same address of JAX's coordinator"
     for watch, _ in found:  # a late word is not to end the tests, when the patches are undone
         watch._end = lambda *how: quick.append(how)
@@ -231,20 +231,20 @@ def test_a_worker_that_fails_says_so(crew: list, quick: list) -> None:
 
 def test_a_worker_that_does_not_come_is_named(quick: list) -> None:
     address = f"127.0.0.1:{free_port()}"
-    lead, other = meet([Place(address, 3, 0), Place(address, 3, 2)])
+    lead, other = meet([Cluster(address, 3, 0), Cluster(address, 3, 2)])
     assert str(lead) == "Of 3 workers, 1 did not come: start all with the same --coordinator and --processes."
     assert isinstance(other, TrainingError)
 
 
 def test_a_lead_that_does_not_come_is_named(quick: list) -> None:
     address = f"127.0.0.1:{free_port()}"
-    [other] = meet([Place(address, 2, 1)])
+    [other] = meet([Cluster(address, 2, 1)])
     assert str(other) == f"Worker 0 does not answer at {address}: start it, or give the right --coordinator."
 
 
 def test_workers_that_count_differently_are_refused(quick: list) -> None:
     address = f"127.0.0.1:{free_port()}"
-    lead, _ = meet([Place(address, 3, 0), Place(address, 2, 1)])
+    lead, _ = meet([Cluster(address, 3, 0), Cluster(address, 2, 1)])
     assert "A worker came as 1 of 2, where 3 are to come" in str(lead)
 
 

@@ -124,7 +124,7 @@ def test_the_commands_in_the_configuration_make_the_run_again(config: dict) -> N
     assert made == "python -m training export RUNS/straight --out MODEL_FOLDER"
     assert fit.startswith("python -m training fit --data DATA/portraits_and_blends --architecture sequential-baseline")
     assert fit.endswith("--out RUNS/straight")
-    assert f"--epochs {float(EPOCHS)}" in fit and "--corruptions jpeg noise" in fit and "--limit 600" in fit
+    assert f"--epochs {float(EPOCHS)}" in fit and "--corruptions blur noise" in fit and "--limit 600" in fit
 
 
 def test_no_file_of_the_folder_names_a_path_of_this_machine(measured_folder: Path, small_set: Path) -> None:

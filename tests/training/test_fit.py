@@ -138,7 +138,7 @@ def test_the_options_of_a_run_travel_with_it(run: Path, small_set: Path) -> None
         architecture="sequential-baseline",
         weights="none",
         input_size=64,
-        corruptions=("jpeg", "noise"),
+        corruptions=("blur", "noise"),
         epochs=float(EPOCHS),
         batch_size=8,
         learning_rate=0.01,
@@ -255,12 +255,12 @@ def test_the_command_of_a_run_names_no_folder_of_this_machine(tmp_path: Path) ->
     options = FitOptions(
         data=("owner/name@v1", f"{tmp_path / 'faces'}:2.5"),
         weights=str(tmp_path / "first" / "best.keras"),
-        corruptions=("jpeg", "fog"),
+        corruptions=("blur", "fog"),
         epochs=0.5,
     )
     assert options.command("second") == (
         "python -m training fit --data owner/name@v1 DATA/faces:2.5 --weights RUNS/first/best.keras "
-        "--corruptions jpeg fog --epochs 0.5 --out RUNS/second"
+        "--corruptions blur fog --epochs 0.5 --out RUNS/second"
     )
     assert FitOptions().command("one") == "python -m training fit --out RUNS/one"
     assert FitOptions(corruptions=()).command("one") == "python -m training fit --corruptions --out RUNS/one"

@@ -176,7 +176,7 @@ def test_a_damaged_file_is_told_in_a_sentence(tmp_path: Path) -> None:
 def options(folder: Path) -> FitOptions:
     return FitOptions(
         data=(str(folder),), streaming=True, streaming_block=24, architecture="sequential-baseline", weights="none",
-        input_size=48, batch_size=8, corruptions=("jpeg",), epochs=1.0, threads=2,
+        input_size=48, batch_size=8, corruptions=("blur",), epochs=1.0, threads=2,
     )  # fmt: skip
 
 
