@@ -139,6 +139,7 @@ def test_the_options_of_a_run_travel_with_it(run: Path, small_set: Path) -> None
         weights="none",
         input_size=64,
         corruptions=("blur", "noise"),
+        averaging=0.9,  # over these few steps, 0.999 would keep the beginning
         epochs=float(EPOCHS),
         batch_size=8,
         learning_rate=0.01,
