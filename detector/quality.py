@@ -10,7 +10,7 @@ from detector.result import Warning, WarningCode
 
 TINY_FACE = 48  # pixels: below, much of what gives a forgery away is gone
 MANY_FACES = 8
-CUT_OFF = 0.7  # share of a face's box inside the picture
+CUT_OFF = 0.75  # share of a face's box inside the picture
 _BLURRED = 12.0  # variance of the Laplacian of the crop's grey values
 _FEW_COLOURS, _FLAT = 0.65, 0.5  # shares of a graphic, see _is_graphic; none of 10,150 photographs had them
 

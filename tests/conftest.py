@@ -41,7 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
         if "hub" in fixtures:
             item.add_marker("hub")
-        if fixtures & _SLOW or any(item.get_closest_marker(name) for name in ("browser", "ray", "jax")):
+        trial = item.path.parent.name == "reliability"
+        if trial or fixtures & _SLOW or any(item.get_closest_marker(name) for name in ("browser", "ray", "jax")):
             item.add_marker("slow")
 
 

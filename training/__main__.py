@@ -268,9 +268,10 @@ def _add_convert_face_detector(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--out", type=Path, help="file to write (default: the detector's own)")
 
     def run(arguments: argparse.Namespace) -> int:
+        from detector.finder import MODEL
         from training import face_detector
 
-        print(face_detector.convert(arguments.out or face_detector.MODEL))
+        print(face_detector.convert(arguments.out or MODEL))
         return 0
 
     parser.set_defaults(run=run)

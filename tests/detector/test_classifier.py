@@ -8,6 +8,7 @@ from detector.classifier import Classifier
 from detector.crop import crop_face
 from detector.finder import MODEL
 from detector.model_folder import store
+from detector.sessions import SessionPool
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +113,8 @@ def test_another_input_size_than_the_networks_is_refused(folder):
         Classifier(folder.networks[0].model, folder.config.networks[0].input_size * 2)
 
 
-def test_a_network_without_logit_and_map_is_refused():
-    finder = MODEL.read_bytes()
-    classifier = Classifier(finder, 256)
+def test_a_network_without_logit_and_map_is_refused(folder, crops):
+    classifier = Classifier(folder.networks[0].model, folder.config.networks[0].input_size)
+    classifier._wide = SessionPool(MODEL.read_bytes())  # the face detector's, which takes any size
     with pytest.raises(ModelError, match="lacks its logit or its activation map"):
-        classifier.judge(np.zeros((1, 256, 256, 3), np.uint8))
+        classifier.judge(crops[:1])

@@ -18,6 +18,8 @@ from tests.support import ROOT
 from tests.support.running_app import ASTRONAUT, serve
 from tests.ui.test_http_api import ask
 
+pytestmark = pytest.mark.slow
+
 # --- ZeroGPU ----------------------------------------------------------------------------------------------------------
 
 

@@ -26,7 +26,8 @@ from pydantic import ConfigDict, TypeAdapter
 
 from detector import Detector, Result
 from detector.heatmap import overlay
-from tests.support.running_app import ASTRONAUT, ROOT, RunningApp, overflow, serve
+from tests.support import ROOT
+from tests.support.running_app import ASTRONAUT, RunningApp, overflow, serve
 from tests.ui.test_bad_input import JUDGED, REFUSED
 from ui import about, http_api, intake
 
