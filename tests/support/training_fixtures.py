@@ -240,7 +240,7 @@ def unseen_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 FIT = (
     "--architecture sequential-baseline --weights none --input-size 64 --batch-size 8 --learning-rate 0.01 "
-    "--corruptions blur noise --patience 50 --threads 2 --seed 3"
+    "--corruptions blur noise --averaging 0.9 --patience 50 --threads 2 --seed 3"
 ).split()
 EPOCHS = 12  # of 6 batches
 
