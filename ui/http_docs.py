@@ -17,8 +17,8 @@ main { max-width: 900px; margin: 0 auto; padding: 22px clamp(14px, 3vw, 24px) 32
 main > div { margin-top: 14px; }
 .page .try { display: flex; flex-wrap: wrap; gap: 10px 16px; align-items: end; margin-top: 14px; font-size: 14px; }
 .try label { display: grid; gap: 3px; min-width: 0; } .try input { font: inherit; max-width: 100%; }
-.try button { font: inherit; padding: 5px 14px; border: 1px solid var(--real); border-radius: 6px; cursor: pointer;
-  color: var(--on); background: var(--real); }
+.try button { font: inherit; padding: 5px 14px; border: 1px solid var(--accent); border-radius: 6px; cursor: pointer;
+  color: var(--on); background: var(--accent); }
 """
 _DARK = "document.documentElement.classList.toggle('dark', matchMedia('(prefers-color-scheme: dark)').matches)"
 

@@ -252,7 +252,8 @@ def test_the_package_and_shell_snippets_run(photo: Path, expected: Result, pytho
 
 @pytest.mark.parametrize("snippet", [snippets.python, snippets.javascript, snippets.curl])
 def test_the_readme_has_the_same_text(snippet: Callable[[str], str]) -> None:
-    assert textwrap.indent(snippet(snippets.HERE), "    ") in (ROOT / "README.md").read_text()
+    told = "".join((ROOT / name).read_text() for name in ("README.md", "docs/api.md"))
+    assert textwrap.indent(snippet(snippets.HERE), "    ") in told
 
 
 def test_the_endpoint_tells_of_the_model(client: Client, bundled: ModelFolder) -> None:

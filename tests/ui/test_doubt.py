@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from PIL import Image, PngImagePlugin
 
-from detector import Detector, Result
+from detector import Detector, Result, words
 from tests.support.running_app import ASTRONAUT, RunningApp, answer, give, overflow, serve
 from tests.ui.test_accessibility import violations
-from ui import doubt, parts
+from ui import doubt
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -79,7 +79,7 @@ def test_the_report_says_enough_and_nothing_of_the_picture(
         assert overflow(page) <= 0 and violations(page) == []
     assert href.startswith("https://huggingface.co/spaces/owner/app/discussions/new?") and len(href) < 4000
     title, told = reported(href, "description")
-    assert parts.VERDICT_WORDS[judged.verdict] in title and judged.picture.sha256[:12] in title
+    assert words.VERDICTS[judged.verdict] in title and judged.picture.sha256[:12] in title
     assert told == json.loads(json.dumps(doubt.facts(judged)))
     assert told["picture"] == judged.to_dict()["picture"] and told["model"]["sha256"] == judged.model.sha256
     assert told["p_fake"] == judged.to_dict()["p_fake"] and len(told["faces"]) == 1
