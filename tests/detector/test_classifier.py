@@ -63,7 +63,7 @@ def test_one_thread_says_what_several_say(classifier, crops, answers):
 
 
 def test_a_suspected_face_is_looked_at_mirrored_too(classifier, crops, monkeypatch):
-    """Noise of all strengths over the face; the limit is put where half of the crops are clearly real at first sight."""
+    """Noise of all strengths over the face; half of the crops are clearly real at first sight."""
     noise = np.random.default_rng(0).normal(0, 1, crops.shape) * np.linspace(0, 160, len(crops))[:, None, None, None]
     noisy = np.clip(crops + noise, 0, 255).astype(np.uint8)
     (one, one_map), (other, _) = classifier.look(noisy), classifier.look(noisy[:, :, ::-1])

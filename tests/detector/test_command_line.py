@@ -79,7 +79,7 @@ def test_csv_has_a_row_a_picture(run, folder):
 
 
 def test_a_table_for_people(run, folder):
-    ran = run(folder, cwd=folder.parent)
+    ran = run(folder.name, cwd=folder.parent)
     assert ran.returncode == 1
     lines = ran.stdout.splitlines()
     assert lines[0].split() == ["picture", "verdict", "P(fake)", "faces", "notes"]

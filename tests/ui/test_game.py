@@ -132,7 +132,7 @@ def test_keys_guess_and_go_on_but_not_elsewhere(table: Callable[..., "Page"]) ->
 def test_the_answer_is_nowhere_before_the_guess(table: Callable[..., "Page"], running_app: RunningApp) -> None:
     page = table()
     heard = []
-    page.on("response", lambda response: heard.append(response))
+    page.on("response", lambda response: heard.append(response))  # noqa: PLW0108  Playwright marks the listener
     play(page)
     page.wait_for_function("() => !document.querySelector('#guess-real').disabled")
     kept = page.evaluate("JSON.stringify(localStorage) + JSON.stringify(sessionStorage)")
