@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from detector.finder import FaceDetector, least_face
 
 FRAMES = {"0.3 megapixels": (640, 480), "2 megapixels": (1632, 1224), "12 megapixels": (4000, 3000)}
-SIDES = (24, 32, 48, 96)  # pixels from the hairline to the chin
+SIDES = (24, 32, 48)  # pixels from the hairline to the chin
 # Photographs and the box of the face in each, (left, top, right, bottom), drawn by hand.
 PORTRAITS = (
     (skimage.data.astronaut, (180, 60, 271, 176)),
