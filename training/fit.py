@@ -202,8 +202,10 @@ def _restore(model: keras.Model, options: FitOptions, total: int, draws: list[li
 @contextmanager
 def _averaged(model: keras.Model) -> Iterator[None]:
     """The model with the running mean of its weights in place of those of the last step."""
-    own = [np.asarray(variable) for variable in model.trainable_variables]
+    own = [np.array(variable) for variable in model.trainable_variables]
     model.optimizer.finalize_variable_values(model.trainable_variables)
+    for variable in model.trainable_variables:  # a copy: JAX would give away the buffer that both share
+        variable.assign(np.array(variable))
     try:
         yield
     finally:
