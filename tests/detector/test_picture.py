@@ -347,7 +347,6 @@ def test_other_types_are_refused(source):
     "data",
     [
         b"no picture at all",
-        b"%PDF-1.7\n%%EOF",
         b"\0" * 5000,
         b"\xff\xd8",
         b"\x89PNG\r\n\x1a\n",
@@ -363,8 +362,13 @@ def test_what_is_no_picture_is_refused(data, tmp_path):
     assert re.match("This is not a picture that can be read: use JPEG|The picture is damaged", refusal(data))
 
 
+def test_kinds_of_files_that_are_not_read_are_named():
+    for kind, data in (("PDF", b"%PDF-1.7\n%%EOF"), ("JPEG 2000", save(quarters(), "JPEG2000"))):
+        assert refusal(data) == f"{kind} files are not read: save the picture as JPEG or PNG."
+
+
 def test_formats_of_pillow_that_are_not_for_photographs_are_refused():
-    for format_ in ("PPM", "TGA", "ICO", "PCX", "ICNS", "JPEG2000", "DDS", "SGI", "EPS"):
+    for format_ in ("PPM", "TGA", "ICO", "PCX", "ICNS", "DDS", "SGI", "EPS"):
         data = save(quarters(), format_)
         assert refusal(data).startswith("This is not a picture that can be read: use JPEG, PNG,"), format_
 

@@ -229,7 +229,8 @@ def model_folders(folder: Path, tally: Tally, lengths: int = 40) -> None:
     """Cut off, swapped, and with a wrong input size; also with the hash of what is there, as an attacker would."""
     network = (store.BUNDLED / store.MODEL).read_bytes()
     config = json.loads((store.BUNDLED / store.CONFIG).read_text("utf-8"))
-    size = config["input_size"]
+    [network_config] = config["networks"]
+    size = network_config["input_size"]
     cuts = [len(network) * number // lengths for number in range(lengths)]
     files = {f"the first {cut} bytes of the network": network[:cut] for cut in cuts}
     files["the face detector for a model"] = finder.MODEL.read_bytes()
@@ -246,7 +247,9 @@ def model_folders(folder: Path, tally: Tally, lengths: int = 40) -> None:
         folders.append(folder / f"case-{number}")
         folders[-1].mkdir()
         (folders[-1] / store.MODEL).write_bytes(content)
-        (folders[-1] / store.CONFIG).write_text(json.dumps({**config, **changes}))
+        (folders[-1] / store.CONFIG).write_text(
+            json.dumps({**config, "networks": [{**network_config, **changes}]})
+        )
     for (what, *_), answer in zip(cases, loaded(folders), strict=True):
         expected = "judged" if what == "nothing wrong" else "refused"
         tally.case(answer == expected, f"model folder with {what}: {answer}")

@@ -171,16 +171,21 @@ def _packed(files: Iterable[tuple[str, bytes]], method: int = zipfile.ZIP_DEFLAT
 
 def configs() -> dict[str, bytes]:
     """File name -> bytes of a config.json: the bundled one, short ones, and some that lie. All are of MODEL."""
-    bundled = json.loads((BUNDLED / CONFIG).read_text("utf-8")) | {"sha256": hashlib.sha256(MODEL).hexdigest()}
-    needed = ("format_version", "architecture", "input_size", "crop_margin", "temperature", "bands", "sha256")
-    least = {key: bundled[key] for key in needed}
+    bundled = json.loads((BUNDLED / CONFIG).read_text("utf-8"))
+    network = bundled["networks"][0] | {"sha256": hashlib.sha256(MODEL).hexdigest()}
+    bundled["networks"] = [network]
+    least = {key: bundled[key] for key in ("format_version", "architecture", "networks", "temperature", "thresholds")}
+    older = {"format_version": 1, "bands": {"real_below": 0.2, "fake_above": 0.8}, "sha256": network["sha256"]}
+    older |= {key: network[key] for key in ("input_size", "crop_margin")}
     variants = {
         "bundled": bundled,
-        "shown": least | {key: bundled[key] for key in ("data", "stated_rate", "date", "versions", "commands")},
+        "shown": least | {key: bundled[key] for key in ("data", "calibration", "date", "versions", "commands")},
         "least": least,
-        "strings": least | {"input_size": "224", "crop_margin": "1.4", "temperature": "1e0"},
+        "two": least | {"networks": [network, network]},
+        "version1": least | older,
+        "strings": least | {"networks": [network | {"input_size": "224", "weight": "1"}], "temperature": "1e0"},
         "newer": least | {"format_version": 99},
-        "unbounded": least | {"temperature": float("inf"), "crop_margin": float("nan")},
+        "unbounded": least | {"temperature": float("inf"), "networks": [network | {"crop_margin": float("nan")}]},
         "empty": {},
     }
     return {f"{name}.json": json.dumps(content, indent=1).encode() for name, content in variants.items()}

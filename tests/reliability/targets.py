@@ -165,7 +165,7 @@ def _changed(content: Any, draw: random.Random) -> Any:
             case 0:
                 return {k: v for k, v in content.items() if k != key}
             case 1:
-                return {**content, draw.choice([key + "_", "stated_rate", "versions", "data", "bands"]): _nasty(draw)}
+                return {**content, draw.choice([key + "_", "calibration", "versions", "data", "bands"]): _nasty(draw)}
             case 2:
                 return {**content, key: content[draw.choice(list(content))]}
         return {**content, key: _changed(content[key], draw)}
