@@ -172,6 +172,9 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
         default=0.0,
         help="of every weight, that of the network which the run started from (default: %(default)s)",
     )
+    parser.add_argument(
+        "--onnx", action="store_true", help='write model.onnx too, for ONNX Runtime; needs pip install ".[onnx]"'
+    )
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
 
     def run(arguments: argparse.Namespace) -> int:
@@ -187,6 +190,7 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
                 **{field.name: getattr(arguments, field.name) for field in dataclasses.fields(limits)}
             ),
             start_share=arguments.start_share,
+            onnx=arguments.onnx,
             cache=arguments.cache,
         )
         return 0

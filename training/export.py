@@ -29,7 +29,7 @@ from detector.model_folder.schema import (
     NetworkConfig,
     TrainingSet,
 )
-from training import architectures
+from training import architectures, onnx_file
 from training.augment import corruptions
 from training.data import face_cache, streaming
 from training.data.crops import serving_crops
@@ -72,6 +72,7 @@ def export(
     unseen: tuple[str, ...] | None = None,
     limits: calibrate.Limits | None = None,
     start_share: float = 0.0,
+    onnx: bool = False,
     cache: Path | None = None,
 ) -> Path:
     """Write the model folder `out` from the best checkpoint of the run, and return its path.
@@ -85,9 +86,12 @@ def export(
 
     The offset, which goes into the first network, is fitted on the pictures as they are and at half size; temperature
     and thresholds on the pictures as they are, but no more real faces may be called fake at half size. The converted
-    networks must give Keras's logits to TOLERANCE on such crops. Raises TrainingError, an ExportError among them.
+    networks must give Keras's logits to TOLERANCE on such crops. With `onnx`, each network is also written as
+    onnx_file describes, and must give LiteRT's logits there. Raises TrainingError, an ExportError among them.
     """
     limits = limits or calibrate.Limits()
+    if onnx:
+        onnx_file.check_installed()
     networks = [_network(run, start_share, weights[0] if second else 1.0)]
     if second:
         networks.append(_network(second, start_share, weights[1], number=2))
@@ -123,12 +127,17 @@ def export(
     tflite = [convert(network.model) for network in networks]
     classifiers = [Classifier(t, n.options.size, threads=2) for t, n in zip(tflite, networks, strict=True)]
     parts = list(zip(networks, classifiers, crops, strict=True))
-    compared = [
-        _compare(network.model, classifier, np.concatenate([clean for clean, _ in own.values()]))
-        for network, classifier, own in parts
-    ]
-    difference, checked = max(compared)
+    some = [_some(np.concatenate([clean for clean, _ in own.values()])) for own in crops]
+    difference, checked = max(
+        (_compare(network.model, classifier, compared), len(compared))
+        for (network, classifier, _), compared in zip(parts, some, strict=True)
+    )
     log.info("LiteRT and Keras differ by at most %.1e in a logit over %d crops", difference, checked)
+    as_onnx: dict[str, bytes] = {}
+    for (network, classifier, _), compared in zip(parts, some, strict=True) if onnx else ():
+        name = onnx_file.name_of(network.file)
+        as_onnx[name], apart = onnx_file.convert(network.model, classifier, compared)
+        log.info("%s and LiteRT differ by at most %.1e in a logit over %d crops", name, apart, len(compared))
     clean, half = logits(0), logits(1)
     copies = [values[targets < 0.5] for values, targets in half.values()]
     calibration = calibrate.fit(of("unseen", clean), of("seen", clean), limits, copies)
@@ -144,6 +153,10 @@ def export(
     for network, content in zip(networks, tflite, strict=True):
         write(out / network.file, content)
         write_model(network.model, out / network.keras)
+    for old in out.glob(store.ONNX):  # of the model that was here before
+        old.unlink()
+    for name, content in as_onnx.items():
+        write(out / name, content)
     config = ModelConfig(
         architecture=first.architecture,
         networks=tuple(
@@ -173,7 +186,7 @@ def export(
         offset=round(offset, 6),
         options=_portable(first, sources, unseen_sources),
         commands=tuple(
-            commands(run, second=second, words=_words(weights, second, unseen_sources, limits, start_share))
+            commands(run, second=second, words=_words(weights, second, unseen_sources, limits, start_share, onnx))
         ),
         litert_against_keras={"largest_difference": difference, "crops": checked},
         versions=versions(),
@@ -225,17 +238,21 @@ def convert(model: keras.Model) -> bytes:
     return bytes(tf.lite.TFLiteConverter.from_keras_model(both).convert())
 
 
-def _compare(model: keras.Model, classifier: Classifier, crops: np.ndarray) -> tuple[float, int]:
-    """The largest difference of a logit, and over how many crops it was taken."""
-    some = crops[np.linspace(0, len(crops) - 1, min(_CHECKED, len(crops))).astype(int)]
-    expected = np.asarray(model.predict(some, verbose=0)).reshape(-1)
-    logits, maps = classifier.look(some)
+def _some(crops: np.ndarray) -> np.ndarray:
+    """_CHECKED of the crops, from all sets."""
+    return crops[np.linspace(0, len(crops) - 1, min(_CHECKED, len(crops))).astype(int)]
+
+
+def _compare(model: keras.Model, classifier: Classifier, crops: np.ndarray) -> float:
+    """The largest difference of a logit."""
+    expected = np.asarray(model.predict(crops, verbose=0)).reshape(-1)
+    logits, maps = classifier.look(crops)
     difference = float(np.abs(expected - logits).max())
     if not difference <= TOLERANCE:
         raise ExportError(f"LiteRT's logits differ from Keras's by {difference:.4f}: the model was not exported.")
     if not np.allclose(maps.mean(axis=(1, 2)), logits, atol=TOLERANCE):
         raise ExportError("The activation maps do not add up to the logits: the model was not exported.")
-    return difference, len(some)
+    return difference
 
 
 def versions() -> dict[str, str]:
@@ -258,6 +275,7 @@ def _words(
     unseen: Sequence[Source],
     limits: calibrate.Limits,
     start_share: float,
+    onnx: bool,
 ) -> str:
     """The options of an export that are not the usual ones."""
     given = {
@@ -270,7 +288,7 @@ def _words(
         },
         "--start-share": f"{start_share:g}" if start_share else "",
     }
-    return "".join(f" {name} {value}" for name, value in given.items() if value)
+    return "".join(f" {name} {value}" for name, value in given.items() if value) + (" --onnx" if onnx else "")
 
 
 def commands(run: Path, words: str = "", second: Path | None = None) -> list[str]:

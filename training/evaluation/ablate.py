@@ -73,7 +73,7 @@ def ablate(base: FitOptions, out: Path, folder: Path, *, cache: Path | None = No
         log.info("%s", rows[-1])
     metrics = dataclasses.replace(model.metrics, ablations=tuple(rows))
     write(folder / store.METRICS, (json.dumps(metrics.to_dict(), indent=1) + "\n").encode())
-    write(folder / store.CARD, card.render(model.config, metrics).encode())
+    write(folder / store.CARD, card.render(model.config, metrics, onnx=any(folder.glob(store.ONNX))).encode())
     return metrics
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from detector.classifier import CLEARLY_REAL
 from detector.model_folder.schema import (
     AblationRun,
     Figure,
@@ -17,6 +18,7 @@ from detector.model_folder.schema import (
 )
 from detector.model_folder.stated import no_signs_shares
 from training.data.sources import Source
+from training.onnx_file import OPSET, TOLERANCE, name_of
 
 # The Hub's copies of the ImageNet weights that the networks start from.
 _BASE_MODELS = {
@@ -50,21 +52,22 @@ _CONDITIONS = {
 }
 
 
-def render(config: ModelConfig, metrics: Metrics) -> str:
-    """The README.md of a model folder: metadata that the Hub reads, and the text. Markdown with YAML front matter."""
+def render(config: ModelConfig, metrics: Metrics, *, onnx: bool = False) -> str:
+    """The README.md of a model folder, with `onnx` of one that has ONNX files: metadata that the Hub reads, and the
+    text. Markdown with YAML front matter."""
     data = ModelCardData(
         license="other",
         license_name="non-commercial-research",
         license_link="README.md",
         library_name="keras",
         pipeline_tag="image-classification",
-        tags=["deepfake-detection", "image-forensics", "litert", "tflite", config.architecture],
+        tags=["deepfake-detection", "image-forensics", "litert", "tflite", *(["onnx"] * onnx), config.architecture],
         base_model=_BASE_MODELS.get(config.architecture) if _is_pretrained(config) else None,
         datasets=datasets(config) or None,
         model_name="Deepfake Image Detector",
         eval_results=list(_eval_results(metrics)) or None,
     )
-    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_text(config, metrics)}", ignore_metadata_errors=False))
+    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_text(config, metrics, onnx)}", ignore_metadata_errors=False))
 
 
 def datasets(config: ModelConfig) -> list[str]:
@@ -92,7 +95,7 @@ def _eval_results(metrics: Metrics) -> Iterator[EvalResult]:
                 )
 
 
-def _text(config: ModelConfig, metrics: Metrics) -> str:
+def _text(config: ModelConfig, metrics: Metrics, onnx: bool) -> str:
     calibration = config.calibration
     sizes = " and ".join(f"{network.input_size}" for network in config.networks)
     parts = [
@@ -112,6 +115,7 @@ For a second look at a photograph before it is believed or passed on, by a perso
 **Not** for deciding about a person, as evidence on its own, for watching people, or to clear a picture as genuine: a
 forgery made in a way that it has never seen can pass, and a real photograph can be called fake.
 """,
+        _onnx(config) if onnx else "",
         _unseen(metrics),
         f"""## All figures
 
@@ -145,6 +149,32 @@ def _networks(config: ModelConfig) -> str:
         f"two networks that see squares of {margins[0]} and {margins[1]} face sides, whose logits are added with the "
         f"weights {weights}"
     )
+
+
+def _onnx(config: ModelConfig) -> str:
+    networks = [(name_of(n.file), n.input_size, n.crop_margin, n.weight) for n in config.networks]
+    listed = ", ".join(f'("{name}", {size}, {margin:g}, {weight:g})' for name, size, margin, weight in networks)
+    names = " and ".join(f"`{name}`" for name, *_ in networks)
+    return f"""## In ONNX Runtime
+
+{names}, for other runtimes, in opset {OPSET}. In: `crops` float32 [N, S, S, 3], RGB 0 to 255. Out: `logit` [N], above 0
+for fake, and `activation` [N, h, w], the heat map. At export, LiteRT gave the same logits to {TOLERANCE:g}. With
+`pip install onnxruntime`:
+
+    import numpy as np, onnxruntime
+    from detector import Detector, picture
+    from detector.crop import crop_face
+
+    pixels = picture.read("photo.jpg").pixels
+    faces = Detector.load("FOLDER").detect("photo.jpg").faces
+    logits = 0
+    for file, size, margin, weight in [{listed}]:
+        session = onnxruntime.InferenceSession(f"FOLDER/{{file}}")
+        crops = np.stack([crop_face(pixels, face.box, size, margin) for face in faces]).astype(np.float32)
+        first, mirrored = (session.run(["logit"], {{"crops": c}})[0] for c in (crops, crops[:, :, ::-1]))
+        logits += weight * np.where(first > {CLEARLY_REAL:g}, (first + mirrored) / 2, first)
+    print(1 / (1 + np.exp(-logits / {config.calibration.temperature:g})))  # P(fake) of each face
+"""
 
 
 def _unseen(metrics: Metrics) -> str:

@@ -118,7 +118,7 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
     write(folder / store.METRICS, (json.dumps(result.to_dict(), indent=1) + "\n").encode())
     _write_scores(folder, judged, detector)
     plots.draw(result, folder / "plots")
-    write(folder / store.CARD, card.render(detector.model.config, result).encode())
+    write(folder / store.CARD, card.render(detector.model.config, result, onnx=any(folder.glob(store.ONNX))).encode())
     return result
 
 

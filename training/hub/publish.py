@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _FILES = (store.CONFIG, store.MODEL, store.KERAS, store.METRICS, store.CARD)
 _PLOTS = "plots/"
-_SCORES = "scores.csv*"
+_OPTIONAL = ("scores.csv*", store.ONNX)
 _FIGURES = ("auc", "accuracy")  # what two models are compared by: the first that both have
 _METADATA = ("license", "library_name", "pipeline_tag")  # what the card must tell the Hub
 
@@ -34,7 +34,7 @@ def publish(
     pull_request: bool = False,
     allow_worse: bool = False,
 ) -> str:
-    """Push the model, its card, metrics and plots as one commit, then the tag. Returns the commit, which is the
+    """Push the model, its card, metrics, plots and ONNX files as one commit, then the tag. Returns the commit, which is the
     published one where nothing has changed.
 
     A model that is worse than the published one, by the interval of a figure of a set that both were measured on, needs
@@ -57,8 +57,8 @@ def _publish(
     worse = _worse(_published_metrics(target), Metrics.from_dict(json.loads(files[store.METRICS])))
     if worse and not allow_worse:
         raise TrainingError(f"{repo} has a better model ({'; '.join(worse)}): keep it, or publish with --allow-worse.")
-    made_by_evaluate = (path for path in target.listed if path.startswith(_PLOTS) or fnmatch(path, _SCORES))
-    gone = [path for path in made_by_evaluate if path not in files]
+    optional = (p for p in target.listed if p.startswith(_PLOTS) or any(fnmatch(p, name) for name in _OPTIONAL))
+    gone = [path for path in optional if path not in files]
     if tag in tags and (tags[tag] != target.commit or any(not push.holds(target, *item) for item in files.items())):
         raise TrainingError(f"{repo} has a tag {tag} already: choose another.")
     sizes = " and ".join(f"{network.input_size}" for network in config.networks)
@@ -85,8 +85,8 @@ def _checked(folder: Path) -> dict[str, bytes]:
                 f"metrics.json calls a part of {measured.name} a test, which has none: measure the model again."
             )
     names = dict.fromkeys([*_FILES, *(name for n in model.config.networks for name in (n.file, n.keras) if name)])
-    plots = sorted((folder / _PLOTS).glob("*.png"))
-    return push.read(folder, [*(folder / name for name in names), *sorted(folder.glob(_SCORES)), *plots])
+    optional = [path for name in (*_OPTIONAL, f"{_PLOTS}*.png") for path in sorted(folder.glob(name))]
+    return push.read(folder, [*(folder / name for name in names), *optional])
 
 
 def _check_card(text: str, config: ModelConfig) -> None:
