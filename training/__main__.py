@@ -1,4 +1,4 @@
-"""python -m training fit | ablate | export | evaluate | forge | publish | publish-space; options under --help."""
+"""python -m training COMMAND; the commands and their options stand under --help."""
 
 import argparse
 import dataclasses
@@ -20,6 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.getLogger("jax").setLevel(logging.WARNING)  # else it tells of every kind of device that is not here
     parser = argparse.ArgumentParser(prog="python -m training", description="A data set in, a model folder out.")
     commands = parser.add_subparsers(dest="command", required=True)
+    _add_recipe(commands)
     _add_fit(commands)
     _add_ablate(commands)
     _add_export(commands)
@@ -42,6 +43,23 @@ def main(argv: list[str] | None = None) -> int:
             raise
         print(sentence, file=sys.stderr)
         return 2
+
+
+def _add_recipe(commands: argparse._SubParsersAction) -> None:
+    from training import recipes
+
+    parser = commands.add_parser("recipe", help="train a model from its first weights to its folder, by one file")
+    parser.add_argument("recipe", metavar="NAME", help=f"one of {', '.join(recipes.names())}, or a TOML file")
+    parser.add_argument("--data", type=Path, required=True, help="the folder of all sources, DATA in the recipe")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the runs; those begun are continued")
+    parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
+
+    def run(arguments: argparse.Namespace) -> int:
+        recipes.follow(arguments.recipe, arguments.data, arguments.runs, arguments.out, cache=arguments.cache)
+        return 0
+
+    parser.set_defaults(run=run)
 
 
 def _add_fit(commands: argparse._SubParsersAction) -> None:

@@ -73,6 +73,7 @@ def export(
     limits: calibrate.Limits | None = None,
     start_share: float = 0.0,
     cache: Path | None = None,
+    recipe: str | None = None,
 ) -> Path:
     """Write the model folder `out` from the best checkpoint of the run, and return its path.
 
@@ -82,6 +83,8 @@ def export(
 
     `start_share` 0..1 of every weight is that of the network which the run started from: between the two lie networks
     that are right more often than either (Wortsman et al. 2022, Robust fine-tuning of zero-shot models, section 3).
+
+    `recipe` is the command that made the runs and this call, to stand before their own in the card.
 
     The offset, which goes into the first network, is fitted on the pictures as they are and at half size; temperature
     and thresholds on the pictures as they are, but no more real faces may be called fake at half size. The converted
@@ -172,8 +175,9 @@ def export(
         ),
         offset=round(offset, 6),
         options=_portable(first, sources, unseen_sources),
-        commands=tuple(
-            commands(run, second=second, words=_words(weights, second, unseen_sources, limits, start_share))
+        commands=(
+            *([recipe] if recipe else []),
+            *commands(run, second=second, words=_words(weights, second, unseen_sources, limits, start_share)),
         ),
         litert_against_keras={"largest_difference": difference, "crops": checked},
         versions=versions(),

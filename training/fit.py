@@ -162,6 +162,11 @@ def fit(
     return out / BEST
 
 
+def is_finished(run: Path) -> bool:
+    """Whether the run took all its steps, or stopped early for want of a better AUC."""
+    return (run / STATE).exists() and bool(json.loads((run / STATE).read_text())["done"])
+
+
 def read_options(run: Path) -> FitOptions:
     """The options that a run was started with. Raises FileNotFoundError where there is no run."""
     saved: dict[str, Any] = json.loads((run / OPTIONS).read_text())
