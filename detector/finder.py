@@ -20,10 +20,10 @@ FINDER_VERSION = "retinaface-mobilenet0.25-2"
 MODEL = Path(__file__).parent / "face_detector" / "retinaface.tflite"
 
 MIN_FACE = 24  # pixels: below, there is nothing left to judge
-MIN_SCORE = 0.9
-COARSE, FINE = 320, 2400  # pixels of the longer side in the two passes, at most
+MIN_SCORE, SMALL_SCORE = 0.9, 0.6  # a small face gets lower scores, and so does what is none
+COARSE, FINE = 320, 3200  # pixels of the longer side in the two passes, at most
 _ENLARGED = 1.6  # the fine pass scales a smaller picture up: the network's smallest anchor has 16 pixels
-LEAST = 30  # pixels: side, in a pass, of the smallest faces that it finds for sure
+LEAST = 36  # pixels: side, in a pass, of the smallest faces that it finds for sure
 _SMALL = 24  # pixels: in the coarse pass, below this a face's box is left to the fine pass
 _LARGE = 48  # pixels: in the coarse pass, above this a face that only the fine pass sees is none
 _HINT = 0.1  # score from which a candidate below _SMALL asks for the fine pass
@@ -77,7 +77,7 @@ class FaceDetector:
         sure = rows[:, 0] >= min_score
         hints = sides < _SMALL
         if longer > COARSE and (hints.any() or not sure.any()):
-            fine = _search(pixels, min(FINE, round(_ENLARGED * longer)), min_score, sessions)
+            fine = _search(pixels, min(FINE, round(_ENLARGED * longer)), min(min_score, SMALL_SCORE), sessions)
             fine = fine[_sides(fine) * COARSE / longer <= _LARGE]
             kept = rows[sure & ~hints]
             rows = np.concatenate([kept, fine[[not _overlaps(row, kept) for row in fine]]]) if len(fine) else kept
@@ -89,7 +89,7 @@ class FaceDetector:
 
 def least_face(width: int, height: int) -> int:
     """Side in pixels of the smallest faces that are found for sure in a picture of this size: MIN_FACE up to a
-    longer side of 1,920 pixels, and 1.25% of the longer side above."""
+    longer side of 2,133 pixels, and 1.1% of the longer side above."""
     return max(MIN_FACE, round(LEAST * max(width, height) / FINE))
 
 
