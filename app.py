@@ -18,8 +18,7 @@ import gradio as gr
 
 from detector import Detector, ModelError, options
 from detector.errors import SettingError
-from detector.model_folder import store
-from detector.model_folder.hub import is_commit
+from detector.model_folder import is_commit, store
 from detector.result import ModelSource
 from ui import about, batch, detect, game, gradio_patches, http_api, intake
 from ui.parts import masthead_html

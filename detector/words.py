@@ -3,8 +3,7 @@ say the same; a program gets the verdict's code and `no_signs_shares` instead.""
 
 from dataclasses import dataclass
 
-from detector.model_folder.schema import Metrics
-from detector.model_folder.stated import mean, no_signs_shares
+from detector.model_folder import Metrics, mean, no_signs_shares
 from detector.verdict import Verdict
 
 VERDICTS = {

@@ -19,8 +19,7 @@ import numpy as np
 
 from detector import finder
 from detector.classifier import Classifier
-from detector.model_folder import store
-from detector.model_folder.schema import (
+from detector.model_folder import (
     CalibrationLimits,
     Counts,
     DataRoles,
@@ -28,6 +27,7 @@ from detector.model_folder.schema import (
     ModelConfig,
     NetworkConfig,
     TrainingSet,
+    store,
 )
 from training import architectures
 from training.augment import corruptions

@@ -11,9 +11,7 @@ from typing import Any
 import gradio as gr
 
 from detector import Detector
-from detector.model_folder.schema import CalibrationLimits, Counts
-from detector.model_folder.stated import no_signs_shares
-from detector.model_folder.store import ModelFolder
+from detector.model_folder import CalibrationLimits, Counts, ModelFolder, no_signs_shares
 from detector.text import excerpt
 from ui import charts, curves, figures, intake, snippets
 from ui.answer import LIMITS

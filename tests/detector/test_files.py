@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from detector import files
-from detector.model_folder.store import BUNDLED
+from detector.model_folder import BUNDLED
 from tests.support import ROOT
 from training import __main__ as training
 

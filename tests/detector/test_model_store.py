@@ -11,8 +11,13 @@ import pytest
 
 from detector import Detector, ModelError
 from detector.finder import MODEL as FINDER
-from detector.model_folder.schema import (
+from detector.model_folder import (
+    BUNDLED,
     CONDITIONS,
+    CONFIG,
+    FORMAT_VERSION,
+    METRICS,
+    MODEL,
     Counts,
     Figure,
     Generator,
@@ -21,9 +26,9 @@ from detector.model_folder.schema import (
     MeasuredSet,
     Metrics,
     TrainingSet,
+    load,
+    no_signs_shares,
 )
-from detector.model_folder.stated import no_signs_shares
-from detector.model_folder.store import BUNDLED, CONFIG, FORMAT_VERSION, METRICS, MODEL, load
 from detector.verdict import Calibration
 
 

@@ -22,7 +22,7 @@ from PIL import Image
 
 import app
 from detector import Detector, ImageError, Verdict, words
-from detector.model_folder.schema import Metrics
+from detector.model_folder import Metrics
 from detector.rows import CSV_COLUMNS, row_of
 from tests.support import ROOT
 from tests.support.measured import UNSEEN

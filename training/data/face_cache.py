@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from detector import finder, picture
 from detector.errors import ImageError
-from detector.model_folder.schema import Generator
+from detector.model_folder import Generator
 from detector.result import Face as JudgedFace
 from training.data import tables
 from training.data.sources import Source, generator

@@ -8,8 +8,7 @@ from typing import Any
 
 import keras
 
-from detector.model_folder import store
-from detector.model_folder.schema import AblationRun, Measured, Metrics
+from detector.model_folder import AblationRun, Measured, Metrics, store
 from detector.verdict import Calibration
 from training.augment import corruptions
 from training.data import face_cache, streaming

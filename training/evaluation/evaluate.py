@@ -21,8 +21,7 @@ import numpy as np
 from PIL import Image
 
 from detector import Detector, ImageError, picture
-from detector.model_folder import store
-from detector.model_folder.schema import (
+from detector.model_folder import (
     CONDITIONS,
     GeneratorFigures,
     Measured,
@@ -34,6 +33,7 @@ from detector.model_folder.schema import (
     Robustness,
     Role,
     SeverityFigures,
+    store,
 )
 from detector.verdict import Calibration
 from training.augment import corruptions, reencoding
