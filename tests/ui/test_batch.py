@@ -507,7 +507,7 @@ def test_the_time_left_is_told_in_round_numbers(seconds: float | None, words: st
 
 def test_a_visitor_has_so_many_batches_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake, "_counter", SlidingWindowCounterRateLimiter(MemoryStorage()))
-    monkeypatch.setattr(intake, "BATCHES_PER_MINUTE", 2)
+    monkeypatch.setenv("DETECTOR_BATCHES_PER_MINUTE", "2")
     intake.admit_batch(None)
     intake.admit_batch(None)
     with pytest.raises(intake.Refused, match="more than 2 batches in a minute"):
