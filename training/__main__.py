@@ -9,7 +9,8 @@ import threading
 from pathlib import Path
 
 from detector.errors import ModelError, SettingError
-from training.distributed import STRATEGIES, Cluster, joined
+from training.cluster import Cluster
+from training.distributed import STRATEGIES, joined
 from training.errors import Interrupted, TrainingError
 from training.files import refusal
 from training.options import ARCHITECTURES, PRESETS, FitOptions
@@ -315,16 +316,9 @@ def _add_forge(commands: argparse._SubParsersAction) -> None:
         "--seed", type=int, default=default.seed, help="the same, the same files (default: %(default)s)"
     )
 
-    def run(arguments: argparse.Namespace) -> int:
-        options = ForgeOptions(
-            tuple(arguments.methods),
-            arguments.count,
-            arguments.around,
-            arguments.size,
-            arguments.quality,
-            arguments.seed,
-        )
-        forge(arguments.photos, arguments.out, options)
+    def run(given: argparse.Namespace) -> int:
+        options = ForgeOptions(tuple(given.methods), given.count, given.around, given.size, given.quality, given.seed)
+        forge(given.photos, given.out, options)
         return 0
 
     parser.set_defaults(run=run)
@@ -373,17 +367,13 @@ def _add_publish_space(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--private", action="store_true", help="for nobody else to see")
 
-    def run(arguments: argparse.Namespace) -> int:
+    def run(given: argparse.Namespace) -> int:
         from training.hub.space import publish_space
 
         revision = publish_space(
-            arguments.repo,
-            model=arguments.model,
-            revision=arguments.revision,
-            hardware=arguments.hardware,
-            private=arguments.private,
+            given.repo, model=given.model, revision=given.revision, hardware=given.hardware, private=given.private
         )
-        print(f"{arguments.repo}@{revision}")
+        print(f"{given.repo}@{revision}")
         return 0
 
     parser.set_defaults(run=run)
@@ -399,7 +389,7 @@ def _leave(status: int) -> None:
     sys.exit(status)
 
 
-_LEFT_BEHIND = ("hub", "stream", "blocks")  # names of threads of detector.model_folder.hub and training.data.streaming
+_LEFT_BEHIND = ("hub", "stream", "blocks")  # threads of detector.model_folder.hub and training.data
 
 if __name__ == "__main__":
     _leave(main())
