@@ -8,6 +8,7 @@ from html import escape
 from detector import Face, Result, Verdict, heatmap, words
 from detector.model_folder import ModelFolder
 from detector.provenance import Finding, ListOwner, Signature
+from detector.result import Evidence
 from detector.verdict import Calibration
 from ui.parts import facts_html, picture_html, score_words
 from ui.theme import TONES, icon
@@ -30,6 +31,11 @@ _SIGNATURES = {
     Signature.INVALID: "Signature not valid",
 }
 _LISTS = {ListOwner.C2PA: "the C2PA trust list", ListOwner.ADMINISTRATOR: "the trust list set up here"}
+
+_EVIDENCE = {
+    Evidence.FACE: ("The face", "Most of it comes from the face itself."),
+    Evidence.SURROUNDINGS: ("The face and its surroundings", "Most of it comes from the picture around the face."),
+}
 
 LIMITS = """<section class="page panel limits" aria-label="What this cannot tell"><h2>What this cannot tell</h2><ul>
 <li>Whether the story is true. A real photograph with a false caption shows no signs of forgery.</li>
@@ -107,14 +113,17 @@ def _card(number: int, face: Face, model: ModelFolder) -> str:
     left, top, right, bottom = face.box
     heat = heatmap.overlay(face.crop, face.activation)
     line = words.facts_line(face.verdict, model.metrics)
+    shown, whence = _EVIDENCE[face.evidence]
+    if len(model.networks) == 1 or face.verdict is Verdict.NO_SIGNS:
+        whence = ""
     return (
         f'<article class="card {tone}" data-face="{number}" aria-label="Face {number}"><div class="head">'
         f'<span class="number">{number}</span><h3>{words.VERDICTS[face.verdict]}</h3>{icon(tone)}</div>'
         f'<div class="pair"><figure>{picture_html(face.crop, f"Face {number}, cut out of the picture")}'
-        "<figcaption>The face</figcaption>"
+        f"<figcaption>{shown}</figcaption>"
         f"</figure><figure>{picture_html(heat, f'Face {number} with its traces of a forgery marked in colour')}"
         "<figcaption>Traces of a forgery, in colour</figcaption></figure></div>"
-        f'<div class="words"><p>Score: <b>{score_words(face.p_fake)}</b> of 100</p>'
+        f'<div class="words"><p>Score: <b>{score_words(face.p_fake)}</b> of 100. {whence}</p>'
         + (f'<p class="soft">{escape(line)}</p>' if line else "")
         + f'<p class="soft">{right - left} × {bottom - top} pixels; face finder’s score {face.score:.2f} of 1.</p>'
         "</div></article>"

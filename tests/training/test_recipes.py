@@ -48,7 +48,7 @@ def test_a_recipe_makes_the_folder_that_is_served(
     assert served.detect(hopper).faces[0].crop.shape == (64, 64, 3)
     named, tight, wide, made = served.model.config.commands
     assert named == "python -m training recipe two.toml --data DATA --runs RUNS --out MODEL_FOLDER"
-    assert tight.endswith("--out RUNS/tight") and wide.endswith("--margin 2.2 --epochs 0.2 --out RUNS/wide")
+    assert tight.endswith("--out RUNS/tight") and "--margin 2.2 " in wide and wide.endswith("--out RUNS/wide")
     assert made.startswith("python -m training export RUNS/tight --second RUNS/wide --weights 1 0.5 --unseen DATA/else")
 
     runs = [tmp_path / "runs" / name for name in ("tight", "wide")]
