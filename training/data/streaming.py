@@ -2,7 +2,8 @@
 
 A published set is sorted by class, and a shuffle buffer that follows it would see one class for hours. So many readers
 run through an epoch side by side, each class at the rate that it has in the whole, and what they have read is shuffled
-in blocks. Where everything is follows from the seed, so that three numbers a source are all that a checkpoint needs.
+in blocks. Where everything is follows from the seed, so that three numbers a source are all that a checkpoint needs;
+the state of `datasets`' own shuffle leaves its buffer out, and what was in it would be skipped.
 """
 
 import logging
