@@ -390,6 +390,7 @@ def test_a_huge_file(model, name):
     assert refusal(model) == f"The model's {name} is larger than any model should be: it was not loaded."
 
 
+@pytest.mark.slow
 def test_a_huge_model(model):
     os.truncate(model / MODEL, 500_000_001)  # a hole, no disk
     assert refusal(model) == "The model's model.tflite is larger than any model should be: it was not loaded."
