@@ -17,8 +17,7 @@ from detector import finder, picture, provenance, quality
 from detector.classifier import Classifier
 from detector.crop import crop_face
 from detector.errors import ImageError, ModelError
-from detector.model_folder import store
-from detector.model_folder.schema import NetworkConfig
+from detector.model_folder import NetworkConfig, store
 from detector.result import Evidence, Face, PictureInfo, Result
 
 

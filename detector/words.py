@@ -3,8 +3,8 @@ say the same; a program gets the verdict's code and `no_signs_shares` instead.""
 
 from dataclasses import dataclass
 
-from detector.model_folder.schema import Metrics
-from detector.model_folder.stated import mean, no_signs_shares
+from detector.model_folder import Metrics, no_signs_shares
+from detector.model_folder.stated import mean
 from detector.verdict import Verdict
 
 VERDICTS = {

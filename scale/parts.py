@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from detector.finder import FINDER_VERSION
-from detector.model_folder.store import ModelFolder
+from detector.model_folder import ModelFolder
 from scale.errors import ScaleError
 from scale.places import Place
 

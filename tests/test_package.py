@@ -14,7 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 
 import detector
-from detector.model_folder.store import BUNDLED, CONFIG, KERAS
+from detector.model_folder import BUNDLED, CONFIG, KERAS
 from tests.support import ROOT
 
 SCORES = "scores.csv"  # as training.evaluation.evaluate writes it

@@ -5,11 +5,12 @@ import dataclasses
 import logging
 import os
 import sys
-import threading
 from pathlib import Path
+from typing import NoReturn
 
 from detector.errors import ModelError, SettingError
-from training.distributed import STRATEGIES, Cluster, joined
+from training.cluster import Cluster
+from training.distributed import STRATEGIES, joined
 from training.errors import Interrupted, TrainingError
 from training.files import refusal
 from training.options import ARCHITECTURES, PRESETS, FitOptions
@@ -315,16 +316,9 @@ def _add_forge(commands: argparse._SubParsersAction) -> None:
         "--seed", type=int, default=default.seed, help="the same, the same files (default: %(default)s)"
     )
 
-    def run(arguments: argparse.Namespace) -> int:
-        options = ForgeOptions(
-            tuple(arguments.methods),
-            arguments.count,
-            arguments.around,
-            arguments.size,
-            arguments.quality,
-            arguments.seed,
-        )
-        forge(arguments.photos, arguments.out, options)
+    def run(given: argparse.Namespace) -> int:
+        options = ForgeOptions(tuple(given.methods), given.count, given.around, given.size, given.quality, given.seed)
+        forge(given.photos, given.out, options)
         return 0
 
     parser.set_defaults(run=run)
@@ -373,33 +367,26 @@ def _add_publish_space(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--private", action="store_true", help="for nobody else to see")
 
-    def run(arguments: argparse.Namespace) -> int:
+    def run(given: argparse.Namespace) -> int:
         from training.hub.space import publish_space
 
         revision = publish_space(
-            arguments.repo,
-            model=arguments.model,
-            revision=arguments.revision,
-            hardware=arguments.hardware,
-            private=arguments.private,
+            given.repo, model=given.model, revision=given.revision, hardware=given.hardware, private=given.private
         )
-        print(f"{arguments.repo}@{revision}")
+        print(f"{given.repo}@{revision}")
         return 0
 
     parser.set_defaults(run=run)
 
 
-def _leave(status: int) -> None:
-    """End the process. A thread that still waits for the Hub in native code would abort an ordinary end."""
-    if any(thread.daemon and thread.name in _LEFT_BEHIND for thread in threading.enumerate()):
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    sys.exit(status)
+def _leave(status: int) -> NoReturn:
+    """End the process at once: to take TensorFlow or JAX down takes seconds, and a thread that still waits for the Hub
+    in native code would abort an ordinary end."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
-
-_LEFT_BEHIND = ("hub", "stream", "blocks")  # names of threads of detector.model_folder.hub and training.data.streaming
 
 if __name__ == "__main__":
     _leave(main())

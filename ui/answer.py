@@ -6,7 +6,7 @@ Every string in it may come from a stranger's file: all are escaped.
 from html import escape
 
 from detector import Face, Result, Verdict, heatmap, words
-from detector.model_folder.store import ModelFolder
+from detector.model_folder import ModelFolder
 from detector.provenance import Finding, ListOwner, Signature
 from detector.result import Evidence
 from detector.verdict import Calibration

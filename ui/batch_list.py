@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from detector import Verdict, words
-from detector.model_folder.schema import Metrics
+from detector.model_folder import Metrics
 from detector.rows import csv_cells, csv_writer
 from ui.parts import score_words
 from ui.theme import TONES, icon

@@ -13,7 +13,7 @@ from PIL import Image
 
 from detector import Detector, ImageError, Result, Verdict, picture, words
 from detector.heatmap import overlay
-from detector.model_folder.store import ModelFolder
+from detector.model_folder import ModelFolder
 from ui import boxes, doubt, gradio_patches, intake, report
 from ui.answer import LIMITS, SHOWN_FACES, cards_html, evidence_html, record_html, verdict_html
 from ui.links import KEPT_SECONDS, Links

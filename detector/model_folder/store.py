@@ -9,17 +9,9 @@ from typing import Any
 
 from detector.errors import ModelError
 from detector.model_folder import hub
-from detector.model_folder.schema import (
-    CARD,
-    CONFIG,
-    FORMAT_VERSION,
-    KERAS,
-    METRICS,
-    MODEL,
-    Metrics,
-    ModelConfig,
-    NetworkConfig,
-)
+from detector.model_folder.config import ModelConfig, NetworkConfig
+from detector.model_folder.metrics import Metrics
+from detector.model_folder.schema import CARD, CONFIG, FORMAT_VERSION, KERAS, METRICS, MODEL
 from detector.result import ModelInfo, ModelSource
 from detector.text import excerpt
 from detector.verdict import Calibration

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from skimage import data_dir
 
 from benchmarks.running_app import RunningApp as RunningApp
@@ -49,6 +50,38 @@ def browser() -> Iterator["Browser"]:
             yield chromium
         finally:
             chromium.close()
+
+
+@contextmanager
+def nothing_kept(chromium: "Browser", cache: Path, *names: str) -> Iterator["Page"]:
+    """The page of an app whose files are in `cache`. At the end: there were more, some of these `names`, than it began
+    with, and none of them is left when its time is over."""
+    from gradio.route_utils import delete_files_created_by_app
+
+    import app
+    from detector import Detector
+    from ui import intake
+
+    def files() -> set[str]:
+        return {file.name for file in cache.rglob("*.*")}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(cache))
+        blocks = app.build(Detector.load)
+        examples = files()
+        _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **app.launch_options(Detector.load))
+        try:
+            page = chromium.new_page()
+            page.set_default_timeout(PATIENCE)
+            page.goto(url)
+            yield page
+            page.close()
+            assert files() > examples | set(names)
+            assert blocks.delete_cache == (600, intake.KEPT_SECONDS)
+            delete_files_created_by_app(blocks, -1)
+            assert files() == examples
+        finally:
+            blocks.close()
 
 
 def give(page: "Page", picture: Path) -> None:

@@ -14,8 +14,7 @@ import pytest
 from PIL import Image
 
 from detector import Detector, Face, Result, Verdict, picture, words
-from detector.model_folder.stated import no_signs_shares
-from detector.model_folder.store import ModelFolder
+from detector.model_folder import ModelFolder, no_signs_shares
 from detector.provenance import Finding
 from detector.result import Evidence, Warning, WarningCode
 from tests.support.measured import measured_on_unseen

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from detector.model_folder.schema import (
+from detector.model_folder import (
     AblationRun,
     Figure,
     Measured,
@@ -14,8 +14,8 @@ from detector.model_folder.schema import (
     ModelConfig,
     ReencodingLadder,
     Robustness,
+    no_signs_shares,
 )
-from detector.model_folder.stated import no_signs_shares
 from training.data.sources import Source
 
 # The Hub's copies of the ImageNet weights that the networks start from.

@@ -9,8 +9,7 @@ from huggingface_hub import HfApi, ModelCard
 from huggingface_hub.errors import HfHubHTTPError
 
 from detector.errors import ModelError
-from detector.model_folder import store
-from detector.model_folder.schema import Metrics, ModelConfig
+from detector.model_folder import Metrics, ModelConfig, store
 from training.data.sources import Source
 from training.errors import TrainingError
 from training.evaluation import card as card_of
