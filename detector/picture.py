@@ -40,7 +40,7 @@ EMPTY = "The file is empty: choose another one."
 OVERSIZE = "The file is larger than the limit of {limit} MB: save it smaller and try again."
 DRAWING = "SVG files are drawings, not photographs: save the picture as JPEG or PNG."
 NOT_READ = "{name} files are not read: save the picture as JPEG or PNG."
-NO_PICTURE = f"This is not a picture that can be read: use {FORMAT_NAMES}."
+NO_PICTURE = "This is not a picture that can be read: use {formats}."
 DAMAGED = "The picture is damaged and could not be decoded: get another copy of it."
 TOO_SMALL = "The picture is {width} x {height} pixels: at least {least} on each side are needed to see a face."
 MEGAPIXELS = "has {megapixels} megapixels"
@@ -117,7 +117,7 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
             warnings.simplefilter("ignore")  # Pillow's own size warning; the limit below is stricter
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
-        raise ImageError(NO_PICTURE) from None
+        raise ImageError(NO_PICTURE.format(formats=FORMAT_NAMES)) from None
     except Image.DecompressionBombError:
         raise _too_large(None, max_pixels) from None
     except Exception:  # a decoder may raise anything on a hostile header

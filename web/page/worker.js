@@ -1,24 +1,25 @@
-// Judges in a thread of its own, one picture after the other, so that the page stays alive.
+// Judges in a thread of its own, so that the page stays alive.
 
 import { open } from "./judge.js";
 import { Refused } from "./picture.js";
 
 const THUMBNAIL = 96; // pixels
 
-export function start(page) {
+export async function start(page) {
   let loaded = 0;
-  const ready = open(page, (bytes) => postMessage({ type: "loaded", bytes: (loaded += bytes) }));
-  ready.then(
-    () => postMessage({ type: "ready" }),
-    (error) => postMessage({ type: "failed", sentence: sentenceOf(error, page.words.no_start) }),
-  );
-  let queue = Promise.resolve();
-  self.onmessage = ({ data: { id, file } }) => {
-    queue = queue.then(async () => postMessage(await answer(await ready, id, file, page)));
-  };
+  try {
+    const judge = await open(page, (bytes) => postMessage({ type: "loaded", bytes: (loaded += bytes) }));
+    self.onmessage = async ({ data: { id, file } }) => {
+      const { thumbnail, ...rest } = await answer(judge, file, page);
+      postMessage({ type: "judged", id, thumbnail, ...rest }, thumbnail ? [thumbnail] : []);
+    };
+    postMessage({ type: "ready" });
+  } catch (error) {
+    postMessage({ type: "failed", sentence: sentenceOf(error, page.words.no_start) });
+  }
 }
 
-async function answer(judge, id, file, page) {
+async function answer(judge, file, page) {
   try {
     const { bitmap, ...rest } = await judge(file);
     const side = Math.min(bitmap.width, bitmap.height);
@@ -28,9 +29,9 @@ async function answer(judge, id, file, page) {
       resizeQuality: "high",
     });
     bitmap.close();
-    return { type: "judged", id, thumbnail, ...rest };
+    return { thumbnail, ...rest };
   } catch (error) {
-    return { type: "judged", id, error: sentenceOf(error, page.words.unexpected) };
+    return { error: sentenceOf(error, page.words.unexpected) };
   }
 }
 
