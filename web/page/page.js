@@ -11,7 +11,8 @@ const waiting = []; // {id, file}
 const answers = []; // {file, outcome, row, …what the worker said}
 let worker, judging, ready = false, given = 0, judged = 0, failed = false;
 
-function say(text, share) {
+function say(state, text, share) {
+  $("state").dataset.state = state;
   $("said").textContent = text;
   $("bar").hidden = share === undefined;
   if (share !== undefined) $("bar").value = share;
@@ -34,11 +35,11 @@ const told = {
   loaded({ bytes }) {
     const megabytes = (count) => (count / 1e6).toFixed(0);
     const share = Math.min(bytes / page.load, 1);
-    if (!ready) say(fill(page.words.loading, { n: megabytes(bytes), all: megabytes(page.load) }), share);
+    if (!ready) say("loading", fill(page.words.loading, { n: megabytes(bytes), all: megabytes(page.load) }), share);
   },
   ready() {
     ready = true;
-    say(page.words.ready);
+    say("ready", page.words.ready);
     next();
     keepForLater();
   },
@@ -56,8 +57,7 @@ const told = {
 
 function fail(sentence) {
   failed = true;
-  say(sentence);
-  $("said").classList.add("failed");
+  say("failed", sentence);
 }
 
 function keepForLater() {
@@ -78,8 +78,8 @@ function next() {
     judging = waiting[0];
     worker.postMessage(judging);
   }
-  if (judging) say(fill(page.words.judging, { n: judged + 1, all: given }), judged / given);
-  else if (judged) say(counted(page.words.judged, judged));
+  if (judging) say("judging", fill(page.words.judging, { n: judged + 1, all: given }), judged / given);
+  else if (judged) say("judged", counted(page.words.judged, judged));
 }
 
 for (const input of [$("choose"), $("camera")]) {
@@ -170,7 +170,7 @@ $("clear").addEventListener("click", () => {
   given = waiting.length;
   judged = 0;
   $("tools").hidden = true;
-  say(page.words.ready);
+  say("ready", page.words.ready);
   $("choose").focus();
 });
 
