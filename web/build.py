@@ -79,7 +79,9 @@ def _library() -> dict[str, bytes]:
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         npm = shutil.which("npm")
         if npm is None:
-            raise BuildError("The page needs LiteRT.js, which npm brings: install npm, on Debian by `apt-get install npm`.")
+            raise BuildError(
+                "The page needs LiteRT.js, which npm brings: install npm, on Debian by `apt-get install npm`."
+            )
         command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
         ran = subprocess.run(command, cwd=lock.parent, capture_output=True, text=True, check=False)
         if ran.returncode:
@@ -88,7 +90,10 @@ def _library() -> dict[str, bytes]:
     main = (core / "dist" / "index.js").read_bytes()
     if main.count(_IMPORT) != 1:
         raise BuildError("LiteRT.js imports its helpers otherwise than expected: look at web/build.py.")
-    files = {"index.js": main.replace(_IMPORT, _IMPORTED), "wasm-utils.js": (utilities / "dist" / "index.js").read_bytes()}
+    files = {
+        "index.js": main.replace(_IMPORT, _IMPORTED),
+        "wasm-utils.js": (utilities / "dist" / "index.js").read_bytes(),
+    }
     for variant in _VARIANTS:
         for suffix in ("js", "wasm"):
             name = f"litert_wasm_{variant}.{suffix}"
