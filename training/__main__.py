@@ -375,8 +375,8 @@ def _add_publish_space(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--static",
         action="store_true",
-        help="the page that judges in the visitor's browser instead, on a static Space, which is free; --model may then "
-        "be a folder, too",
+        help="the page that judges in the visitor's browser instead, on a static Space, which is free; --model may "
+        "then be a folder, too",
     )
 
     def run(arguments: argparse.Namespace) -> int:
