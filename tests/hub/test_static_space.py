@@ -9,14 +9,14 @@ import pytest
 from detector.model_folder.store import BUNDLED, CONFIG, METRICS, MODEL
 from tests.hub.test_space import card, download
 from tests.support.hub_server import Hub
-from tests.web.conftest import give, served
+from tests.support.web_page import give, served
 from training import __main__ as command_line
 from training.hub import space
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytest_plugins = ["tests.support.hub_fixtures", "tests.web.conftest"]
+pytest_plugins = ["tests.support.hub_fixtures", "tests.support.web_page"]
 
 SPACE, MODEL_ON_HUB = "owner/deepfakes", "owner/model"
 

@@ -15,6 +15,8 @@ from tests.support import ROOT
 from web import build as room
 from web.build import BuildError, build
 
+pytest_plugins = ["tests.support.web_page"]
+
 
 def test_the_folder_is_whole_and_fits_a_visit(built: Path) -> None:
     page = json.loads((built / "page.json").read_text("utf-8"))

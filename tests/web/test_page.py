@@ -18,10 +18,12 @@ from detector.verdict import Verdict
 from tests.support import ROOT
 from tests.support.running_app import overflow
 from tests.ui.test_accessibility import violations
-from tests.web.conftest import give, served
+from tests.support.web_page import give, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
+pytest_plugins = ["tests.support.web_page"]
 
 EXAMPLES = ROOT / "ui" / "examples"
 
@@ -164,7 +166,7 @@ _SEND = """async url => { const attempts = [
 
 
 def test_no_picture_can_leave(visitor: Callable[..., "Page"], url: str, elsewhere: str, chromium, tmp_path) -> None:
-    """A script in the page or in its worker that tries to reach another server is held back by the page's own policy."""
+    """A script in the page or in its worker that tries to reach another server is held back by the page's policy."""
     page = visitor(url)
     [row] = give(page, [EXAMPLES / "astronaut.jpg"])
     assert row["faces"]

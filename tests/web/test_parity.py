@@ -9,11 +9,13 @@ import pytest
 
 from detector import Detector, ImageError
 from detector.quality import SENTENCES
-from tests.web.conftest import give, served
+from tests.support.web_page import give, served
 from tests.web.pictures import write
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
+pytest_plugins = ["tests.support.web_page"]
 
 
 def pairs(here: dict[str, Any], there: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

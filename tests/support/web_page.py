@@ -1,4 +1,7 @@
-"""The static page as it is built, on a server of its own, in a real browser."""
+"""The static page as it is built, on a server of its own, in a real browser.
+
+A module that needs it says `pytest_plugins = ["tests.support.web_page"]`.
+"""
 
 import json
 import threading
