@@ -17,8 +17,8 @@ from detector import Detector, ImageError, picture, words
 from detector.verdict import Verdict
 from tests.support import ROOT
 from tests.support.running_app import overflow
-from tests.ui.test_accessibility import violations
 from tests.support.web_page import give, served
+from tests.ui.test_accessibility import violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
