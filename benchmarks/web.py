@@ -1,6 +1,6 @@
 """python -m benchmarks.web: how much the static page loads, how soon it is ready, and how fast it judges beside Python.
 
-Needs Chromium, and npm for LiteRT.js. The pictures are taken in turns with Python's on the same machine: read the ratios.
+Needs Chromium, and npm for LiteRT.js. Python judges the same pictures on the same machine: read the ratios.
 """
 
 import argparse
