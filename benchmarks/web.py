@@ -61,9 +61,8 @@ def measure(folder: Path, detector: Detector, context: "BrowserContext", isolate
         first = ready(page, url)
         page.evaluate("navigator.serviceWorker.ready.then(() => true)")
         again = statistics.median(ready(page, url) for _ in range(5))
-        print(
-            f"\n{'with threads' if isolated else 'one thread'}: ready after {first:.2f} s, the second time {again:.2f} s"
-        )
+        threads = "with threads" if isolated else "one thread"
+        print(f"\n{threads}: ready after {first:.2f} s, the second time {again:.2f} s")
         for name, size in PHOTOS.items():
             files = []
             for number in range(ROUNDS + 1):  # the first compiles the finder for its shape
