@@ -14,6 +14,12 @@ log = logging.getLogger(__name__)
 _CARD, _THUMBNAIL, _NOTICE = "README.md", "docs/web-wide.png", "notice.txt"
 _OF_GRADIO = ("sdk_version", "python_version", "suggested_hardware")
 _ELSEWHERE = (".gitattributes",)  # the Hub's own
+# With these a browser allows threads; the last one lets the Hub show the Space in its own page.
+_HEADERS = {
+    "cross-origin-embedder-policy": "require-corp",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "cross-origin",
+}
 _BODY = """
 # Deepfake Image Detector on your device
 
@@ -33,14 +39,13 @@ def publish_static_space(
     if not (ROOT / "web").is_dir():
         raise TrainingError("The page is not installed with the program: publish it from its repository.")
     from web.build import BuildError, built
-    from web.serve import HEADERS
 
     try:
         files = built(model, revision)
     except BuildError as error:
         raise TrainingError(str(error)) from None
     files[_THUMBNAIL] = (ROOT / _THUMBNAIL).read_bytes()
-    files[_CARD] = _card((ROOT / _CARD).read_text("utf-8"), repo, model, HEADERS)
+    files[_CARD] = _card((ROOT / _CARD).read_text("utf-8"), repo, model)
     with retries.time_for(sum(map(len, files.values()))):
         push.validate_card(files[_CARD].decode(), push.SPACE)
         target = push.find_or_create(repo, push.SPACE, private=private, sdk="static")
@@ -52,7 +57,7 @@ def publish_static_space(
     return made[0] if made else target.commit
 
 
-def _card(text: str, repo: str, model: str | None, headers: dict[str, str]) -> bytes:
+def _card(text: str, repo: str, model: str | None) -> bytes:
     """README.md's front matter, for a static Space."""
     card = RepoCard(text)
     for name in _OF_GRADIO:
@@ -61,9 +66,7 @@ def _card(text: str, repo: str, model: str | None, headers: dict[str, str]) -> b
     card.data["app_file"] = "index.html"
     card.data["license_link"] = _NOTICE
     card.data["thumbnail"] = hf_hub_url(repo, _THUMBNAIL, repo_type="space")
-    card.data["custom_headers"] = {
-        name.lower(): value for name, value in headers.items() if name.startswith("Cross-Origin-")
-    }
+    card.data["custom_headers"] = _HEADERS
     if model is not None and (named := hub.parse(model)):
         card.data["models"] = [named[0]]
     card.text = _BODY
