@@ -36,8 +36,7 @@ def main() -> None:
         page = build(Path(work) / "page", model)
         weigh(page)
         with browser() as chromium:
-            for isolated in (True, False):
-                measure(page, Detector.load(model), chromium.new_context(), isolated, Path(work))
+            measure(page, Detector.load(model), chromium.new_context(), Path(work))
 
 
 def weigh(folder: Path) -> None:
@@ -51,9 +50,9 @@ def weigh(folder: Path) -> None:
     print(f"to load, MB: {total / 1e6:.1f}, of it networks {size / 1e6:.1f}, WebAssembly {wasm / 1e6:.1f}")
 
 
-def measure(folder: Path, detector: Detector, context: "BrowserContext", isolated: bool, work: Path) -> None:
-    """Seconds to ready and ms per photograph, with threads (the page `isolated`) and without."""
-    with server(folder, isolated=isolated) as running:
+def measure(folder: Path, detector: Detector, context: "BrowserContext", work: Path) -> None:
+    """Seconds to ready and ms per photograph."""
+    with server(folder) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{running.server_port}/"
         page = context.new_page()
@@ -61,8 +60,7 @@ def measure(folder: Path, detector: Detector, context: "BrowserContext", isolate
         first = ready(page, url)
         page.evaluate("navigator.serviceWorker.ready.then(() => true)")
         again = statistics.median(ready(page, url) for _ in range(5))
-        threads = "with threads" if isolated else "one thread"
-        print(f"\n{threads}: ready after {first:.2f} s, the second time {again:.2f} s")
+        print(f"\nready after {first:.2f} s, the second time {again:.2f} s")
         for name, size in PHOTOS.items():
             files = []
             for number in range(ROUNDS + 1):  # the first compiles the finder for its shape

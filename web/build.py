@@ -14,8 +14,7 @@ from web.page import content
 ROOT = Path(__file__).parent.parent
 PAGE = Path(__file__).parent / "page"
 LIBRARY = Path(__file__).parent / "node_modules" / "@litertjs"
-# What a browser may need of the library: it loads one of the three, by what it can do.
-_VARIANTS = ("internal", "threaded_internal", "compat_internal")
+_VARIANTS = ("internal", "compat_internal")  # a browser loads one of the two, by what it can do
 _IMPORT, _IMPORTED = b'"@litertjs/wasm-utils"', b'"./wasm-utils.js"'  # workers know no import maps
 _AT_NEED = ("litert/litert_wasm_", ".tflite")  # kept when a visitor has loaded them, not before
 _MANIFEST = "page.json"

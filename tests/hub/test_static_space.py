@@ -34,7 +34,6 @@ def test_it_is_pushed_in_one_commit_and_judges(
     assert here.sdk == "static"
     front = card(commit.files)
     assert (front["sdk"], front["app_file"], front["models"]) == ("static", "index.html", [MODEL_ON_HUB])
-    assert front["custom_headers"]["cross-origin-embedder-policy"] == "require-corp"
     assert not {"sdk_version", "python_version", "suggested_hardware"} & front.keys()
     assert front["license_link"] in commit.files
     assert command_line.main(command) == 0 and here.find("main").oid == commit.oid, "nothing has changed"

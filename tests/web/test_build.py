@@ -64,7 +64,7 @@ def test_without_npm_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tm
         build(tmp_path / "page")
 
 
-def test_it_is_served_with_what_threads_need() -> None:
+def test_it_is_served_here() -> None:
     command = [sys.executable, "-m", "web", "serve", "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -72,8 +72,6 @@ def test_it_is_served_with_what_threads_need() -> None:
             url = process.stdout.readline().strip()
             with urllib.request.urlopen(f"{url}litert/litert_wasm_internal.wasm", timeout=20) as response:
                 assert response.headers["Content-Type"] == "application/wasm"
-                assert response.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
-                assert response.headers["Cross-Origin-Opener-Policy"] == "same-origin"
         finally:
             process.send_signal(signal.SIGINT)
     assert process.returncode == 0

@@ -14,12 +14,6 @@ log = logging.getLogger(__name__)
 _CARD, _THUMBNAIL, _NOTICE = "README.md", "docs/web-wide.png", "notice.txt"
 _OF_GRADIO = ("sdk_version", "python_version", "suggested_hardware")
 _ELSEWHERE = (".gitattributes",)  # the Hub's own
-# With these a browser allows threads; the last one lets the Hub show the Space in its own page.
-_HEADERS = {
-    "cross-origin-embedder-policy": "require-corp",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "cross-origin",
-}
 _BODY = """
 # Deepfake Image Detector on your device
 
@@ -66,7 +60,6 @@ def _card(text: str, repo: str, model: str | None) -> bytes:
     card.data["app_file"] = "index.html"
     card.data["license_link"] = _NOTICE
     card.data["thumbnail"] = hf_hub_url(repo, _THUMBNAIL, repo_type="space")
-    card.data["custom_headers"] = _HEADERS
     if model is not None and (named := hub.parse(model)):
         card.data["models"] = [named[0]]
     card.text = _BODY

@@ -14,10 +14,9 @@ const LARGE = 1_000_000; // pixels: networks for larger pictures are not kept, t
 // `told(bytes)` follows what is loaded. Gives judge(file) -> {result, crops, maps, bitmap}.
 export async function open(page, told) {
   const paths = [...new Set(page.networks.map((network) => network.file)), page.finder.file];
-  const variant = await runtime(page, told);
+  await runtime(page, told);
   const loaded = Object.fromEntries(await Promise.all(paths.map(async (path) => [path, await get(path, page, told)])));
-  const numThreads = variant.includes("threaded") ? Math.min(navigator.hardwareConcurrency, 4) : 1;
-  const compile = (bytes, options = { accelerator: "wasm" }) => loadAndCompile(bytes, { cpuOptions: { numThreads }, ...options });
+  const compile = (bytes, options = { accelerator: "wasm" }) => loadAndCompile(bytes, options);
 
   const compiled = {};
   for (const { file, input_size: size } of page.networks) {
@@ -30,16 +29,12 @@ export async function open(page, told) {
   return (file) => judge(file, page, look, classify);
 }
 
-// LiteRT's WebAssembly: with threads where the page is isolated from others, else for what the browser has.
+// LiteRT's WebAssembly, for what the browser has; that with threads came to a halt in large pictures (2.5.3).
 async function runtime(page, told) {
-  const simd = await supportsFeature("relaxedSimd");
-  const variant = simd ? (self.crossOriginIsolated ? "threaded_internal" : "internal") : "compat_internal";
-  const path = `litert/litert_wasm_${variant}`;
-  const [binary, script] = await Promise.all([get(`${path}.wasm`, page, told), get(`${path}.js`, page, told)]);
-  const main = new Blob([script], { type: "text/javascript" });
-  self.Module = { wasmBinary: binary, mainScriptUrlOrBlob: URL.createObjectURL(main), printErr() {}, print() {} };
+  const path = `litert/litert_wasm_${(await supportsFeature("relaxedSimd")) ? "internal" : "compat_internal"}`;
+  const [wasmBinary] = await Promise.all([get(`${path}.wasm`, page, told), get(`${path}.js`, page, told)]);
+  self.Module = { wasmBinary, print() {}, printErr() {} };
   await loadLiteRt(new URL(`${path}.js`, import.meta.url).href);
-  return variant;
 }
 
 // A network on WebGPU, where there is one that is faster and gives the same answers, else on WebAssembly.
