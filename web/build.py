@@ -30,9 +30,9 @@ def build(out: Path, model: str | None = None, revision: str | None = None) -> P
 
     Raises BuildError where LiteRT.js cannot be had or `out` holds something else, ModelError for a model that cannot
     be loaded."""
-    files = built(model, revision)
-    if out.exists() and any(out.iterdir()) and not (out / _MANIFEST).is_file():
+    if out.exists() and not (out / _MANIFEST).is_file() and not (out.is_dir() and not any(out.iterdir())):
         raise BuildError(f"{out.name} is no folder of a page: name an empty or a new one.")
+    files = built(model, revision)
     for path, data in files.items():
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         write(out / path, data)

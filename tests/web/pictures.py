@@ -44,9 +44,9 @@ def _pictures(dice: random.Random) -> Iterator[tuple[Image.Image, str, dict[str,
         yield ImageOps.grayscale(small[3]), dice.choice(("jpg", "png")), {}
         yield _with_alpha(small[4]), "png", {}
         yield _turned(small[5], 1 + number % 8), "jpg", {"quality": 90, "exif": _exif(1 + number % 8)}
-        yield small[6].filter(ImageFilter.GaussianBlur(dice.uniform(0.5, 2.5))), "jpg", {"icc_profile": profile}
+        blurred = small[6].filter(ImageFilter.GaussianBlur(dice.uniform(0, 2.5)))
+        yield _noisy(blurred, number) if number % 3 else blurred, "jpg", {"icc_profile": profile}
         yield _cut(small[7], dice), "jpg", {"subsampling": dice.choice((0, 1, 2)), "progressive": number % 2 == 0}
-        yield _noisy(_scaled(photo, dice.choice(_LONGEST[2:])), number), "jpg", {"quality": 75}
     for orientation in range(1, 9):  # in the other formats that may say it
         photo = _turned(_scaled(photographs[orientation], 240), orientation)
         yield photo, ("png", "webp")[orientation % 2], {"exif": _exif(orientation)}

@@ -167,7 +167,7 @@ _SEND = """async url => { const attempts = [
 
 def test_no_picture_can_leave(visitor: Callable[..., "Page"], url: str, elsewhere: str, chromium, tmp_path) -> None:
     """A script in the page or in its worker that tries to reach another server is held back by the page's policy."""
-    page = visitor(url)
+    page = visitor(url, service_workers="block")  # which would stop them, too
     [row] = give(page, [EXAMPLES / "astronaut.jpg"])
     assert row["faces"]
     page.evaluate(_SEND, elsewhere)
