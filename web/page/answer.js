@@ -3,6 +3,7 @@
 import { element, icon, withParts } from "./dom.js";
 import { overlay } from "./pixels.js";
 import { counted, fill } from "./text.js";
+import { decode } from "./upright.js";
 
 const LONGEST = 1600; // side in pixels of the picture that is drawn
 
@@ -137,8 +138,9 @@ export async function marked(file, result, page) {
   const canvas = element("canvas", { role: "img", width: Math.round(width * scale), height: Math.round(height * scale) });
   canvas.setAttribute("aria-label", fill(page.words.marked, { n: result.faces.length }));
   const context = canvas.getContext("2d");
-  const bitmap = await createImageBitmap(file, { resizeWidth: canvas.width, resizeHeight: canvas.height, resizeQuality: "high" });
-  context.drawImage(bitmap, 0, 0);
+  const bitmap = await decode(new Uint8Array(await file.arrayBuffer()));
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();
   const unit = Math.max(2, Math.round(Math.max(canvas.width, canvas.height) / 320));
   result.faces.forEach((_, i, faces) => {

@@ -1,6 +1,7 @@
 // detector/picture.py, as far as a browser does it: a file -> upright pixels, or a Refused with a sentence for a person.
 
 import { fill } from "./text.js";
+import { decode } from "./upright.js";
 
 export class Refused extends Error {}
 
@@ -37,10 +38,10 @@ export async function read(file, { limits, errors, other_kinds: others }) {
   if (other) throw new Refused(fill(errors.not_read, { name: other.name }));
   const format = KINDS.find(([, at, start]) => begins(bytes, at, start))?.[0];
   if (!format) throw new Refused(errors.no_picture);
+  const sha256 = await digest(bytes);
   let bitmap;
   try {
-    // Without the colour profile, as Pillow reads it: what the network was trained on.
-    bitmap = await createImageBitmap(new Blob([bytes]), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+    bitmap = await decode(bytes);
   } catch {
     throw new Refused(NOT_EVERYWHERE.includes(format) ? fill(errors.not_here, { name: format }) : errors.damaged);
   }
@@ -50,7 +51,6 @@ export async function read(file, { limits, errors, other_kinds: others }) {
       throw new Refused(fill(errors.too_large, { megapixels: Math.round((width * height) / 1e6) }));
     }
     if (Math.min(width, height) < limits.min_side) throw new Refused(fill(errors.too_small, { width, height }));
-    const sha256 = await digest(bytes);
     return { width, height, channels: 4, data: pixelsOf(bitmap), format, bytes: bytes.length, sha256, bitmap };
   } catch (error) {
     bitmap.close();
