@@ -63,8 +63,8 @@ def built(model: str | None = None, revision: str | None = None) -> dict[str, by
     digest = hashlib.sha256(json.dumps([listed, told, worker]).encode()).hexdigest()
     cache = f"detector-{digest[:16]}"
     wasm = "litert/litert_wasm_internal"
-    load = [*{network["file"] for network in told["networks"]}, FINDER.name, f"{wasm}.wasm", f"{wasm}.js"]
-    told |= {"cache": cache, "files": listed, "load": sum(listed[path]["bytes"] for path in load)}
+    load = [*{network.config.file for network in folder.networks}, FINDER.name, f"{wasm}.wasm", f"{wasm}.js"]
+    told |= {"cache": cache, "files": listed, "load": sum(len(files[path]) for path in load)}
     files[_MANIFEST] = json.dumps(told, ensure_ascii=False).encode()
     shell = [path for path in files if not any(part in path for part in _AT_NEED)]
     files["sw.js"] = worker.replace("{build}", cache).replace("{files}", " ".join(["./", *shell])).encode()
