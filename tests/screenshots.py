@@ -81,14 +81,14 @@ def static_page(chromium: "Browser", out: Path) -> None:
     """The page that judges in the browser, after three pictures, one of them open."""
     with tempfile.TemporaryDirectory() as folder, served(build(Path(folder) / "page")) as url:
         for name, width in WIDTHS.items():
-            page = chromium.new_page(viewport={"width": width, "height": 900})
+            page = chromium.new_page(viewport={"width": width, "height": 1240})
             page.goto(url)
             page.locator("[data-state=ready]").wait_for()
             page.locator("#choose").set_input_files([EXAMPLES / "astronaut.jpg", EXAMPLES / "galaxies.jpg"])
             page.locator("[data-state=judged]").wait_for()
             page.locator(".result summary").first.click()
             page.locator(".marked canvas").wait_for()
-            page.screenshot(path=out / f"web-{name}.png", full_page=True)
+            page.screenshot(path=out / f"web-{name}.png", full_page=name == "narrow")
             page.close()
 
 
