@@ -1,19 +1,22 @@
 """A model folder, the face finder, LiteRT.js and web/page/ -> one folder that any web server can serve."""
 
+import contextlib
 import hashlib
 import json
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from detector.files import write
 from detector.finder import MODEL as FINDER
 from detector.model_folder import store
+from detector.text import excerpt
 from web.page import content
 
 ROOT = Path(__file__).parent.parent
 PAGE = Path(__file__).parent / "page"
-LIBRARY = Path(__file__).parent / "node_modules" / "@litertjs"
+LIBRARY = Path(__file__).parent / ".npm"  # a folder for each package-lock.json that was installed
 _VARIANTS = ("internal", "compat_internal")  # a browser loads one of the two, by what it can do
 _IMPORT, _IMPORTED = b'"@litertjs/wasm-utils"', b'"./wasm-utils.js"'  # workers know no import maps
 _AT_NEED = ("litert/litert_wasm_", ".tflite")  # kept when a visitor has loaded them, not before
@@ -72,20 +75,9 @@ def built(model: str | None = None, revision: str | None = None) -> dict[str, by
 
 
 def _library() -> dict[str, bytes]:
-    """LiteRT.js as package-lock.json pins it, by npm, which checks its hash. Raises BuildError."""
-    lock = PAGE.parent / "package-lock.json"
-    installed = LIBRARY.parent / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        npm = shutil.which("npm")
-        if npm is None:
-            raise BuildError(
-                "The page needs LiteRT.js, which npm brings: install npm, on Debian by `apt-get install npm`."
-            )
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        ran = subprocess.run(command, cwd=lock.parent, capture_output=True, text=True, check=False)
-        if ran.returncode:
-            raise BuildError(f"npm could not bring LiteRT.js; it says: {ran.stderr.strip()[:300]}")
-    core, utilities = LIBRARY / "core", LIBRARY / "wasm-utils"
+    """LiteRT.js, its import made one that workers understand. Raises BuildError."""
+    modules = _installed() / "@litertjs"
+    core, utilities = modules / "core", modules / "wasm-utils"
     main = (core / "dist" / "index.js").read_bytes()
     if main.count(_IMPORT) != 1:
         raise BuildError("LiteRT.js imports its helpers otherwise than expected: look at web/build.py.")
@@ -98,3 +90,25 @@ def _library() -> dict[str, bytes]:
             name = f"litert_wasm_{variant}.{suffix}"
             files[name] = (core / "wasm" / name).read_bytes()
     return files
+
+
+def _installed() -> Path:
+    """The folder of what package-lock.json pins, brought by npm, which checks the hashes. Raises BuildError."""
+    lock = PAGE.parent / "package-lock.json"
+    home = LIBRARY / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
+    if home.is_dir():
+        return home
+    npm = shutil.which("npm")
+    if npm is None:
+        raise BuildError("The page needs LiteRT.js, which npm brings: install npm, on Debian by `apt-get install npm`.")
+    LIBRARY.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=LIBRARY) as work:  # others may do the same at this moment
+        for file in (lock, lock.with_name("package.json")):
+            shutil.copyfile(file, Path(work) / file.name)
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        ran = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+        if ran.returncode:
+            raise BuildError(f"npm could not bring LiteRT.js; it says: {excerpt(ran.stderr, 300)}")
+        with contextlib.suppress(OSError):  # there already
+            (Path(work) / "node_modules").rename(home)
+    return home

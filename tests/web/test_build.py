@@ -58,7 +58,7 @@ def test_it_is_built_anew_over_itself_and_over_nothing_else(built: Path, tmp_pat
 
 
 def test_without_npm_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(room, "LIBRARY", tmp_path / "node_modules" / "@litertjs")
+    monkeypatch.setattr(room, "LIBRARY", tmp_path / "library")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BuildError, match="install npm, on Debian by `apt-get install npm`"):
         build(tmp_path / "page")
