@@ -21,7 +21,13 @@ from scale.errors import ScaleError
 from scale.places import Place
 
 _FACE = pa.struct(
-    [("box", pa.list_(pa.int32())), ("score", pa.float64()), ("p_fake", pa.float64()), ("verdict", pa.string())]
+    [
+        ("box", pa.list_(pa.int32())),
+        ("score", pa.float64()),
+        ("p_fake", pa.float64()),
+        ("verdict", pa.string()),
+        ("evidence", pa.string()),
+    ]
 )
 _WARNING = pa.struct([(name, pa.string()) for name in ("code", "text")])
 _FINDING = pa.struct(

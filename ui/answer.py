@@ -5,9 +5,10 @@ Every string in it may come from a stranger's file: all are escaped.
 
 from html import escape
 
-from detector import Face, Result, heatmap, words
+from detector import Face, Result, Verdict, heatmap, words
 from detector.model_folder.store import ModelFolder
 from detector.provenance import Finding, ListOwner, Signature
+from detector.result import Evidence
 from detector.verdict import Calibration
 from ui.parts import HOW_OFTEN_WRONG, OF_EACH, facts_html, picture_html, score_words
 from ui.shapes import TONES, icon
@@ -46,14 +47,19 @@ LABELS = {
     "order": "The most suspicious face comes first and decides the verdict.",
     "colours": "Colour marks where the traces of a forgery lie; no colour, no traces.",
     "more_faces": "{n} more faces were judged, none more suspicious than these.",
-    "face": "The face",
     "traces": "Traces of a forgery, in colour",
+    "card": "Face {n}",
     "face_alt": "Face {n}, cut out of the picture",
     "traces_alt": "Face {n} with its traces of a forgery marked in colour",
-    "face_score": "Score: {score} of 100",
+    "face_score": "Score: {score} of 100.",
     "face_size": "{width} × {height} pixels; face finder’s score {found} of 1.",
     "records": "For your records",
     "error": "This picture could not be judged",
+}
+# By where most of a face's score comes from: what its crop shows, and how that is told.
+EVIDENCE = {
+    Evidence.FACE: ("The face", "Most of it comes from the face itself."),
+    Evidence.SURROUNDINGS: ("The face and its surroundings", "Most of it comes from the picture around the face."),
 }
 
 LIMITS = (
@@ -111,14 +117,18 @@ def _card(number: int, face: Face, model: ModelFolder) -> str:
     heat = heatmap.overlay(face.crop, face.activation)
     size = LABELS["face_size"].format(width=right - left, height=bottom - top, found=f"{face.score:.2f}")
     line = words.facts_line(face.verdict, model.metrics)
+    shown, whence = EVIDENCE[face.evidence]
+    if len(model.networks) == 1 or face.verdict is Verdict.NO_SIGNS:
+        whence = ""
+    name = LABELS["card"].format(n=number)
     return (
-        f'<article class="card {tone}" data-face="{number}" aria-label="Face {number}"><div class="head">'
+        f'<article class="card {tone}" data-face="{number}" aria-label="{name}"><div class="head">'
         f'<span class="number">{number}</span><h3>{words.VERDICTS[face.verdict]}</h3>{icon(tone)}</div>'
         f'<div class="pair"><figure>{picture_html(face.crop, LABELS["face_alt"].format(n=number))}'
-        f"<figcaption>{LABELS['face']}</figcaption>"
+        f"<figcaption>{shown}</figcaption>"
         f"</figure><figure>{picture_html(heat, LABELS['traces_alt'].format(n=number))}"
         f"<figcaption>{LABELS['traces']}</figcaption></figure></div>"
-        f'<div class="words"><p>{LABELS["face_score"].format(score=f"<b>{score_words(face.p_fake)}</b>")}</p>'
+        f'<div class="words"><p>{LABELS["face_score"].format(score=f"<b>{score_words(face.p_fake)}</b>")} {whence}</p>'
         + (f'<p class="soft">{escape(line)}</p>' if line else "")
         + f'<p class="soft">{size}</p></div></article>'
     )

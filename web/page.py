@@ -8,7 +8,7 @@ import numpy as np
 from detector import classifier, crop, finder, heatmap, picture, quality, words
 from detector.model_folder.store import ModelFolder
 from detector.sessions import Session
-from ui.answer import LABELS, SHOWN_FACES
+from ui.answer import EVIDENCE, LABELS, SHOWN_FACES
 from ui.parts import SCORE_ABOVE, SCORE_BELOW
 from ui.shapes import BOX_COLOURS, TONES, icon
 
@@ -79,6 +79,7 @@ def content(model: ModelFolder) -> dict[str, Any]:
         "score": {"above": SCORE_ABOVE, "below": SCORE_BELOW},
         "shown_faces": SHOWN_FACES,
         "labels": LABELS,
+        "evidence": {str(part): {"crop": crop_words, "told": told} for part, (crop_words, told) in EVIDENCE.items()},
         "cannot": words.LIMITS,
         "records": _RECORDS,
         "words": _WORDS,

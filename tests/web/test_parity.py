@@ -64,6 +64,7 @@ def test_two_networks_are_put_together_as_python_does(
     expected = detector.detect(hopper).to_dict()
     with served(measured) as url:
         [shown] = give(visitor(url), [hopper])
-    assert shown["faces"][0]["box"] == expected["faces"][0]["box"]
+    for name in ("box", "evidence", "verdict"):
+        assert shown["faces"][0][name] == expected["faces"][0][name]
     assert shown["p_fake"] == pytest.approx(expected["p_fake"], abs=0.002)
     assert shown["model"] == expected["model"]

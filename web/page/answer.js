@@ -81,23 +81,25 @@ export function cards({ result, crops, maps }, page) {
 function card(n, face, crop, map, page) {
   const { labels } = page, verdict = page.verdicts[face.verdict];
   const [left, top, right, bottom] = face.box;
+  const { crop: shown, told } = page.evidence[face.evidence];
+  const whence = page.networks.length === 1 || face.verdict === "no_signs" ? "" : ` ${told}`;
   const size = { width: right - left, height: bottom - top, found: face.score.toFixed(2) };
   const figure = (pixels, alt, caption) =>
     element("figure", {}, canvasOf(pixels, fill(alt, { n })), element("figcaption", {}, caption));
   return element(
     "article",
-    { class: `card ${verdict.tone}`, "aria-label": `${labels.face} ${n}` },
+    { class: `card ${verdict.tone}`, "aria-label": fill(labels.card, { n }) },
     element("div", { class: "head" }, element("span", { class: "number" }, n), element("h3", {}, verdict.words), icon(verdict.icon)),
     element(
       "div",
       { class: "pair" },
-      figure(opaque(crop), labels.face_alt, labels.face),
+      figure(opaque(crop), labels.face_alt, shown),
       figure(overlay(crop, map, page.heatmap), labels.traces_alt, labels.traces),
     ),
     element(
       "div",
       { class: "words" },
-      element("p", {}, withParts(labels.face_score, { score: element("b", {}, scoreWords(face.p_fake, page.score)) })),
+      element("p", {}, withParts(labels.face_score, { score: element("b", {}, scoreWords(face.p_fake, page.score)) }), whence),
       verdict.line ? element("p", { class: "soft" }, verdict.line) : "",
       element("p", { class: "soft" }, fill(labels.face_size, size)),
     ),

@@ -145,10 +145,14 @@ async function judge(file, page, look, classify) {
 
   const { temperature, no_signs_below: low, likely_fake_from: high } = page.calibration;
   const verdictOf = (p) => (p >= high ? "likely_fake" : p < low ? "no_signs" : "uncertain");
+  const tightest = Math.min(...page.networks.map((network) => network.crop_margin));
   const faces = found.map(({ box, score }, i) => {
-    const logit = page.networks.reduce((sum, { weight }, n) => sum + weight * judged[n][i].logit, 0);
+    const logits = page.networks.map(({ weight }, n) => weight * judged[n][i].logit);
+    const logit = logits.reduce((sum, one) => sum + one, 0), loudest = logits.indexOf(Math.max(...logits));
     const p = 1 / (1 + Math.exp(-Math.min(Math.max(logit / temperature, -60), 60)));
-    return { face: { box, score, p_fake: p, verdict: verdictOf(p) }, crop: crops[0][i], map: judged[0][i].map };
+    const evidence = page.networks[loudest].crop_margin > tightest ? "surroundings" : "face";
+    const face = { box, score, p_fake: p, verdict: verdictOf(p), evidence };
+    return { face, crop: crops[loudest][i], map: judged[loudest][i].map };
   });
   faces.sort((a, b) => b.face.p_fake - a.face.p_fake);
   const p_fake = faces.length ? faces[0].face.p_fake : null;
