@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytest_plugins = ["tests.support.hub_fixtures", "tests.support.web_page"]
+pytestmark = pytest.mark.slow
 
 SPACE, MODEL_ON_HUB = "owner/deepfakes", "owner/model"
 

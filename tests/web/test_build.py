@@ -16,6 +16,7 @@ from web import build as room
 from web.build import BuildError, build
 
 pytest_plugins = ["tests.support.web_page"]
+pytestmark = pytest.mark.slow
 
 
 def test_the_folder_is_whole_and_fits_a_visit(built: Path) -> None:

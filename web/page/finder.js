@@ -29,7 +29,12 @@ async function search(picture, longer, minScore, rules, look) {
   const [columns, rows] = [width, height].map((side) => Math.ceil((side + 2 * rules.border) / rules.step) * rules.step);
   const top = Math.floor((rows - height) / 2), left = Math.floor((columns - width) / 2);
   const data = new Uint8Array(rows * columns * 3);
-  for (let at = 0; at < data.length; at++) data[at] = rules.mean[at % 3];
+  const [red, green, blue] = rules.mean;
+  for (let at = 0; at < data.length; at += 3) {
+    data[at] = red;
+    data[at + 1] = green;
+    data[at + 2] = blue;
+  }
   for (let y = 0; y < height; y++) {
     let to = ((top + y) * columns + left) * 3;
     for (let x = 0, at = y * width * small.channels; x < width; x++, at += small.channels, to += 3) {

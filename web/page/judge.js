@@ -111,7 +111,7 @@ async function judgeCrops(model, crops, clearlyReal) {
 }
 
 async function lookAt(model, { width, height, data }) {
-  const outputs = await run(model, Float32Array.from(data), [1, height, width, 3]);
+  const outputs = await run(model, new Float32Array(data), [1, height, width, 3]);
   const map = outputs.find(({ shape }) => shape.length > 2);
   const [logit] = outputs.find((output) => output !== map).values;
   return { logit, map: { height: map.shape[1], width: map.shape[2], values: Array.from(map.values) } };
