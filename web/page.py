@@ -17,7 +17,8 @@ FORMATS = "JPEG, PNG, WebP, GIF, BMP or, where the browser knows it, AVIF"
 # What only this page has to say.
 _WORDS = {
     "loading": "The detector is getting ready: {n} of {all} MB",
-    "ready": "Ready. From now on this page works without a network, too.",
+    "ready": "Ready.",
+    "offline": "Ready, from now on without a network, too.",
     "judging": "Looking at picture {n} of {all}…",
     "judged": ("1 picture judged.", "{n} pictures judged."),
     "marked": "Your picture; each of its faces ({n}) has a numbered box",

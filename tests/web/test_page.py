@@ -190,7 +190,7 @@ def test_no_picture_can_leave(visitor: Callable[..., "Page"], url: str, elsewher
 def test_a_second_visit_needs_no_network(visitor: Callable[..., "Page"], built: Path) -> None:
     with served(built) as url:
         page = visitor(url)
-        page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        page.get_by_text("Ready, from now on without a network, too.").wait_for()
         page.close()
     again = page.context.new_page()
     again.goto(url)

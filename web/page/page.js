@@ -60,8 +60,14 @@ function fail(sentence) {
   say("failed", sentence);
 }
 
-function keepForLater() {
-  navigator.serviceWorker?.register("sw.js").catch((error) => console.warn(error));
+async function keepForLater() {
+  try {
+    await navigator.serviceWorker.register("sw.js");
+    await navigator.serviceWorker.ready;
+    if ($("state").dataset.state === "ready") say("ready", page.words.offline);
+  } catch (error) {
+    console.warn(error); // the page goes on with the network
+  }
 }
 
 // --- Pictures in ----------------------------------------------------------------------------------------------------
