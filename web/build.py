@@ -80,7 +80,7 @@ def _library() -> dict[str, bytes]:
     core, utilities = modules / "core", modules / "wasm-utils"
     main = (core / "dist" / "index.js").read_bytes()
     if main.count(_IMPORT) != 1:
-        raise BuildError("LiteRT.js imports its helpers otherwise than expected: look at web/build.py.")
+        raise BuildError("LiteRT.js imports its utilities otherwise than expected: look at web/build.py.")
     files = {
         "index.js": main.replace(_IMPORT, _IMPORTED),
         "wasm-utils.js": (utilities / "dist" / "index.js").read_bytes(),

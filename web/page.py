@@ -89,8 +89,8 @@ def content(model: ModelFolder) -> dict[str, Any]:
 
 _QUALITY = ("TINY_FACE", "MANY_FACES", "CUT_OFF", "BLURRED", "FEW_COLOURS", "FLAT")
 _FINDER = (
-    *("MIN_FACE", "MIN_SCORE", "COARSE", "FINE", "ENLARGED", "LEAST", "SMALL", "HINT", "SPARE", "BORDER", "STEP"),
-    *("MEAN", "STRIDES", "ANCHORS", "CENTRE_VARIANCE", "SIZE_VARIANCE", "IOU"),
+    *("MIN_FACE", "MIN_SCORE", "COARSE", "FINE", "ENLARGED", "LEAST", "SMALL", "LARGE", "HINT", "SPARE", "BORDER"),
+    *("STEP", "MEAN", "STRIDES", "ANCHORS", "CENTRE_VARIANCE", "SIZE_VARIANCE", "IOU"),
 )
 
 

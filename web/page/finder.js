@@ -9,13 +9,14 @@ const clip = (value, low, high) => Math.min(Math.max(value, low), high);
 export async function findFaces(picture, rules, look) {
   const longer = Math.max(picture.width, picture.height);
   const first = await search(picture, rules.coarse, Math.min(rules.min_score, rules.hint), rules, look);
-  const sides = first.map((row) => (Math.max(row[3] - row[1], row[4] - row[2]) * rules.coarse) / longer);
+  const sideOf = (row) => (Math.max(row[3] - row[1], row[4] - row[2]) * rules.coarse) / longer; // in the first pass
+  const sides = first.map(sideOf);
   const sure = first.map((row) => row[0] >= rules.min_score);
   let rows = first.filter((_, i) => sure[i]);
   if (longer > rules.coarse && (sides.some((side) => side < rules.small) || !sure.some(Boolean))) {
     const fine = await search(picture, Math.min(rules.fine, round(rules.enlarged * longer)), rules.min_score, rules, look);
     const kept = first.filter((_, i) => sure[i] && sides[i] >= rules.small);
-    rows = [...kept, ...fine.filter((row) => !overlaps(row, kept))];
+    rows = [...kept, ...fine.filter((row) => sideOf(row) <= rules.large && !overlaps(row, kept))];
   }
   const found = rows.map((row) => inside(row, picture.width, picture.height)).filter(Boolean);
   return found.filter((face) => face.side >= rules.min_face).sort((a, b) => b.side - a.side);
