@@ -366,8 +366,24 @@ def _add_publish_space(commands: argparse._SubParsersAction) -> None:
         "what it has; for a new one the Hub's)",
     )
     parser.add_argument("--private", action="store_true", help="for nobody else to see")
+    parser.add_argument(
+        "--static",
+        action="store_true",
+        help="the page that judges in the visitor's browser instead, on a static Space, which is free; --model may "
+        "then be a folder, too",
+    )
 
     def run(given: argparse.Namespace) -> int:
+        if given.static:
+            from training.hub.static_space import publish_static_space
+
+            if given.hardware:
+                raise TrainingError("A static Space has no hardware: leave --hardware out.")
+            revision = publish_static_space(
+                given.repo, model=given.model, revision=given.revision, private=given.private
+            )
+            print(f"{given.repo}@{revision}")
+            return 0
         from training.hub.space import publish_space
 
         revision = publish_space(

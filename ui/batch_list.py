@@ -11,7 +11,7 @@ from detector import Verdict, words
 from detector.model_folder import Metrics
 from detector.rows import csv_cells, csv_writer
 from ui.parts import score_words
-from ui.theme import TONES, icon
+from ui.shapes import TONES, icon
 
 ERROR = "error"  # stands where a verdict would
 ORDER = (*(str(verdict) for verdict in words.VERDICTS), ERROR)

@@ -1,55 +1,24 @@
 """The real app, and a real browser to look at it: for tests of the page and its screenshots."""
 
 import json
-import shutil
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from skimage import data_dir
 
+from benchmarks.browser import browser as browser
 from benchmarks.running_app import RunningApp as RunningApp
 from benchmarks.running_app import free_port as free_port
 from benchmarks.running_app import serve as serve
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 ASTRONAUT = Path(data_dir, "astronaut.png")
 ATTACK = "<img src=x onerror=\"window.broken='in'\"><script>window.broken='in'</script>${window.broken='in'}{{value}}"
 PATIENCE = 90_000  # ms: an idle machine needs two seconds
-_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-device-for-media-stream",  # a camera, which films a moving pattern
-    "--use-fake-ui-for-media-stream",  # and a visitor who lets the page use it
-)
-
-
-@contextmanager
-def browser() -> Iterator["Browser"]:
-    """Headless Chromium. Raises RuntimeError, with what to install, where there is none."""
-    from playwright.sync_api import sync_playwright
-
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        raise RuntimeError(
-            "The pages are looked at with Chromium: install it, on Debian by `apt-get install chromium`."
-        )
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
-        try:
-            yield chromium
-        finally:
-            chromium.close()
 
 
 @contextmanager

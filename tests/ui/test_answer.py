@@ -19,7 +19,7 @@ from detector.provenance import Finding
 from detector.result import Evidence, Warning, WarningCode
 from tests.support.measured import measured_on_unseen
 from ui import answer, boxes, parts, report
-from ui.theme import BOX_COLOURS
+from ui.shapes import BOX_COLOURS
 
 ATTACK = "<img src=x onerror=\"window.broken='in'\"><script>window.broken='in'</script>${window.broken='in'}{{value}}"
 
