@@ -16,10 +16,8 @@ from typing import Any
 
 import gradio as gr
 
-from detector import Detector, ModelError, options
+from detector import Detector, ModelError, model_folder, options, settings
 from detector.errors import SettingError
-from detector.model_folder import store
-from detector.model_folder.hub import is_commit
 from detector.result import ModelSource
 from ui import about, batch, detect, game, gradio_patches, http_api, intake
 from ui.parts import masthead_html
@@ -27,8 +25,6 @@ from ui.theme import CSS, HEAD, theme
 
 log = logging.getLogger("app")
 
-_WAITING = int(os.environ.get("DETECTOR_WAITING", "32"))  # requests in the queue; the next one is told to come back
-_REFRESH_MINUTES = float(os.environ.get("DETECTOR_REFRESH_MINUTES", "10"))  # between looks for a newer model; 0: never
 _SESSIONS = 250  # whose state is kept: every call of the API is one and takes 150 kB; the least used is dropped
 _TOLD_EVERY = 1  # second, how many are before them; gradio's own way is to write to all who wait after each answer
 _AT_ONCE = 2  # pictures judged at the same time: each uses the cores that it finds
@@ -62,7 +58,7 @@ class _Lazy:
     def refresh(self) -> None:
         """Ask the Hub once what the wished-for revision is now, and go over to it."""
         try:
-            newest = store.load(*self._named)
+            newest = model_folder.load(*self._named)
             if newest.info.source is not ModelSource.HUB or newest.info.note or newest.info == self().model.info:
                 return
             self._detector = Detector(newest)
@@ -73,7 +69,7 @@ class _Lazy:
 
     def refresh_for_ever(self, minutes: float) -> None:
         """`refresh` again and again, until a revision is in use that can never change."""
-        while not (self().model.info.source is ModelSource.HUB and is_commit(self._revision)):
+        while not (self().model.info.source is ModelSource.HUB and model_folder.is_commit(self._revision)):
             time.sleep(60 * minutes)
             self.refresh()
 
@@ -103,7 +99,7 @@ def build(detector: Callable[[], Detector]) -> gr.Blocks:
     gradio_patches.steady_files(blocks)
     # api_open=False: nobody skips the queue; clients never do.
     return blocks.queue(
-        status_update_rate=_TOLD_EVERY, max_size=_WAITING, default_concurrency_limit=_AT_ONCE, api_open=False
+        status_update_rate=_TOLD_EVERY, max_size=_settings.waiting, default_concurrency_limit=_AT_ONCE, api_open=False
     )
 
 
@@ -121,7 +117,7 @@ def launch_options(detector: Callable[[], Detector]) -> dict[str, Any]:
         "ssr_mode": False,
         "state_session_capacity": _SESSIONS,
         "footer_links": ["api"],
-        "app_kwargs": {"routes": http_api.routes(detector, at_once=_AT_ONCE, waiting=_WAITING)},
+        "app_kwargs": {"routes": http_api.routes(detector, at_once=_AT_ONCE, waiting=_settings.waiting)},
     }
 
 
@@ -133,7 +129,12 @@ with contextlib.suppress(ImportError):  # on a Space of Hugging Face's it is ins
         """ZeroGPU starts no app without such a function. Nothing calls it, so no visitor's quota is used."""
 
 
-_detector = _Lazy(*options.model_of())
+try:
+    _settings = settings.read()
+except SettingError as error:
+    print(error, file=sys.stderr)
+    sys.exit(2)
+_detector = _Lazy(_settings.model, _settings.revision)
 demo = build(_detector)
 
 
@@ -161,9 +162,9 @@ def main(arguments: list[str] | None = None) -> int:
     info = _detector().model.info
     if info.note:
         log.warning(info.note)
-    if _REFRESH_MINUTES and (info.source is ModelSource.HUB or info.note):
-        threading.Thread(target=_detector.refresh_for_ever, args=[_REFRESH_MINUTES], daemon=True).start()
-    if os.environ.get("SPACE_ID"):
+    if _settings.refresh_minutes and (info.source is ModelSource.HUB or info.note):
+        threading.Thread(target=_detector.refresh_for_ever, args=[_settings.refresh_minutes], daemon=True).start()
+    if _settings.space:
         # Else all visitors of a Space were one to the limit of each. uvicorn takes the last address of X-Forwarded-For
         # that is not one of these: a proxy wrote it, whatever the visitor sent. Elsewhere it trusts this machine only.
         os.environ.setdefault("FORWARDED_ALLOW_IPS", _INSIDE)

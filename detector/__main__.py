@@ -15,7 +15,7 @@ from detector import Detector, ImageError, ModelError, Result, Verdict, options,
 from detector.errors import SettingError
 from detector.files import refusal, whole
 from detector.heatmap import overlay
-from detector.model_folder.schema import Metrics
+from detector.model_folder import Metrics
 from detector.picture import SUFFIXES
 from detector.rows import csv_cells, csv_writer, row_of
 

@@ -17,9 +17,8 @@ from detector import finder, picture, provenance, quality
 from detector.classifier import Classifier
 from detector.crop import crop_face
 from detector.errors import ImageError, ModelError
-from detector.model_folder import store
-from detector.model_folder.schema import NetworkConfig
-from detector.result import Face, PictureInfo, Result
+from detector.model_folder import NetworkConfig, store
+from detector.result import Evidence, Face, PictureInfo, Result
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,9 @@ class _Seen:
     crops: tuple[np.ndarray, ...]
     provenance: tuple[provenance.Finding, ...]
     seconds: dict[str, float]
+
+
+_Judged = tuple[np.ndarray, np.ndarray]  # of one network: weighted logits (N,), activation maps (N, h, w)
 
 
 class Detector:
@@ -79,7 +81,7 @@ class Detector:
     def judge_crops(self, *crops: np.ndarray) -> np.ndarray:
         """P(fake), float64 (N,), of crops that were cut elsewhere, an array uint8 (N, S, S, 3) for each network of the
         model: for measuring."""
-        return self._folder.calibration.p_fake(self._judge(crops)[0])
+        return self._folder.calibration.p_fake(_fused(self._judge(crops)))
 
     def detect(
         self,
@@ -95,8 +97,8 @@ class Detector:
         """
         seen = self._look(source, max_pixels, max_bytes, min_face)
         started = time.perf_counter()
-        logits, maps = self._judge(seen.crops)
-        return self._result(seen, logits, maps, time.perf_counter() - started)
+        judged = self._judge(seen.crops)
+        return self._result(seen, judged, time.perf_counter() - started)
 
     def detect_many(
         self,
@@ -141,11 +143,10 @@ class Detector:
                 seen.append(future.result())
             except ImageError as error:
                 seen.append(error)
-        judged = [item for item in seen if isinstance(item, _Seen)]
+        readable = [item for item in seen if isinstance(item, _Seen)]
         started = time.perf_counter()
-        crops = [np.concatenate(parts) for parts in zip(*(s.crops for s in judged), strict=True)]
-        logits, maps = self._judge(crops) if judged else (np.empty(0), np.empty(0))
-        share = (time.perf_counter() - started) / max(1, len(judged))
+        judged = self._judge([np.concatenate(parts) for parts in zip(*(s.crops for s in readable), strict=True)])
+        share = (time.perf_counter() - started) / max(1, len(readable))
         results: list[Result | ImageError] = []
         position = 0
         for item in seen:
@@ -154,7 +155,7 @@ class Detector:
                 continue
             part = slice(position, position + len(item.found))
             position = part.stop
-            results.append(self._result(item, logits[part], maps[part], share))
+            results.append(self._result(item, [(logits[part], maps[part]) for logits, maps in judged], share))
         return results
 
     @contextmanager
@@ -169,13 +170,12 @@ class Detector:
             with self._lock:
                 self._busy -= 1
 
-    def _judge(self, crops: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """The weighted sum of the networks' logits, (N,), and the activation maps of the first, (N, h, w)."""
+    def _judge(self, crops: Sequence[np.ndarray]) -> list[_Judged]:
+        """What each network says of its crops. `crops` is empty where no picture could be read."""
+        networks = zip(self._classifiers, self._folder.networks, crops, strict=True) if crops else ()
         with self._alone() as alone:
-            judged = [c.judge(own, alone=alone) for c, own in zip(self._classifiers, crops, strict=True)]
-        weights = [network.config.weight for network in self._folder.networks]
-        logits = sum(weight * logits for weight, (logits, _) in zip(weights, judged, strict=True))
-        return np.asarray(logits), judged[0][1]
+            judged = [(network.config.weight, *c.judge(own, alone=alone)) for c, network, own in networks]
+        return [(weight * logits, maps) for weight, logits, maps in judged]
 
     def _look(self, source: picture.Source, max_pixels: int, max_bytes: int, min_face: int) -> _Seen:
         read = picture.read(source, max_pixels=max_pixels, max_bytes=max_bytes)
@@ -190,27 +190,37 @@ class Detector:
         seconds = {"read": read.seconds, **{stage: end - start for stage, (start, end) in stages}}
         return _Seen(read, found, crops, findings, seconds)
 
-    def _result(self, seen: _Seen, logits: np.ndarray, maps: np.ndarray, judging: float) -> Result:
+    def _result(self, seen: _Seen, judged: list[_Judged], judging: float) -> Result:
         calibration = self._folder.calibration
-        scores = [float(p) for p in calibration.p_fake(logits)]
-        judged = [
-            Face(found.box, found.score, p, calibration.verdict(p), crop, activation)
-            for found, p, crop, activation in zip(seen.found, scores, seen.crops[0], maps, strict=True)
-        ]
-        judged.sort(key=lambda face: -face.p_fake)
+        scores = [float(p) for p in calibration.p_fake(_fused(judged))]
+        tightest = min(network.config.crop_margin for network in self._folder.networks)
+        faces = []
+        for i, (found, p) in enumerate(zip(seen.found, scores, strict=True)):
+            loudest = max(range(len(judged)), key=lambda number: judged[number][0][i])
+            wide = self._folder.networks[loudest].config.crop_margin > tightest
+            evidence = Evidence.SURROUNDINGS if wide else Evidence.FACE
+            crop, activation = seen.crops[loudest][i], judged[loudest][1][i]
+            faces.append(Face(found.box, found.score, p, calibration.verdict(p), evidence, crop, activation))
+        faces.sort(key=lambda face: -face.p_fake)
         verdict, p_fake = calibration.verdict_of_picture(scores)
         read = seen.picture
         size = len(read.data) if read.data is not None else None
         return Result(
             verdict=verdict,
             p_fake=p_fake,
-            faces=tuple(judged),
+            faces=tuple(faces),
             provenance=seen.provenance,
             warnings=tuple(quality.warnings(seen.picture, seen.found, seen.crops[0])),
             picture=PictureInfo(read.width, read.height, read.format, size, read.sha256),
             model=self._folder.info,
             seconds={**seen.seconds, "model": judging, "total": sum(seen.seconds.values()) + judging},
         )
+
+
+def _fused(judged: list[_Judged]) -> np.ndarray:
+    """The logits of the faces: the sum over networks."""
+    total: np.ndarray = np.sum([logits for logits, _ in judged], axis=0)
+    return total
 
 
 def _crops(pixels: np.ndarray, found: Sequence[finder.FoundFace], network: NetworkConfig) -> np.ndarray:

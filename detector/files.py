@@ -15,10 +15,10 @@ def write(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path, name: str | None = None) -> Iterator[Path]:
     """Where to write a file that is to appear at `path` at once, when the block ends; what a block that fails has
-    written is taken away. Threads and processes do not meet: each has a name of its own."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.part")
+    written is taken away. Threads and processes do not meet: each has a name of its own, unless `name` says which."""
+    beside = path.with_name(name or f".{path.name}.{os.getpid()}-{threading.get_native_id()}.part")
     try:
         yield beside
         with beside.open("rb") as file:

@@ -1,7 +1,8 @@
 """Options that several command lines have, and what they mean."""
 
 import argparse
-import os
+
+from detector import settings
 
 MODEL_NAME = "FOLDER|owner/name[@revision]"
 
@@ -24,7 +25,8 @@ def model_of(given: str | None = None) -> tuple[str | None, str | None]:
     nobody named one."""
     if given is not None:
         return given, None
-    return os.environ.get("DETECTOR_MODEL") or None, os.environ.get("DETECTOR_REVISION") or None
+    told = settings.read()
+    return told.model, told.revision
 
 
 def positive(text: str) -> int:

@@ -21,7 +21,7 @@ register_heif_opener(thumbnails=False)
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "HEIF")
 FORMAT_NAMES = "JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF"
 # What people send by mistake and Pillow would only call unknown.
-_OTHER_KINDS = (
+OTHER_KINDS = (
     ("PDF", b"%PDF-"),
     ("Photoshop", b"8BPS"),
     ("JPEG XL", b"\xff\x0a"),
@@ -34,6 +34,17 @@ SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .mpo .png .webp .avif .gif .bmp .tif
 MAX_PIXELS = 40_000_000
 MAX_BYTES = 30_000_000
 MIN_SIDE = 32
+
+# What a person is told where a picture cannot be judged.
+EMPTY = "The file is empty: choose another one."
+OVERSIZE = "The file is larger than the limit of {limit} MB: save it smaller and try again."
+DRAWING = "SVG files are drawings, not photographs: save the picture as JPEG or PNG."
+NOT_READ = "{name} files are not read: save the picture as JPEG or PNG."
+NO_PICTURE = "This is not a picture that can be read: use {formats}."
+DAMAGED = "The picture is damaged and could not be decoded: get another copy of it."
+TOO_SMALL = "The picture is {width} x {height} pixels: at least {least} on each side are needed to see a face."
+MEGAPIXELS = "has {megapixels} megapixels"
+TOO_LARGE = "The picture {size}, the limit is {limit}: scale it down and try again."
 
 
 @dataclass(frozen=True)
@@ -92,23 +103,21 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
         raise ImageError(f"A picture can be a path, bytes, a PIL image or an array, not {type(source).__name__}.")
     data = bytes(source)
     if not data:
-        raise ImageError("The file is empty: choose another one.", "empty")
+        raise ImageError(EMPTY, "empty")
     if len(data) > max_bytes:
         raise oversize(max_bytes)
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith(b"<svg") or (head.startswith((b"<?xml", b"<!")) and b"<svg" in head):
-        raise ImageError(
-            "SVG files are drawings, not photographs: save the picture as JPEG or PNG.", "unsupported_format"
-        )
-    for name, start in _OTHER_KINDS:
+        raise ImageError(DRAWING, "unsupported_format")
+    for name, start in OTHER_KINDS:
         if data.startswith(start):
-            raise ImageError(f"{name} files are not read: save the picture as JPEG or PNG.", "unsupported_format")
+            raise ImageError(NOT_READ.format(name=name), "unsupported_format")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own size warning; the limit below is stricter
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
-        raise ImageError(f"This is not a picture that can be read: use {FORMAT_NAMES}.") from None
+        raise ImageError(NO_PICTURE.format(formats=FORMAT_NAMES)) from None
     except Image.DecompressionBombError:
         raise _too_large(None, max_pixels) from None
     except Exception:  # a decoder may raise anything on a hostile header
@@ -118,8 +127,7 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
 
 def oversize(max_bytes: int) -> ImageError:
     """The error for a file of more than `max_bytes` bytes, which need not have been counted to the end."""
-    limit = f"{max_bytes / 1e6:.0f} MB"
-    return ImageError(f"The file is larger than the limit of {limit}: save it smaller and try again.", "too_large")
+    return ImageError(OVERSIZE.format(limit=f"{max_bytes / 1e6:.0f}"), "too_large")
 
 
 def read_file(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
@@ -152,10 +160,7 @@ def _from_image(image: Image.Image, format_: str | None, data: bytes | None, max
     if width * height > max_pixels:
         raise _too_large(width * height, max_pixels)
     if min(width, height) < min_side:
-        raise ImageError(
-            f"The picture is {width} x {height} pixels: at least {min_side} on each side are needed to see a face.",
-            "too_small",
-        )
+        raise ImageError(TOO_SMALL.format(width=width, height=height, least=min_side), "too_small")
     try:
         image.load()
         image = _upright_rgb(image)
@@ -164,23 +169,19 @@ def _from_image(image: Image.Image, format_: str | None, data: bytes | None, max
             raise ImageError(
                 "The picture is cut off, the end of the file is missing: get another copy of it.", "damaged"
             ) from None
-        raise ImageError(
-            "The picture is damaged and could not be decoded: get another copy of it.", "damaged"
-        ) from None
+        raise ImageError(DAMAGED, "damaged") from None
     except ImageError:
         raise
     except Exception:  # a decoder may raise anything on hostile data
-        raise ImageError(
-            "The picture is damaged and could not be decoded: get another copy of it.", "damaged"
-        ) from None
+        raise ImageError(DAMAGED, "damaged") from None
     pixels = np.asarray(image)
     digest = hashlib.sha256(data if data is not None else pixels.tobytes()).hexdigest()
     return Picture(pixels, {"MPO": "JPEG", "HEIF": "HEIC"}.get(format_ or "", format_), digest, data)
 
 
 def _too_large(pixels: int | None, limit: int) -> ImageError:
-    size = f"has {pixels / 1e6:.0f} megapixels" if pixels else "is far too large"
-    return ImageError(f"The picture {size}, the limit is {limit / 1e6:.0f}: scale it down and try again.", "too_large")
+    size = MEGAPIXELS.format(megapixels=f"{pixels / 1e6:.0f}") if pixels else "is far too large"
+    return ImageError(TOO_LARGE.format(size=size, limit=f"{limit / 1e6:.0f}"), "too_large")
 
 
 def _upright_rgb(image: Image.Image) -> Image.Image:

@@ -11,51 +11,57 @@ from detector.result import Warning, WarningCode
 TINY_FACE = 48  # pixels: below, much of what gives a forgery away is gone
 MANY_FACES = 8
 CUT_OFF = 0.75  # share of a face's box inside the picture
-_BLURRED = 12.0  # variance of the Laplacian of the crop's grey values
-_FEW_COLOURS, _FLAT = 0.65, 0.5  # shares of a graphic, see _is_graphic; none of 10,150 photographs had them
+BLURRED = 12.0  # variance of the Laplacian of the crop's grey values
+FEW_COLOURS, FLAT = 0.65, 0.5  # shares of a graphic, see _is_graphic; none of 10,150 photographs had them
+
+
+# Of one face, and of {n}.
+SENTENCES = {
+    WarningCode.NOT_A_PHOTOGRAPH: (
+        "This looks like a drawing, a graphic or a screenshot, not like a photograph: the detector has learned from "
+        "photographs only.",
+    ),
+    WarningCode.TINY_FACE: tuple(
+        f"{faces} smaller than {TINY_FACE} pixels: little is left to judge by, use a larger copy."
+        for faces in ("One face is", "{n} faces are")
+    ),
+    WarningCode.LARGE_PICTURE: (
+        "In a picture this large, faces smaller than {n} pixels may be missed: check a part of it for them.",
+    ),
+    WarningCode.CUT_OFF_FACE: tuple(
+        f"{faces} cut off by the edge of the picture: what is missing could not be judged."
+        for faces in ("One face is", "{n} faces are")
+    ),
+    WarningCode.BLURRED_FACE: tuple(
+        f"{faces} heavily blurred: the traces of a forgery may be gone, and so may those of a real photo."
+        for faces in ("One face is", "{n} faces are")
+    ),
+    WarningCode.MANY_FACES: (
+        "{n} faces were judged: the more faces, the likelier that one is called forged by mistake.",
+    ),
+}
 
 
 def warnings(seen: Picture, found: Sequence[finder.FoundFace], crops: np.ndarray) -> Iterator[Warning]:
     """What makes the verdict on `seen` weak: its faces as `found`, their `crops` uint8 (N, S, S, 3)."""
-
-    def some(count: int) -> str:
-        return "One face is" if count == 1 else f"{count} faces are"
-
     if _is_graphic(seen.pixels):
-        yield Warning(
-            WarningCode.NOT_A_PHOTOGRAPH,
-            "This looks like a drawing, a graphic or a screenshot, not like a photograph: the detector has learned "
-            "from photographs only.",
-        )
-    tiny = sum(face.side < TINY_FACE for face in found)
-    cut = sum(face.visible < CUT_OFF for face in found)
-    blurred = sum(_sharpness(crop) < _BLURRED for crop in crops)
-    if tiny:
-        yield Warning(
-            WarningCode.TINY_FACE,
-            f"{some(tiny)} smaller than {TINY_FACE} pixels: little is left to judge by, use a larger copy.",
-        )
+        yield _warning(WarningCode.NOT_A_PHOTOGRAPH, 1)
+    if tiny := sum(face.side < TINY_FACE for face in found):
+        yield _warning(WarningCode.TINY_FACE, tiny)
     least = finder.least_face(seen.width, seen.height)
     if least > 2 * finder.MIN_FACE:
-        yield Warning(
-            WarningCode.LARGE_PICTURE,
-            f"In a picture this large, faces smaller than {least} pixels may be missed: check a part of it for them.",
-        )
-    if cut:
-        yield Warning(
-            WarningCode.CUT_OFF_FACE,
-            f"{some(cut)} cut off by the edge of the picture: what is missing could not be judged.",
-        )
-    if blurred:
-        yield Warning(
-            WarningCode.BLURRED_FACE,
-            f"{some(blurred)} heavily blurred: the traces of a forgery may be gone, and so may those of a real photo.",
-        )
+        yield _warning(WarningCode.LARGE_PICTURE, least)
+    if cut := sum(face.visible < CUT_OFF for face in found):
+        yield _warning(WarningCode.CUT_OFF_FACE, cut)
+    if blurred := sum(_sharpness(crop) < BLURRED for crop in crops):
+        yield _warning(WarningCode.BLURRED_FACE, blurred)
     if len(found) >= MANY_FACES:
-        yield Warning(
-            WarningCode.MANY_FACES,
-            f"{len(found)} faces were judged: the more faces, the likelier that one is called forged by mistake.",
-        )
+        yield _warning(WarningCode.MANY_FACES, len(found))
+
+
+def _warning(code: WarningCode, n: int) -> Warning:
+    sentences = SENTENCES[code]
+    return Warning(code, sentences[0 if n == 1 else -1].format(n=n))
 
 
 def _sharpness(crop: np.ndarray) -> float:
@@ -75,8 +81,8 @@ def _is_graphic(pixels: np.ndarray) -> bool:
         pixels[down : height - 1 + down : step, along : width - 1 + along : step]
         for down, along in ((0, 0), (0, 1), (1, 0))
     )
-    if ((here == right) & (here == below)).all(axis=2).mean() < _FLAT:
+    if ((here == right) & (here == below)).all(axis=2).mean() < FLAT:
         return False
     colours = here.astype(np.int32) @ (65536, 256, 1)
     counts = np.sort(np.unique(colours, return_counts=True)[1])[:-1]  # without the background
-    return bool(counts[-8:].sum() >= _FEW_COLOURS * counts.sum())
+    return bool(counts[-8:].sum() >= FEW_COLOURS * counts.sum())

@@ -10,17 +10,25 @@ from detector.provenance import Finding
 from detector.verdict import Verdict
 
 
+class Evidence(StrEnum):
+    """What part of the picture speaks most for a forgery, or least against one."""
+
+    FACE = "face"
+    SURROUNDINGS = "surroundings"  # the face with hair, shoulders and background
+
+
 @dataclass(frozen=True)
 class Face:
     """One face. `box` is (left, top, right, bottom) in pixels of the upright picture, `score` the finder's certainty
-    that it is a face, `p_fake` the calibrated probability that it was forged, both 0..1. `crop` uint8 (S, S, 3) is what
-    the classifier saw, `activation` float32 (h, w) its map of evidence: above 0 speaks for a forgery. Neither is in
-    `to_dict()`."""
+    that it is a face, `p_fake` the calibrated probability that it was forged, both 0..1. `evidence` tells which of the
+    model's networks suspects it most; `crop` uint8 (S, S, 3) is what that one saw, `activation` float32 (h, w) its map
+    of evidence: above 0 speaks for a forgery. The last two are not in `to_dict()`."""
 
     box: tuple[int, int, int, int]
     score: float
     p_fake: float
     verdict: Verdict
+    evidence: Evidence
     crop: np.ndarray = field(repr=False, compare=False)
     activation: np.ndarray = field(repr=False, compare=False)
 
@@ -30,6 +38,7 @@ class Face:
             "score": round(self.score, 4),
             "p_fake": round(self.p_fake, 6),
             "verdict": str(self.verdict),
+            "evidence": str(self.evidence),
         }
 
 

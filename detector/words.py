@@ -3,8 +3,8 @@ say the same; a program gets the verdict's code and `no_signs_shares` instead.""
 
 from dataclasses import dataclass
 
-from detector.model_folder.schema import Metrics
-from detector.model_folder.stated import mean, no_signs_shares
+from detector.model_folder import Metrics, no_signs_shares
+from detector.model_folder.stated import mean
 from detector.verdict import Verdict
 
 VERDICTS = {
@@ -18,6 +18,42 @@ _GENERATORS = "generators the detector has never seen"
 _REAL = "real faces from collections the detector has never seen"
 _UNMEASURED = "Not measured"
 NOT_PROOF = "That does not prove the picture real: some forgeries score as low."
+
+_NO_FACE = (
+    "The detector judges photographed faces only and saw none here, so it has nothing to say about this picture. "
+    "That does not mean that the picture is real."
+)
+_OF_A_FORGERY = f"of the traces of a forgery that the detector knows. {NOT_PROOF}"
+# Of a picture with one face, and with {n} of them.
+SENTENCES = {
+    Verdict.LIKELY_FAKE: (
+        "The face carries traces that forged faces carry.",
+        "The most suspicious of {n} faces carries traces that forged faces carry.",
+    ),
+    Verdict.UNCERTAIN: (
+        "The face could be either: its traces point neither way clearly enough.",
+        "The most suspicious of {n} faces could be either: its traces point neither way clearly enough.",
+    ),
+    Verdict.NO_SIGNS: (
+        f"The face carries none {_OF_A_FORGERY}",
+        f"None of the {{n}} faces carries any {_OF_A_FORGERY}",
+    ),
+    Verdict.NO_FACE: (_NO_FACE, _NO_FACE),
+}
+LIMITS = (
+    "Whether the story is true. A real photograph with a false caption shows no signs of forgery.",
+    "Anything outside the faces. A changed background, a removed person or a made-up scene goes unseen.",
+    "Every kind of forgery. It knows the kinds it was trained on; faces by a newer generator may show it no signs at "
+    "all.",
+    "Anything about drawings, paintings and masks. It seldom notices that a picture is one, and where one is taken for "
+    "a face, the score means nothing.",
+    "Much about poor copies. Small, blurred, filtered or often-shared pictures lose their traces, and real ones are "
+    "then called forged more often.",
+    "The odds where you found it. Its figures come from collections of test pictures; forgeries may be rarer, or more "
+    "common, where you are.",
+    "Enough to accuse anybody. Look for the first place the picture appeared, ask who took it, and get a second "
+    "opinion.",
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +69,12 @@ class Fact:
     def __str__(self) -> str:
         sentence = f"{self.number} {self.of} {self.rest}."
         return f"{sentence} Of 100 each: {'; '.join(self.parts)}." if self.parts else sentence
+
+
+def sentence(verdict: Verdict, faces: int) -> str:
+    """What a verdict means for a picture with so many faces."""
+    one, many = SENTENCES[verdict]
+    return one if faces == 1 else many.format(n=faces)
 
 
 def of_100(share: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
-from detector.model_folder.store import ModelFolder
+from detector.model_folder import ModelFolder
 from scale.errors import ScaleError
 
 PATIENCE = 60.0  # seconds for a picture

@@ -16,12 +16,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from detector.finder import FINDER_VERSION
-from detector.model_folder.store import ModelFolder
+from detector.model_folder import ModelFolder
 from scale.errors import ScaleError
 from scale.places import Place
 
 _FACE = pa.struct(
-    [("box", pa.list_(pa.int32())), ("score", pa.float64()), ("p_fake", pa.float64()), ("verdict", pa.string())]
+    [
+        ("box", pa.list_(pa.int32())),
+        ("score", pa.float64()),
+        ("p_fake", pa.float64()),
+        ("verdict", pa.string()),
+        ("evidence", pa.string()),
+    ]
 )
 _WARNING = pa.struct([(name, pa.string()) for name in ("code", "text")])
 _FINDING = pa.struct(

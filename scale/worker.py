@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from detector.errors import ImageError
-from detector.model_folder.store import ModelFolder
+from detector.model_folder import ModelFolder
 from detector.picture import MAX_BYTES, oversize
 from scale import parts, plan
 from scale.errors import ScaleError

@@ -1,19 +1,23 @@
 """Pictures of every tab for the README: `python -m tests.screenshots`, from the repository's root.
 
 Starts the app, uses each tab as a visitor would, with photographs in the public domain (ui/examples), and writes
-docs/TAB-wide.png and docs/TAB-narrow.png, for Detect in dark too. Needs the extra `tests` and Chromium.
+docs/TAB-wide.png and docs/TAB-narrow.png, for Detect in dark too; of the static page docs/web-wide.png and
+docs/web-narrow.png. Needs the extra `tests`, Chromium and npm.
 """
 
 import argparse
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support import ROOT
 from tests.support.running_app import browser, serve
+from tests.support.web_page import served
+from web.build import build
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 FOLDER = ROOT / "docs"
 EXAMPLES = ROOT / "ui" / "examples"
@@ -51,7 +55,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.screenshots", description=__doc__.partition(":")[0])
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write to (default: docs)")
     parser.add_argument("--dark", action="store_true", help="every tab in dark too")
+    parser.add_argument("--web", action="store_true", help="the static page only")
     options = parser.parse_args()
+    with browser() as chromium:
+        static_page(chromium, options.out)
+    if options.web:
+        return
     with serve() as app, browser() as chromium:
         for tab, use in TABS.items():
             for scheme in ("light", "dark") if options.dark or tab == "Detect" else ("light",):
@@ -66,6 +75,21 @@ def main() -> None:
                     file = options.out / f"{tab.lower()}-{name}{suffix}.png"
                     page.screenshot(path=file, full_page=tab != "About")  # which is many screens long
                     page.close()
+
+
+def static_page(chromium: "Browser", out: Path) -> None:
+    """The page that judges in the browser, after three pictures, one of them open."""
+    with tempfile.TemporaryDirectory() as folder, served(build(Path(folder) / "page")) as url:
+        for name, width in WIDTHS.items():
+            page = chromium.new_page(viewport={"width": width, "height": 1240})
+            page.goto(url)
+            page.locator("[data-state=ready]").wait_for()
+            page.locator("#choose").set_input_files([EXAMPLES / "astronaut.jpg", EXAMPLES / "galaxies.jpg"])
+            page.locator("[data-state=judged]").wait_for()
+            page.locator(".result summary").first.click()
+            page.locator(".marked canvas").wait_for()
+            page.screenshot(path=out / f"web-{name}.png", full_page=name == "narrow")
+            page.close()
 
 
 if __name__ == "__main__":

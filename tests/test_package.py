@@ -14,7 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 
 import detector
-from detector.model_folder.store import BUNDLED, CONFIG, KERAS
+from detector.model_folder import BUNDLED, CONFIG, KERAS
 from tests.support import ROOT
 
 SCORES = "scores.csv"  # as training.evaluation.evaluate writes it
@@ -76,7 +76,9 @@ def test_the_wheel_holds_what_runs(wheel: Path) -> None:
     assert modules | {"app.py", "detector/py.typed"} <= held
     pictures = [path for path in (ROOT / "ui").rglob("*") if path.suffix in (".jpg", ".json")]
     assert {str(path.relative_to(ROOT)) for path in pictures} <= held
-    assert not [name for name in held if name.startswith(("tests", "benchmarks", "docs")) or name.endswith((".keras", SCORES))]
+    assert not [
+        name for name in held if name.startswith(("tests", "benchmarks", "docs")) or name.endswith((".keras", SCORES))
+    ]
 
 
 @pytest.mark.slow

@@ -1,15 +1,16 @@
-"""python -m training fit | ablate | export | evaluate | forge | publish | publish-space; options under --help."""
+"""python -m training COMMAND; the commands and their options stand under --help."""
 
 import argparse
 import dataclasses
 import logging
 import os
 import sys
-import threading
 from pathlib import Path
+from typing import NoReturn
 
 from detector.errors import ModelError, SettingError
-from training.distributed import STRATEGIES, Cluster, joined
+from training.cluster import Cluster
+from training.distributed import STRATEGIES, joined
 from training.errors import Interrupted, TrainingError
 from training.files import refusal
 from training.options import ARCHITECTURES, PRESETS, FitOptions
@@ -20,6 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.getLogger("jax").setLevel(logging.WARNING)  # else it tells of every kind of device that is not here
     parser = argparse.ArgumentParser(prog="python -m training", description="A data set in, a model folder out.")
     commands = parser.add_subparsers(dest="command", required=True)
+    _add_recipe(commands)
     _add_fit(commands)
     _add_ablate(commands)
     _add_export(commands)
@@ -42,6 +44,23 @@ def main(argv: list[str] | None = None) -> int:
             raise
         print(sentence, file=sys.stderr)
         return 2
+
+
+def _add_recipe(commands: argparse._SubParsersAction) -> None:
+    from training import recipes
+
+    parser = commands.add_parser("recipe", help="train a model from its first weights to its folder, by one file")
+    parser.add_argument("recipe", metavar="NAME", help=f"one of {', '.join(recipes.names())}, or a TOML file")
+    parser.add_argument("--data", type=Path, required=True, help="the folder of all sources, DATA in the recipe")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the runs; those begun are continued")
+    parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
+
+    def run(arguments: argparse.Namespace) -> int:
+        recipes.follow(arguments.recipe, arguments.data, arguments.runs, arguments.out, cache=arguments.cache)
+        return 0
+
+    parser.set_defaults(run=run)
 
 
 def _add_fit(commands: argparse._SubParsersAction) -> None:
@@ -301,16 +320,9 @@ def _add_forge(commands: argparse._SubParsersAction) -> None:
         "--seed", type=int, default=default.seed, help="the same, the same files (default: %(default)s)"
     )
 
-    def run(arguments: argparse.Namespace) -> int:
-        options = ForgeOptions(
-            tuple(arguments.methods),
-            arguments.count,
-            arguments.around,
-            arguments.size,
-            arguments.quality,
-            arguments.seed,
-        )
-        forge(arguments.photos, arguments.out, options)
+    def run(given: argparse.Namespace) -> int:
+        options = ForgeOptions(tuple(given.methods), given.count, given.around, given.size, given.quality, given.seed)
+        forge(given.photos, given.out, options)
         return 0
 
     parser.set_defaults(run=run)
@@ -358,34 +370,43 @@ def _add_publish_space(commands: argparse._SubParsersAction) -> None:
         "what it has; for a new one the Hub's)",
     )
     parser.add_argument("--private", action="store_true", help="for nobody else to see")
+    parser.add_argument(
+        "--static",
+        action="store_true",
+        help="the page that judges in the visitor's browser instead, on a static Space, which is free; --model may "
+        "then be a folder, too",
+    )
 
-    def run(arguments: argparse.Namespace) -> int:
+    def run(given: argparse.Namespace) -> int:
+        if given.static:
+            from training.hub.static_space import publish_static_space
+
+            if given.hardware:
+                raise TrainingError("A static Space has no hardware: leave --hardware out.")
+            revision = publish_static_space(
+                given.repo, model=given.model, revision=given.revision, private=given.private
+            )
+            print(f"{given.repo}@{revision}")
+            return 0
         from training.hub.space import publish_space
 
         revision = publish_space(
-            arguments.repo,
-            model=arguments.model,
-            revision=arguments.revision,
-            hardware=arguments.hardware,
-            private=arguments.private,
+            given.repo, model=given.model, revision=given.revision, hardware=given.hardware, private=given.private
         )
-        print(f"{arguments.repo}@{revision}")
+        print(f"{given.repo}@{revision}")
         return 0
 
     parser.set_defaults(run=run)
 
 
-def _leave(status: int) -> None:
-    """End the process. A thread that still waits for the Hub in native code would abort an ordinary end."""
-    if any(thread.daemon and thread.name in _LEFT_BEHIND for thread in threading.enumerate()):
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    sys.exit(status)
+def _leave(status: int) -> NoReturn:
+    """End the process at once: to take TensorFlow or JAX down takes seconds, and a thread that still waits for the Hub
+    in native code would abort an ordinary end."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
-
-_LEFT_BEHIND = ("hub", "stream", "blocks")  # names of threads of detector.model_folder.hub and training.data.streaming
 
 if __name__ == "__main__":
     _leave(main())

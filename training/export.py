@@ -1,7 +1,6 @@
 """A run of `fit` -> a model folder: converted, checked against Keras on real crops, calibrated, described."""
 
 import datetime
-import functools
 import hashlib
 import importlib.metadata
 import json
@@ -19,8 +18,7 @@ import numpy as np
 
 from detector import finder
 from detector.classifier import Classifier
-from detector.model_folder import store
-from detector.model_folder.schema import (
+from detector.model_folder import (
     CalibrationLimits,
     Counts,
     DataRoles,
@@ -28,13 +26,14 @@ from detector.model_folder.schema import (
     ModelConfig,
     NetworkConfig,
     TrainingSet,
+    store,
 )
 from training import architectures, onnx_file
 from training.augment import corruptions
-from training.data import face_cache, streaming
 from training.data.crops import serving_crops
 from training.data.face_cache import Split
 from training.data.sources import Source, by_role
+from training.data.splits import open_split, open_train
 from training.errors import TrainingError
 from training.evaluation import calibrate
 from training.files import write, write_model
@@ -74,6 +73,7 @@ def export(
     start_share: float = 0.0,
     onnx: bool = False,
     cache: Path | None = None,
+    recipe: str | None = None,
 ) -> Path:
     """Write the model folder `out` from the best checkpoint of the run, and return its path.
 
@@ -83,6 +83,8 @@ def export(
 
     `start_share` 0..1 of every weight is that of the network which the run started from: between the two lie networks
     that are right more often than either (Wortsman et al. 2022, Robust fine-tuning of zero-shot models, section 3).
+
+    `recipe` is the command that made the runs and this call, to stand before their own in the card.
 
     The offset, which goes into the first network, is fitted on the pictures as they are and at half size; temperature
     and thresholds on the pictures as they are, but no more real faces may be called fake at half size. The converted
@@ -99,9 +101,9 @@ def export(
     texts = dict.fromkeys(text for network in networks for text in network.options.data)
     data_of = {Source.parse(text).name: text for text in texts}
     sources, unseen_sources = by_role(tuple(data_of.values()), first.unseen if unseen is None else unseen)
-    load = streaming.load if first.streaming else face_cache.load
+    reading: dict[str, Any] = {"streaming": first.streaming, "cache": cache, "limit": first.limit}
     splits = {
-        role: {source.name: load(source, "validation", cache=cache, limit=first.limit) for source in of_role}
+        role: {source.name: open_split(source, "validation", **reading) for source in of_role}
         for role, of_role in (("seen", sources), ("unseen", unseen_sources))
     }
     every = {**splits["seen"], **splits["unseen"]}
@@ -146,8 +148,7 @@ def export(
         for name, shares in calibrate.shares(calibration, of(role, clean)).items():
             log.info("%s %s: %s", role, name, ", ".join(f"{key} {value:.1%}" for key, value in shares.items()))
 
-    opened = streaming.open_train if first.streaming else functools.partial(face_cache.load, split="train")
-    train = {source.name: opened(source, cache=cache, limit=first.limit) for source in sources}
+    train = {source.name: open_train(source, **reading) for source in sources}
     out.mkdir(parents=True, exist_ok=True)
     # The configuration comes last: until then its hash, or that it is not there, tells that the folder is not whole.
     for network, content in zip(networks, tflite, strict=True):
@@ -185,8 +186,9 @@ def export(
         ),
         offset=round(offset, 6),
         options=_portable(first, sources, unseen_sources),
-        commands=tuple(
-            commands(run, second=second, words=_words(weights, second, unseen_sources, limits, start_share, onnx))
+        commands=(
+            *([recipe] if recipe else []),
+            *commands(run, second=second, words=_words(weights, second, unseen_sources, limits, start_share, onnx)),
         ),
         litert_against_keras={"largest_difference": difference, "crops": checked},
         versions=versions(),

@@ -1,6 +1,5 @@
 """Files that are never half written: beside, fsync, rename."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,5 @@ __all__ = ["refusal", "whole", "write", "write_model"]
 def write_model(model: Any, path: Path) -> None:
     """The same for a Keras model, a .keras file: its name beside must end so too, and is the same for every attempt,
     so that nothing is left of one that was killed."""
-    beside = path.with_name(f".{path.stem}.part.keras")
-    try:
+    with whole(path, f".{path.stem}.part.keras") as beside:
         model.save(beside)
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)  # a full disk needs the room
-        raise

@@ -5,7 +5,6 @@ FitOptions; the options travel in the run's folder.
 """
 
 import dataclasses
-import functools
 import json
 import logging
 import signal
@@ -24,9 +23,10 @@ from tensorboardX import SummaryWriter  # TensorBoard's files without TensorFlow
 
 from detector.errors import ModelError
 from training import architectures
-from training.data import face_cache, streaming, tables
+from training.data import streaming, tables
 from training.data.crops import CropOptions, serving_crops, steps_per_epoch, training_batches
 from training.data.sources import by_role
+from training.data.splits import open_split, open_train
 from training.distributed import ALONE, Workers
 from training.errors import Interrupted, TrainingError
 from training.evaluation.metrics import auc_against_pooled, mean_by_precision
@@ -77,12 +77,11 @@ def fit(
     workers.check(options.batch_size)
     if options.streaming and workers.world_size > 1:
         raise TrainingError("One process streams: leave out --streaming, or train in one process.")
-    load = streaming.load if options.streaming else face_cache.load
-    opened = streaming.open_train if options.streaming else functools.partial(face_cache.load, split="train")
+    reading: dict[str, Any] = {"streaming": options.streaming, "cache": cache, "limit": options.limit}
     with workers.main_process_first():  # the others find the faces in its cache
-        train: list[tuple[Any, float]] = [(opened(s, cache=cache, limit=options.limit), s.weight) for s in sources]
-        validation = [load(s, "validation", cache=cache, limit=options.limit) for s in sources]
-        unseen = [load(s, "validation", cache=cache, limit=options.limit) for s in unseen_sources]
+        train: list[tuple[Any, float]] = [(open_train(s, **reading), s.weight) for s in sources]
+        validation = [open_split(s, "validation", **reading) for s in sources]
+        unseen = [open_split(s, "validation", **reading) for s in unseen_sources]
     empty = [split.name for split, _ in train if not len(split)]
     if empty or not sum(map(len, (*validation, *unseen))):
         raise TrainingError(
@@ -160,6 +159,11 @@ def fit(
         _save(model, batches, state, out, workers)
     log.info("best mean validation AUC %.4f at step %d", state.best, state.best_step)
     return out / BEST
+
+
+def is_finished(run: Path) -> bool:
+    """Whether the run took all its steps, or stopped early for want of a better AUC."""
+    return (run / STATE).exists() and bool(json.loads((run / STATE).read_text())["done"])
 
 
 def read_options(run: Path) -> FitOptions:

@@ -10,12 +10,10 @@ from typing import Any
 
 import gradio as gr
 
-from detector import Detector
-from detector.model_folder.schema import CalibrationLimits, Counts
-from detector.model_folder.stated import no_signs_shares
-from detector.model_folder.store import ModelFolder
+from detector import Detector, settings
+from detector.model_folder import CalibrationLimits, Counts, ModelFolder, no_signs_shares
 from detector.text import excerpt
-from ui import charts, curves, figures, intake, snippets
+from ui import charts, curves, figures, snippets
 from ui.answer import LIMITS
 from ui.parts import lead_html, panel_html, table_html
 
@@ -194,7 +192,8 @@ def calls_html() -> str:
         ("Command line", "in a copy of this program", snippets.SHELL),
         ("Python package", "the same, without a server", snippets.PACKAGE),
     )
-    limit = f" Up to {intake.PER_MINUTE} pictures a minute are judged." if intake.PER_MINUTE else ""
+    most = settings.read().pictures_per_minute
+    limit = f" Up to {most} pictures a minute are judged." if most else ""
     return panel_html(
         "Use it from your own programs",
         "<p>Every call answers with the same object: the verdict, the score of each face, what the file says of "

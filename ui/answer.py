@@ -6,11 +6,12 @@ Every string in it may come from a stranger's file: all are escaped.
 from html import escape
 
 from detector import Face, Result, Verdict, heatmap, words
-from detector.model_folder.store import ModelFolder
+from detector.model_folder import ModelFolder
 from detector.provenance import Finding, ListOwner, Signature
+from detector.result import Evidence
 from detector.verdict import Calibration
-from ui.parts import facts_html, picture_html, score_words
-from ui.theme import TONES, icon
+from ui.parts import HOW_OFTEN_WRONG, OF_EACH, facts_html, picture_html, score_words
+from ui.shapes import TONES, icon
 
 SHOWN_FACES = 24  # cards; the JSON has every face
 
@@ -31,19 +32,41 @@ _SIGNATURES = {
 }
 _LISTS = {ListOwner.C2PA: "the C2PA trust list", ListOwner.ADMINISTRATOR: "the trust list set up here"}
 
-LIMITS = """<section class="page panel limits" aria-label="What this cannot tell"><h2>What this cannot tell</h2><ul>
-<li>Whether the story is true. A real photograph with a false caption shows no signs of forgery.</li>
-<li>Anything outside the faces. A changed background, a removed person or a made-up scene goes unseen.</li>
-<li>Every kind of forgery. It knows the kinds it was trained on; faces by a newer generator may show it no
-signs at all.</li>
-<li>Anything about drawings, paintings and masks. It seldom notices that a picture is one, and where one is taken for a
-face, the score means nothing.</li>
-<li>Much about poor copies. Small, blurred, filtered or often-shared pictures lose their traces, and real ones are
-then called forged more often.</li>
-<li>The odds where you found it. Its figures come from collections of test pictures; forgeries may be rarer, or more
-common, where you are.</li>
-<li>Enough to accuse anybody. Look for the first place the picture appeared, ask who took it, and get a second
-opinion.</li></ul></section>"""
+# What is written round the figures; the static page shows the same.
+LABELS = {
+    "limits": "What this cannot tell",
+    "warnings": "Warnings",
+    "facts": HOW_OFTEN_WRONG,
+    "of_each": OF_EACH,
+    "score": "Score: {score} on a scale from 0 to 100",
+    "scale": "Score {score} of 100. No signs of forgery below {low}, likely forged from {high}, in between no verdict.",
+    "no_signs": "no signs",
+    "uncertain": "can’t tell",
+    "likely_fake": "likely forged",
+    "faces": "Face by face",
+    "order": "The most suspicious face comes first and decides the verdict.",
+    "colours": "Colour marks where the traces of a forgery lie; no colour, no traces.",
+    "more_faces": "{n} more faces were judged, none more suspicious than these.",
+    "traces": "Traces of a forgery, in colour",
+    "card": "Face {n}",
+    "face_alt": "Face {n}, cut out of the picture",
+    "traces_alt": "Face {n} with its traces of a forgery marked in colour",
+    "face_score": "Score: {score} of 100.",
+    "face_size": "{width} × {height} pixels; face finder’s score {found} of 1.",
+    "records": "For your records",
+    "error": "This picture could not be judged",
+}
+# By where most of a face's score comes from: what its crop shows, and how that is told.
+EVIDENCE = {
+    Evidence.FACE: ("The face", "Most of it comes from the face itself."),
+    Evidence.SURROUNDINGS: ("The face and its surroundings", "Most of it comes from the picture around the face."),
+}
+
+LIMITS = (
+    f'<section class="page panel limits" aria-label="{LABELS["limits"]}"><h2>{LABELS["limits"]}</h2><ul>'
+    + "".join(f"<li>{escape(limit)}</li>" for limit in words.LIMITS)
+    + "</ul></section>"
+)
 
 
 def verdict_html(result: Result, model: ModelFolder) -> str:
@@ -53,38 +76,24 @@ def verdict_html(result: Result, model: ModelFolder) -> str:
     return (
         f'<section class="page panel verdict {TONES[result.verdict]}" data-verdict="{result.verdict}">'
         f'<div class="top">{icon(TONES[result.verdict])}<h2>{words.VERDICTS[result.verdict]}</h2></div>'
-        f'<p class="plain">{_sentence(result)}</p>{facts_html(words.facts(result.verdict, model.metrics))}{scale}'
-        + (f'<ul class="warnings" aria-label="Warnings">{warnings}</ul>' if warnings else "")
+        f'<p class="plain">{words.sentence(result.verdict, len(result.faces))}</p>'
+        f"{facts_html(words.facts(result.verdict, model.metrics))}{scale}"
+        + (f'<ul class="warnings" aria-label="{LABELS["warnings"]}">{warnings}</ul>' if warnings else "")
         + "</section>"
-    )
-
-
-def _sentence(result: Result) -> str:
-    count = len(result.faces)
-    who = "The face" if count == 1 else f"The most suspicious of {count} faces"
-    match result.verdict:
-        case Verdict.LIKELY_FAKE:
-            return f"{who} carries traces that forged faces carry."
-        case Verdict.UNCERTAIN:
-            return f"{who} could be either: its traces point neither way clearly enough."
-        case Verdict.NO_SIGNS:
-            who = "The face carries none" if count == 1 else f"None of the {count} faces carries any"
-            return f"{who} of the traces of a forgery that the detector knows. {words.NOT_PROOF}"
-    return (
-        "The detector judges photographed faces only and saw none here, so it has nothing to say about this picture. "
-        "That does not mean that the picture is real."
     )
 
 
 def _scale_html(p_fake: float, calibration: Calibration) -> str:
     low, high = 100 * calibration.no_signs_below, 100 * calibration.likely_fake_from
+    score = score_words(p_fake)
+    alt = LABELS["scale"].format(score=score, low=f"{low:.0f}", high=f"{high:.0f}")
     return (
-        f'<div class="score"><p>Score: <b>{score_words(p_fake)}</b> on a scale from 0 to 100</p>'
-        f'<div class="scale" role="img" aria-label="Score {score_words(p_fake)} of 100. No signs of forgery below '
-        f'{low:.0f}, likely forged from {high:.0f}, in between no verdict."><div class="mark">'
+        f'<div class="score"><p>{LABELS["score"].format(score=f"<b>{score}</b>")}</p>'
+        f'<div class="scale" role="img" aria-label="{alt}"><div class="mark">'
         f'<i style="left:{100 * p_fake:.2f}%"></i></div><div class="bar"><i class="c" style="width:{low:.2f}%"></i>'
         f'<i class="u" style="width:{high - low:.2f}%"></i><i class="f" style="width:{100 - high:.2f}%"></i></div>'
-        '<div class="ends"><span>no signs</span><span>can’t tell</span><span>likely forged</span></div></div></div>'
+        f'<div class="ends"><span>{LABELS["no_signs"]}</span><span>{LABELS["uncertain"]}</span>'
+        f"<span>{LABELS['likely_fake']}</span></div></div></div>"
     )
 
 
@@ -92,13 +101,13 @@ def cards_html(result: Result, model: ModelFolder) -> str:
     """A card for each of the most suspicious faces, up to SHOWN_FACES."""
     shown = result.faces[:SHOWN_FACES]
     rest = len(result.faces) - len(shown)
-    more = f'<p class="soft">{rest} more faces were judged, none more suspicious than these.</p>' if rest else ""
+    more = f'<p class="soft">{LABELS["more_faces"].format(n=rest)}</p>' if rest else ""
     faces = "".join(_card(number, face, model) for number, face in enumerate(shown, 1))
-    order = "" if len(shown) == 1 else "The most suspicious face comes first and decides the verdict. "
+    order = "" if len(shown) == 1 else f"{LABELS['order']} "
     return (
         '<section class="page" aria-label="The faces">'
-        + f'<h2>Face by face</h2><p class="soft">{order}Colour marks where the traces of a forgery lie; no colour, no '
-        "traces.</p>" + f'<div class="cards{" one" if len(shown) == 1 else ""}">{faces}</div>{more}' + "</section>"
+        f'<h2>{LABELS["faces"]}</h2><p class="soft">{order}{LABELS["colours"]}</p>'
+        f'<div class="cards{" one" if len(shown) == 1 else ""}">{faces}</div>{more}' + "</section>"
     )
 
 
@@ -106,18 +115,22 @@ def _card(number: int, face: Face, model: ModelFolder) -> str:
     tone = TONES[face.verdict]
     left, top, right, bottom = face.box
     heat = heatmap.overlay(face.crop, face.activation)
+    size = LABELS["face_size"].format(width=right - left, height=bottom - top, found=f"{face.score:.2f}")
     line = words.facts_line(face.verdict, model.metrics)
+    shown, whence = EVIDENCE[face.evidence]
+    if len(model.networks) == 1 or face.verdict is Verdict.NO_SIGNS:
+        whence = ""
+    name = LABELS["card"].format(n=number)
     return (
-        f'<article class="card {tone}" data-face="{number}" aria-label="Face {number}"><div class="head">'
+        f'<article class="card {tone}" data-face="{number}" aria-label="{name}"><div class="head">'
         f'<span class="number">{number}</span><h3>{words.VERDICTS[face.verdict]}</h3>{icon(tone)}</div>'
-        f'<div class="pair"><figure>{picture_html(face.crop, f"Face {number}, cut out of the picture")}'
-        "<figcaption>The face</figcaption>"
-        f"</figure><figure>{picture_html(heat, f'Face {number} with its traces of a forgery marked in colour')}"
-        "<figcaption>Traces of a forgery, in colour</figcaption></figure></div>"
-        f'<div class="words"><p>Score: <b>{score_words(face.p_fake)}</b> of 100</p>'
+        f'<div class="pair"><figure>{picture_html(face.crop, LABELS["face_alt"].format(n=number))}'
+        f"<figcaption>{shown}</figcaption>"
+        f"</figure><figure>{picture_html(heat, LABELS['traces_alt'].format(n=number))}"
+        f"<figcaption>{LABELS['traces']}</figcaption></figure></div>"
+        f'<div class="words"><p>{LABELS["face_score"].format(score=f"<b>{score_words(face.p_fake)}</b>")} {whence}</p>'
         + (f'<p class="soft">{escape(line)}</p>' if line else "")
-        + f'<p class="soft">{right - left} × {bottom - top} pixels; face finder’s score {face.score:.2f} of 1.</p>'
-        "</div></article>"
+        + f'<p class="soft">{size}</p></div></article>'
     )
 
 
@@ -162,4 +175,4 @@ def record_html(result: Result) -> str:
     if model.note:
         rows["Why this model"] = model.note
     cells = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in rows.items())
-    return f'<details class="page record"><summary>For your records</summary><dl>{cells}</dl></details>'
+    return f'<details class="page record"><summary>{LABELS["records"]}</summary><dl>{cells}</dl></details>'

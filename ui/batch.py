@@ -21,13 +21,13 @@ from PIL import Image
 from pydantic import ValidationError, model_validator
 
 from detector import Detector, ImageError, picture
-from detector.model_folder.schema import Metrics
+from detector.model_folder import Metrics
 from detector.rows import row_of
 from ui import archive, gradio_patches, intake
 from ui.batch_list import ERROR, ORDER, Row, csv_of, json_of, table_html, tone_of, words_of
 from ui.gradio_patches import has_left, was_refused
 from ui.parts import data_url, error_html, lead_html
-from ui.theme import icon
+from ui.shapes import icon
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from html import escape
 from typing import Any
 
 from detector import Verdict, words
-from detector.model_folder.schema import Metrics
+from detector.model_folder import Metrics
 from detector.rows import csv_cells, csv_writer
 from ui.parts import score_words
-from ui.theme import TONES, icon
+from ui.shapes import TONES, icon
 
 ERROR = "error"  # stands where a verdict would
 ORDER = (*(str(verdict) for verdict in words.VERDICTS), ERROR)

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from detector import Face, Verdict
-from ui.theme import BOX_COLOURS
+from ui.shapes import BOX_COLOURS
 
 _LONGEST = 1600  # side in pixels of what is drawn
 

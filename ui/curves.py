@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from detector.model_folder.schema import MeasuredSet, Metrics, Robustness
+from detector.model_folder import MeasuredSet, Metrics, Robustness
 from ui import charts
 from ui.charts import Line, Point
 from ui.figures import FIGURES, cell, set_title

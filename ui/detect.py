@@ -13,12 +13,12 @@ from PIL import Image
 
 from detector import Detector, ImageError, Result, Verdict, picture, words
 from detector.heatmap import overlay
-from detector.model_folder.store import ModelFolder
+from detector.model_folder import ModelFolder
 from ui import boxes, doubt, gradio_patches, intake, report
-from ui.answer import LIMITS, SHOWN_FACES, cards_html, evidence_html, record_html, verdict_html
+from ui.answer import LABELS, LIMITS, SHOWN_FACES, cards_html, evidence_html, record_html, verdict_html
 from ui.links import KEPT_SECONDS, Links
 from ui.parts import error_html, lead_html
-from ui.theme import icon
+from ui.shapes import icon
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
                 **({} if result.verdict is Verdict.NO_FACE else show_faces(result, photo, current.model)),
             }
         except Exception as error:
-            yield {verdict: error_html("This picture could not be judged", intake.sentence_of(error))}
+            yield {verdict: error_html(LABELS["error"], intake.sentence_of(error))}
 
     def hidden() -> dict[Any, Any]:
         return {

@@ -5,12 +5,11 @@ docs/wrong-verdicts.md says how such a report becomes a case of `python -m train
 
 import json
 import logging
-import os
 from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from detector import Result, words
+from detector import Result, settings, words
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +33,8 @@ only if everybody may see it.
 def address() -> str | None:
     """Where reports go, with {title} and {body} for what is filled in: what DETECTOR_REPORTS says, else the Space's own
     discussions, else None."""
-    given, space = os.environ.get("DETECTOR_REPORTS"), os.environ.get("SPACE_ID")
+    told = settings.read()
+    given = told.reports
     if given:
         if given.startswith(("https://", "http://", "mailto:")) and "{body}" in given:
             return given
@@ -43,7 +43,7 @@ def address() -> str | None:
             "https://github.com/owner/name/issues/new?title={title}&body={body}: nobody can report a wrong verdict."
         )
         return None
-    return _ON_A_SPACE.format(space=space) if space else None
+    return _ON_A_SPACE.format(space=told.space) if told.space else None
 
 
 def link_html(result: Result, where: str | None) -> str:

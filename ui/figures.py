@@ -6,7 +6,7 @@ from dataclasses import asdict
 from html import escape
 from typing import Any
 
-from detector.model_folder.schema import CONDITIONS, Figure, GroupFigures, Measured, MeasuredSet, Metrics
+from detector.model_folder import CONDITIONS, Figure, GroupFigures, Measured, MeasuredSet, Metrics
 from ui import charts
 from ui.parts import panel_html, table_html
 

@@ -21,7 +21,7 @@ from PIL import Image
 from detector import Detector, Verdict, heatmap, picture, words
 from ui import pictures
 from ui.parts import lead_html, picture_html, score_words
-from ui.theme import TONES, icon
+from ui.shapes import TONES, icon
 
 log = logging.getLogger(__name__)
 

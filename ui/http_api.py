@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from detector import Detector, ImageError, Verdict, picture
 from detector.provenance import Finding
-from detector.result import ModelInfo, PictureInfo
+from detector.result import Evidence, ModelInfo, PictureInfo
 from ui import about, detect, http_docs, intake
 
 PREFIX = "/api"
@@ -53,6 +53,7 @@ class FaceAnswer(BaseModel):
     score: float = Field(description="How sure the face finder is that this is a face, 0 to 1.")
     p_fake: float = Field(description="Calibrated probability that the face was forged, 0 to 1.")
     verdict: Verdict
+    evidence: Evidence = Field(description="Which part of the picture speaks most for a forgery.")
 
 
 class ResultAnswer(BaseModel):

@@ -4,7 +4,6 @@ import base64
 import binascii
 import logging
 import math
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,13 +17,11 @@ from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.requests import HTTPConnection
 
-from detector import ImageError, picture
+from detector import ImageError, picture, settings
 
 log = logging.getLogger(__name__)
 
 KEPT_SECONDS = 3600  # how long the server keeps what a visitor sent or was shown
-PER_MINUTE = int(os.environ.get("DETECTOR_PICTURES_PER_MINUTE", "60"))  # pictures of one visitor; 0 is no limit
-BATCHES_PER_MINUTE = int(os.environ.get("DETECTOR_BATCHES_PER_MINUTE", "6"))  # of one visitor; 0 is no limit
 BATCH_FILES = 200  # pictures of one batch, those in its zips included
 ZIP_BYTES = 150_000_000  # of a zip
 UNPACKED_BYTES = 500_000_000  # of all pictures in the zips of one batch
@@ -49,16 +46,17 @@ class Refused(Exception):
 
 def admit(request: gr.Request | HTTPConnection | None, pictures: int = 1) -> None:
     """Count `pictures` against the visitor's minute. Raises Refused where they are too many."""
-    _count(request, "pictures", PER_MINUTE, pictures)
+    _count(request, "pictures", settings.read().pictures_per_minute, pictures)
 
 
 def admit_batch(request: gr.Request | None) -> None:
     """Count one batch against the visitor's minute. Raises Refused where that is too many.
 
-    Counted picture by picture, no batch of more than PER_MINUTE could ever be sent. What batches take from others is
-    bounded by their queue, which runs one at a time. So each is a few pictures, and the visitor has a number of them.
+    Counted picture by picture, no batch of more than a minute's pictures could ever be sent. What batches take from
+    others is bounded by their queue, which runs one at a time. So each is a few pictures, and the visitor has a number
+    of them.
     """
-    _count(request, "batches", BATCHES_PER_MINUTE, 1)
+    _count(request, "batches", settings.read().batches_per_minute, 1)
     admit(request, _BATCH_COST)
 
 

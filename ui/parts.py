@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image
 
 from detector.words import Fact
-from ui.theme import icon
+from ui.shapes import icon
 
 QUALITY = 88  # of pictures shown, WebP
+HOW_OFTEN_WRONG, OF_EACH = "How often it is wrong here", "Of 100 each – "
 
 
 def masthead_html() -> str:
@@ -24,22 +25,25 @@ def lead_html(question: str, text: str) -> str:
     return f'<div class="page lead"><h2>{escape(question)}</h2><p>{escape(text)}</p></div>'
 
 
+SCORE_ABOVE, SCORE_BELOW = "above 99", "below 1"
+
+
 def score_words(p_fake: float) -> str:
     """P(fake) as a score from 0 to 100 in words: "93"; never 0 or 100, which no detector can claim."""
     if p_fake > 0.99:
-        return "above 99"
-    return "below 1" if p_fake < 0.01 else f"{100 * p_fake:.0f}"
+        return SCORE_ABOVE
+    return SCORE_BELOW if p_fake < 0.01 else f"{100 * p_fake:.0f}"
 
 
 def facts_html(facts: Sequence[Fact]) -> str:
     """Measured shares side by side, those of each generator below; nothing where there are none."""
     items = "".join(
         f"<li><b>{escape(fact.number)}</b> {escape(f'{fact.of} {fact.rest}')}"
-        + (f'<span class="soft">Of 100 each – {_unbroken(fact.parts)}</span>' if fact.parts else "")
+        + (f'<span class="soft">{OF_EACH}{_unbroken(fact.parts)}</span>' if fact.parts else "")
         + "</li>"
         for fact in facts
     )
-    return f'<ul class="facts" aria-label="How often it is wrong here">{items}</ul>' if items else ""
+    return f'<ul class="facts" aria-label="{HOW_OFTEN_WRONG}">{items}</ul>' if items else ""
 
 
 def _unbroken(parts: Sequence[str]) -> str:

@@ -2,11 +2,10 @@
 
 import json
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from detector import ImageError, picture
+from detector import ImageError, picture, settings
 
 log = logging.getLogger(__name__)
 
@@ -114,4 +113,4 @@ def _download(name: str) -> Path:
 
 def configured() -> list[Shown]:
     """What the environment variable DETECTOR_GALLERY names, or the bundled pictures."""
-    return load(os.environ.get("DETECTOR_GALLERY"))
+    return load(settings.read().gallery)

@@ -5,7 +5,7 @@ import json
 from html import escape
 
 from detector import Result, Verdict
-from detector.model_folder.store import ModelFolder
+from detector.model_folder import ModelFolder
 from detector.picture import Picture
 from ui import boxes
 from ui.answer import LIMITS, cards_html, evidence_html, record_html, verdict_html

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from detector.model_folder.schema import Figure, Generator, MeasuredSet, Metrics
+from detector.model_folder.config import Generator
+from detector.model_folder.metrics import Figure, MeasuredSet, Metrics
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Folders of format version 1 in the words of version 2, as plain dictionaries that schema.py then checks."""
+"""Folders of format version 1 in the words of version 2, as plain dictionaries that are then checked."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -9,7 +9,6 @@ import functools
 import hashlib
 import json
 import logging
-import os
 import re
 import ssl
 import threading
@@ -20,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from detector import files
+from detector import files, settings
 from detector.errors import SettingError
 from detector.provenance.finding import ListOwner, ListUsed
 
@@ -66,17 +65,17 @@ class TrustSource(Protocol):
 def from_environment() -> TrustSource | None:
     """The source that DETECTOR_TRUST_LIST names, for all of this process: a PEM file, an https address, or `none`; the
     C2PA's list where it is not set. Raises SettingError."""
-    return _source(os.environ.get(SETTING, "").strip())
+    return _source(settings.read().trust_list)
 
 
 @functools.cache
 def _source(setting: str) -> TrustSource | None:
     if not setting:
-        return FetchedList(ListOwner.C2PA, OFFICIAL, _cache())
+        return FetchedList(ListOwner.C2PA, OFFICIAL, settings.caches())
     if setting.lower() == "none":
         return None
     if setting.startswith("https://"):
-        return FetchedList(ListOwner.ADMINISTRATOR, (setting,), _cache())
+        return FetchedList(ListOwner.ADMINISTRATOR, (setting,), settings.caches())
     if "://" in setting:
         raise SettingError(f"{SETTING} must be a PEM file, an address that begins with https://, or none.")
     try:
@@ -249,11 +248,3 @@ def _get(address: str, end: float) -> bytes:
 def _stamp(path: Path) -> tuple[int, int]:
     stat = path.stat()
     return stat.st_mtime_ns, stat.st_size
-
-
-def _cache() -> Path | None:
-    """The folder of this user's cache; None where there is no home."""
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "deepfake-image-detector")
-    except RuntimeError:
-        return None

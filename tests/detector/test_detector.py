@@ -146,7 +146,7 @@ def test_the_dictionary_is_that_of_the_contract(detector, hopper):
     assert plain["verdict"] == result.verdict == result.verdict.value
     assert plain["p_fake"] == pytest.approx(result.p_fake, abs=1e-6)
     (face,) = plain["faces"]
-    assert list(face) == ["box", "score", "p_fake", "verdict"]
+    assert list(face) == ["box", "score", "p_fake", "verdict", "evidence"]
     assert face["box"] == list(result.faces[0].box)
     picture = {"width": 512, "height": 600, "format": "JPEG", "bytes": hopper.stat().st_size}
     assert plain["picture"] == {**picture, "sha256": read(hopper).sha256}

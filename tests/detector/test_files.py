@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from detector import files
-from detector.model_folder.store import BUNDLED
+from detector.model_folder import BUNDLED
 from tests.support import ROOT
 from training import __main__ as training
 
@@ -49,6 +49,7 @@ for thread in threads: thread.join()
 """
 
 
+@pytest.mark.slow
 def test_ten_threads_of_three_processes_on_one_file(tmp_path: Path) -> None:
     state = tmp_path / "state"
     words = [sys.executable, "-c", WRITERS, str(state)]

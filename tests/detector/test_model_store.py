@@ -11,8 +11,13 @@ import pytest
 
 from detector import Detector, ModelError
 from detector.finder import MODEL as FINDER
-from detector.model_folder.schema import (
+from detector.model_folder import (
+    BUNDLED,
     CONDITIONS,
+    CONFIG,
+    FORMAT_VERSION,
+    METRICS,
+    MODEL,
     Counts,
     Figure,
     Generator,
@@ -21,9 +26,9 @@ from detector.model_folder.schema import (
     MeasuredSet,
     Metrics,
     TrainingSet,
+    load,
+    no_signs_shares,
 )
-from detector.model_folder.stated import no_signs_shares
-from detector.model_folder.store import BUNDLED, CONFIG, FORMAT_VERSION, METRICS, MODEL, load
 from detector.verdict import Calibration
 
 
@@ -385,6 +390,7 @@ def test_a_huge_file(model, name):
     assert refusal(model) == f"The model's {name} is larger than any model should be: it was not loaded."
 
 
+@pytest.mark.slow
 def test_a_huge_model(model):
     os.truncate(model / MODEL, 500_000_001)  # a hole, no disk
     assert refusal(model) == "The model's model.tflite is larger than any model should be: it was not loaded."

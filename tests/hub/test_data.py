@@ -43,10 +43,10 @@ from training.data import tables
 from training.data.crops import CropOptions
 from training.data.sources import Source
 from training.hub import retries
-from training.data import streaming
+from training.data import patience, streaming, streams
 from training.errors import TrainingError
 
-hub.WAITS, streaming.WITHIN, retries.WITHIN = (0.1, 0.1), *2 * [float(sys.argv[2])]
+hub.WAITS, patience.WITHIN, retries.WITHIN = (0.1, 0.1), *2 * [float(sys.argv[2])]
 datasets.config.STREAMING_READ_RETRY_INTERVAL = datasets.config.STREAMING_READ_SERVER_UNAVAILABLE_RETRY_INTERVAL = 0.1
 source = Source.parse(tables.pinned(sys.argv[1]))
 
@@ -57,14 +57,14 @@ def digests(iterator):
     return [hashlib.sha256(crops.tobytes()).hexdigest()[:8] for crops, _ in itertools.islice(iterator, 2)]
 
 try:
-    opened = streaming.open_train(source)
+    opened = streams.open_train(source)
     first = batches()
     answer = {"train": opened.count(), "fakes": [int(next(first)[1].sum()) for _ in range(2)]}
     state, answer["after"], again = json.loads(json.dumps(first.get_state())), digests(first), batches()
     again.set_state(state)
     answer["again"] = digests(again)
-    answer["validation"] = streaming.load(source, "validation").count()
-    answer["splits"] = sorted(streaming.splits_of(source))
+    answer["validation"] = streams.load(source, "validation").count()
+    answer["splits"] = sorted(streams.splits_of(source))
 except TrainingError as error:
     answer = {"error": str(error)}
 print(json.dumps(answer), flush=True)

@@ -15,8 +15,8 @@ from huggingface_hub import HfApi, constants
 import app
 from detector import Detector, ModelError
 from detector.__main__ import main
+from detector.model_folder import BUNDLED, CONFIG, KERAS, METRICS, MODEL, load
 from detector.model_folder import hub as room
-from detector.model_folder.store import BUNDLED, CONFIG, KERAS, METRICS, MODEL, load
 from tests.support.hub_server import READER, STRANGER, Fault, Hub
 from ui import about, answer
 

@@ -15,8 +15,8 @@ import yaml
 from gradio_client import Client, handle_file
 from huggingface_hub import SpaceHardware
 
+from detector.model_folder import BUNDLED, CONFIG, METRICS, MODEL
 from detector.model_folder import hub as room
-from detector.model_folder.store import BUNDLED, CONFIG, METRICS, MODEL
 from tests.support.hub_fixtures import environment
 from tests.support.hub_server import OWNER, Hub
 from tests.support.running_app import serve

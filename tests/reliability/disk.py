@@ -247,9 +247,7 @@ def model_folders(folder: Path, tally: Tally, lengths: int = 40) -> None:
         folders.append(folder / f"case-{number}")
         folders[-1].mkdir()
         (folders[-1] / store.MODEL).write_bytes(content)
-        (folders[-1] / store.CONFIG).write_text(
-            json.dumps({**config, "networks": [{**network_config, **changes}]})
-        )
+        (folders[-1] / store.CONFIG).write_text(json.dumps({**config, "networks": [{**network_config, **changes}]}))
     for (what, *_), answer in zip(cases, loaded(folders), strict=True):
         expected = "judged" if what == "nothing wrong" else "refused"
         tally.case(answer == expected, f"model folder with {what}: {answer}")

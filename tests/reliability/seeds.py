@@ -16,7 +16,7 @@ import numpy as np
 import skimage.data
 from PIL import Image, ImageCms, PngImagePlugin
 
-from detector.model_folder.store import BUNDLED, CONFIG
+from detector.model_folder import BUNDLED, CONFIG
 from tests.reliability.targets import MODEL
 from tests.support import credentials
 

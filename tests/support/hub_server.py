@@ -73,6 +73,7 @@ class Repository:
     pulls: dict[str, Commit] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     hardware: str = "cpu-basic"
+    sdk: str | None = None  # of a Space
 
     def commits(self, revision: str = "main") -> list[Commit]:
         """The newest first."""
@@ -244,6 +245,7 @@ class Hub:
         here = self._create(kind, name, wanted.get("visibility") == "private")
         here.variables = {v["key"]: v["value"] for v in wanted.get("variables", [])}
         here.hardware = wanted.get("hardware", here.hardware)
+        here.sdk = wanted.get("sdk")
         return JSONResponse({"url": url, "name": name})
 
     def _api(

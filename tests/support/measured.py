@@ -4,8 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from detector.model_folder import store
-from detector.model_folder.schema import (
+from detector.model_folder import (
     Counts,
     DataRoles,
     Figure,
@@ -15,8 +14,9 @@ from detector.model_folder.schema import (
     HeldOutSet,
     Measured,
     MeasuredSet,
+    ModelFolder,
+    store,
 )
-from detector.model_folder.store import ModelFolder
 
 SD3, GEMINI, SWAP = Generator("Stable Diffusion 3", 2024), Generator("Gemini 3 Pro Image", 2025), Generator("inswapper")
 

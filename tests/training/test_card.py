@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
-from detector.model_folder import store
-from detector.model_folder.schema import (
+from detector.model_folder import (
     CONDITIONS,
     AblationRun,
     DataRoles,
@@ -19,6 +18,7 @@ from detector.model_folder.schema import (
     MeasuredSet,
     Metrics,
     ModelConfig,
+    store,
 )
 from training.data.sources import TERMS, Source
 from training.evaluation import card

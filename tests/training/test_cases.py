@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from detector import Verdict
-from detector.model_folder.store import BUNDLED
+from detector.model_folder import BUNDLED
 from training import __main__ as command_line
 from training.errors import TrainingError
 from training.evaluation import cases

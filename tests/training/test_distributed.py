@@ -17,14 +17,16 @@ import pytest
 
 from benchmarks.workers import losses
 from tests.support.training_fixtures import FIT, JAX_EPOCHS, environment
-from training import distributed
+from training import watch as room
+from training.cluster import Cluster
 from training.data import face_cache
 from training.data.crops import CropOptions, training_batches
 from training.data.face_cache import Split
 from training.data.sources import Source
-from training.distributed import ALONE, LOST, Cluster, joined
+from training.distributed import ALONE, joined
 from training.errors import TrainingError
 from training.fit import BEST, STATE
+from training.watch import LOST
 
 pytest_plugins = ["tests.support.training_fixtures"]
 
@@ -145,10 +147,10 @@ class Ended(BaseException):
 def quick(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Little patience, and a list of the sentences and statuses that would end a process."""
     ends: list[tuple[str, int]] = []
-    monkeypatch.setattr(distributed, "JOIN", 1.0)
-    monkeypatch.setattr(distributed, "SILENCE", 1.0)
-    monkeypatch.setattr(distributed, "_BEAT", 0.1)
-    monkeypatch.setattr(distributed._Watch, "_end", lambda self, *how: ends.append(how))
+    monkeypatch.setattr(room, "JOIN", 1.0)
+    monkeypatch.setattr(room, "SILENCE", 1.0)
+    monkeypatch.setattr(room, "_BEAT", 0.1)
+    monkeypatch.setattr(room.Watch, "_end", lambda self, *how: ends.append(how))
     return ends
 
 
@@ -158,7 +160,7 @@ def meet(clusters: list[Cluster]) -> list[object]:
 
     def come(number: int) -> None:
         try:
-            found[number] = distributed._Watch.meet(clusters[number])
+            found[number] = room.Watch.meet(clusters[number])
         except TrainingError as error:
             found[number] = error
 

@@ -17,8 +17,7 @@ from PIL import Image
 
 from detector import Detector
 from detector.classifier import CLEARLY_REAL
-from detector.model_folder import store
-from detector.model_folder.schema import (
+from detector.model_folder import (
     CONDITIONS,
     AblationRun,
     Counts,
@@ -27,6 +26,7 @@ from detector.model_folder.schema import (
     HeldOutSet,
     Measured,
     Metrics,
+    store,
 )
 from tests.support import ROOT
 from tests.support.training_fixtures import EPOCHS, FACELESS, TRUNCATED, odd_file, rows, write_parquet

@@ -72,6 +72,25 @@ def test_the_face_stays_where_it_is() -> None:
         assert np.abs(np.subtract(found.box, box)).max() < 0.15 * (box[3] - box[1])
 
 
+def test_a_frame_around_a_picture_is_left_out_and_the_face_is_not() -> None:
+    """Four dark columns at one side, as a sheet of pictures leaves them, gave a generator away."""
+    bare, box = as_kept_by_a_data_set(True, np.random.default_rng(3))
+    framed = np.pad(bare, ((9, 0), (0, 4), (0, 0)), constant_values=5)
+    moved = (box[0], box[1] + 9, box[2], box[3] + 9)
+    for seed in range(20):
+        part, inside = formats.surroundings(framed, moved, 9.0, np.random.default_rng(seed))
+        same, same_inside = formats.surroundings(bare, box, 9.0, np.random.default_rng(seed))
+        assert np.allclose(inside, same_inside) and np.array_equal(part, same)
+    dark, inside = formats.surroundings(np.zeros_like(bare), box, 9.0, np.random.default_rng(1))
+    assert dark.shape[0] >= box[3] - box[1] and inside[0] >= 0 and inside[3] <= dark.shape[0]
+
+
+def test_how_much_lies_around_a_face_is_drawn_anew() -> None:
+    pixels, box = np.full((900, 900, 3), 90, np.uint8), (400.0, 390.0, 500.0, 510.0)
+    sides = [formats.surroundings(pixels, box, 3.0, np.random.default_rng(seed))[0].shape[0] for seed in range(60)]
+    assert min(sides) < 170 and 20 < sum(side > 300 for side in sides) < 45
+
+
 def test_sizes_are_drawn_alike_from_pictures_of_any_size() -> None:
     def sides(size: int) -> np.ndarray:
         rng = np.random.default_rng(1)

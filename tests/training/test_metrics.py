@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from detector.model_folder.schema import FIGURES, Confusion, Measured, ReliabilityBin, Roc
+from detector.model_folder import FIGURES, Confusion, Measured, ReliabilityBin, Roc
 from detector.verdict import Calibration
 from training.evaluation import metrics
 from training.evaluation.metrics import Answers

@@ -18,10 +18,11 @@ from tests.support.training_fixtures import (
     write_pictures,
     write_shards,
 )
-from training.data import face_cache, streaming
+from training.data import face_cache, streaming, streams
 from training.data.crops import CropOptions, serving_crops, steps_per_epoch
 from training.data.sources import Source
-from training.data.streaming import Batches, Stream
+from training.data.streaming import Batches
+from training.data.streams import Stream
 from training.errors import TrainingError
 from training.fit import BEST, STATE, fit
 from training.options import FitOptions
@@ -46,7 +47,7 @@ def faces_of(folder: Path) -> Stream:
 
 
 def opened(folder: Path, **options: object) -> Stream:
-    return streaming.open_train(Source(str(folder)), **options)
+    return streams.open_train(Source(str(folder)), **options)
 
 
 def batches(*streams: tuple[Stream, float], options: CropOptions = PLAIN, threads: int = 2, block: int = 24) -> Batches:
@@ -182,7 +183,7 @@ def options(folder: Path) -> FitOptions:
 
 def test_a_run_that_lost_its_stream_continues_to_the_very_same_weights(folder: Path, tmp_path: Path, monkeypatch):
     fit(options(folder), tmp_path / "straight")
-    read, left = streaming._Lane.read, 36  # in the block after next
+    read, left = streams.Lane.read, 36  # in the block after next
 
     def failing(*arguments: object) -> list:
         nonlocal left
@@ -192,7 +193,7 @@ def test_a_run_that_lost_its_stream_continues_to_the_very_same_weights(folder: P
         return read(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(streaming._Lane, "read", failing)
+        patch.setattr(streams.Lane, "read", failing)
         with pytest.raises(TrainingError, match=r"run the command again\. Stopped at step \d+ of 6: --resume goes on"):
             fit(options(folder), tmp_path / "stopped")
     at = json.loads((tmp_path / "stopped" / STATE).read_text())

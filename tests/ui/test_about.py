@@ -16,20 +16,20 @@ from gradio_client import Client
 from PIL import Image
 
 from detector import Detector, Result
-from detector.model_folder import store
-from detector.model_folder.schema import (
+from detector.model_folder import (
     CONDITIONS,
     DataRoles,
     Figure,
     Measured,
     MeasuredSet,
     Metrics,
+    ModelFolder,
     Robustness,
     Roc,
     SeverityFigures,
+    no_signs_shares,
+    store,
 )
-from detector.model_folder.stated import no_signs_shares
-from detector.model_folder.store import ModelFolder
 from tests.support import ROOT
 from tests.support.measured import figure, measured_on_unseen
 from tests.support.running_app import ASTRONAUT, ATTACK, RunningApp, overflow

@@ -14,13 +14,12 @@ import pytest
 from PIL import Image
 
 from detector import Detector, Face, Result, Verdict, picture, words
-from detector.model_folder.stated import no_signs_shares
-from detector.model_folder.store import ModelFolder
+from detector.model_folder import ModelFolder, no_signs_shares
 from detector.provenance import Finding
-from detector.result import Warning, WarningCode
+from detector.result import Evidence, Warning, WarningCode
 from tests.support.measured import measured_on_unseen
 from ui import answer, boxes, parts, report
-from ui.theme import BOX_COLOURS
+from ui.shapes import BOX_COLOURS
 
 ATTACK = "<img src=x onerror=\"window.broken='in'\"><script>window.broken='in'</script>${window.broken='in'}{{value}}"
 
@@ -106,6 +105,18 @@ def test_a_crop_on_the_page_is_small(judged: Result, model: ModelFolder) -> None
     data = base64.b64decode(page[start : page.index('"', start)])
     assert Image.open(io.BytesIO(data)).size == judged.faces[0].crop.shape[:2]
     assert len(data) < 60_000
+
+
+def test_a_card_tells_which_of_two_networks_speaks(judged: Result, model: ModelFolder) -> None:
+    one = dataclasses.replace(model, networks=model.networks[:1])
+    two = dataclasses.replace(model, networks=model.networks[:1] * 2)
+    face = dataclasses.replace(judged.faces[0], verdict=Verdict.LIKELY_FAKE, evidence=Evidence.SURROUNDINGS)
+    around = result_with(judged, faces=(face,))
+    assert "Most of it comes from the picture around the face." in text(answer.cards_html(around, two))
+    assert "The face and its surroundings" in text(answer.cards_html(around, two))
+    assert "Most of it" not in text(answer.cards_html(around, one))
+    unsuspected = result_with(judged, faces=(dataclasses.replace(face, verdict=Verdict.NO_SIGNS),))
+    assert "Most of it" not in text(answer.cards_html(unsuspected, two))
 
 
 # --- What stands beside a verdict ------------------------------------------------------------------------------------

@@ -15,18 +15,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from gradio.route_utils import delete_files_created_by_app
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
 from PIL import Image, PngImagePlugin
 
-import app
 from detector import Detector, ImageError, Result, Verdict, words
 from detector.heatmap import overlay
 from tests.support import ROOT
-from tests.support.running_app import ASTRONAUT, ATTACK, PATIENCE, RunningApp, answer, give, overflow, post, serve
+from tests.support.running_app import (
+    ASTRONAUT,
+    ATTACK,
+    RunningApp,
+    answer,
+    give,
+    nothing_kept,
+    overflow,
+    post,
+    serve,
+)
 from ui import intake, parts
 
 if TYPE_CHECKING:
@@ -377,17 +385,8 @@ def test_what_a_file_says_is_never_run(look: Callable[..., "Page"], tmp_path: Pa
     assert page.locator("#evidence img, #evidence script").count() == 0
 
 
-def test_nothing_is_kept_when_its_time_is_over(
-    chromium: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    blocks = app.build(Detector.load)
-    examples = {file.name for file in tmp_path.rglob("*.*")}
-    _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **app.launch_options(Detector.load))
-    try:
-        page = chromium.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.goto(url)
+def test_nothing_is_kept_when_its_time_is_over(chromium: "Browser", tmp_path: Path) -> None:
+    with nothing_kept(chromium, tmp_path) as page:
         for name in ("mine.png", "again.png"):  # the second finds components that the first has updated
             shutil.copy(ASTRONAUT, tmp_path / name)
             give(page, tmp_path / name)
@@ -397,13 +396,6 @@ def test_nothing_is_kept_when_its_time_is_over(
             (tmp_path / name).unlink()
             page.locator("#upload").get_by_label("Remove Image").click()
             page.get_by_text("Your answer appears here").wait_for()
-        page.close()
-        assert {file.name for file in tmp_path.rglob("*.*")} > examples
-        assert blocks.delete_cache == (600, intake.KEPT_SECONDS)
-        delete_files_created_by_app(blocks, -1)
-        assert {file.name for file in tmp_path.rglob("*.*")} == examples
-    finally:
-        blocks.close()
 
 
 def test_the_log_keeps_counts_not_pictures(running_app: RunningApp) -> None:

@@ -13,20 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from gradio.route_utils import delete_files_created_by_app
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 from PIL import Image
 
-import app
 from detector import Detector, ImageError, Verdict, words
-from detector.model_folder.schema import Metrics
+from detector.model_folder import Metrics
 from detector.rows import CSV_COLUMNS, row_of
 from tests.support import ROOT
 from tests.support.measured import UNSEEN
-from tests.support.running_app import ASTRONAUT, ATTACK, RunningApp, overflow, post
+from tests.support.running_app import ASTRONAUT, ATTACK, RunningApp, nothing_kept, overflow, post
 from tests.ui.test_app import broken_file
 from ui import batch, batch_list, intake
 
@@ -318,29 +316,13 @@ def test_the_log_keeps_counts_not_names(running_app: RunningApp, client: Client,
     assert not any(name in running_app.log for name in ("holiday", "hopper", "many.zip", "out.jpg"))
 
 
-def test_nothing_is_kept_when_its_time_is_over(
-    chromium: "Browser", tmp_path: Path, mixed: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cache = tmp_path / "cache"
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(cache))
-    blocks = app.build(Detector.load)
-    examples = {file.name for file in cache.rglob("*.*")}
-    _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **app.launch_options(Detector.load))
-    try:
-        page = chromium.new_page()
-        page.set_default_timeout(120_000)
-        page.goto(url)
+def test_nothing_is_kept_when_its_time_is_over(chromium: "Browser", tmp_path: Path, mixed: list[Path]) -> None:
+    with nothing_kept(chromium, tmp_path / "cache", "pictures.csv", "pictures.json") as page:
         give(page, *mixed)
         for _ in range(2):  # the second finds components that the first has updated
             judge(page)
             page.locator("#batch-status .ended").wait_for(state="detached")
             ended(page)
-        page.close()
-        assert {file.name for file in cache.rglob("*.*")} > examples | {"pictures.csv", "pictures.json"}
-        delete_files_created_by_app(blocks, -1)
-        assert {file.name for file in cache.rglob("*.*")} == examples
-    finally:
-        blocks.close()
 
 
 # --- The parts that need no server -----------------------------------------------------------------------------------
@@ -507,7 +489,7 @@ def test_the_time_left_is_told_in_round_numbers(seconds: float | None, words: st
 
 def test_a_visitor_has_so_many_batches_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake, "_counter", SlidingWindowCounterRateLimiter(MemoryStorage()))
-    monkeypatch.setattr(intake, "BATCHES_PER_MINUTE", 2)
+    monkeypatch.setenv("DETECTOR_BATCHES_PER_MINUTE", "2")
     intake.admit_batch(None)
     intake.admit_batch(None)
     with pytest.raises(intake.Refused, match="more than 2 batches in a minute"):

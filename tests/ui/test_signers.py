@@ -103,9 +103,16 @@ def test_the_report_says_who_signed(
     report.close()
 
 
-def test_a_wrong_setting_stops_the_app_with_a_sentence(tmp_path: Path) -> None:
-    environment = os.environ | {"DETECTOR_TRUST_LIST": str(tmp_path / "nothing.pem")}
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("DETECTOR_TRUST_LIST", "{folder}/nothing.pem", "DETECTOR_TRUST_LIST names no file"),
+        ("DETECTOR_WAITING", "many", "DETECTOR_WAITING must be a whole number from 1 on, such as 32."),
+    ],
+)
+def test_a_wrong_setting_stops_the_app_with_a_sentence(tmp_path: Path, name: str, value: str, sentence: str) -> None:
+    environment = os.environ | {name: value.format(folder=tmp_path)}
     command = [sys.executable, "app.py"]
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
-    assert ended.returncode == 2 and ended.stderr.startswith("DETECTOR_TRUST_LIST names no file")
+    assert ended.returncode == 2 and ended.stderr.startswith(sentence)
     assert str(tmp_path) not in ended.stderr and len(ended.stderr.strip().splitlines()) == 1

@@ -13,12 +13,13 @@ import datasets
 import numpy as np
 import pyarrow.parquet as pq
 
-from detector import finder, picture
+from detector import finder, picture, settings
 from detector.errors import ImageError
-from detector.model_folder.schema import Generator
+from detector.model_folder import Generator
 from detector.result import Face as JudgedFace
 from training.data import tables
 from training.data.sources import Source, generator
+from training.errors import TrainingError
 from training.files import whole
 
 AnyFace = TypeVar("AnyFace", finder.FoundFace, JudgedFace)
@@ -204,5 +205,6 @@ def cache_beside(spec: str) -> Path:
     path = Path(spec)
     if path.is_dir() and os.access(path, os.W_OK):
         return path / ".faces"
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "deepfake-image-detector" / "faces"
+    if (caches := settings.caches()) is None:
+        raise TrainingError("There is no home folder to keep faces in: name a folder with --cache.")
+    return caches / "faces"

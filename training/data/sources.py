@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from detector.model_folder import hub
-from detector.model_folder.schema import Generator
+from detector.model_folder import Generator, hub
 from training.errors import TrainingError
 
 DEFAULT_DATA = "JamieWithofs/Deepfake-and-real-images"

@@ -8,13 +8,12 @@ from typing import Any
 
 import keras
 
-from detector.model_folder import store
-from detector.model_folder.schema import AblationRun, Measured, Metrics
+from detector.model_folder import AblationRun, Measured, Metrics, store
 from detector.verdict import Calibration
 from training.augment import corruptions
-from training.data import face_cache, streaming
 from training.data.crops import serving_crops
 from training.data.sources import Source
+from training.data.splits import open_split
 from training.errors import TrainingError
 from training.evaluation import card
 from training.evaluation.metrics import Answers, measured
@@ -53,8 +52,8 @@ def ablate(base: FitOptions, out: Path, folder: Path, *, cache: Path | None = No
     if model.metrics is None:
         raise TrainingError(f"{folder.name} has no figures yet: run python -m training evaluate on it first.")
     sources = [Source.parse(text) for text in base.data]
-    load = streaming.load if base.streaming else face_cache.load
-    validation = [load(source, "validation", cache=cache, limit=base.limit) for source in sources]
+    reading: dict[str, Any] = {"streaming": base.streaming, "cache": cache, "limit": base.limit}
+    validation = [open_split(source, "validation", **reading) for source in sources]
     rows = []
     for name, options in variants(base).items():
         run = out / name.replace(" ", "-")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from detector.classifier import CLEARLY_REAL
-from detector.model_folder.schema import (
+from detector.model_folder import (
     AblationRun,
     Figure,
     Measured,
@@ -15,8 +15,8 @@ from detector.model_folder.schema import (
     ModelConfig,
     ReencodingLadder,
     Robustness,
+    no_signs_shares,
 )
-from detector.model_folder.stated import no_signs_shares
 from training.data.sources import Source
 from training.onnx_file import OPSET, TOLERANCE, name_of
 
@@ -343,12 +343,15 @@ def _training(config: ModelConfig) -> str:
         if limits
         else ""
     )
-    history = "\n".join(f"    {line}" for line in config.commands)
+    steps = [line for line in config.commands if not _is_recipe(line)]
+    history = "\n".join(f"    {line}" for line in steps)
+    [*recipe] = filter(_is_recipe, config.commands)
+    all_at_once = f"`{recipe[0]}` does all of it, with `DATA` the folder of the sources. Step by step" if recipe else ""
     return f"""## Training
 
 {chr(10).join(rows)}
 {fitted}
-The commands, with `DATA` the folder of the sources:
+{all_at_once or "The commands, with `DATA` the folder of the sources"}:
 
 {history}
 
@@ -363,8 +366,12 @@ def _origin(config: ModelConfig) -> str:
 
 
 def _is_pretrained(config: ModelConfig) -> bool:
-    first = config.commands[0] if config.commands else ""
+    first = next((line for line in config.commands if not _is_recipe(line)), "")
     return config.architecture.startswith("efficientnet") and "--weights" not in first
+
+
+def _is_recipe(command: str) -> bool:
+    return command.startswith("python -m training recipe ")
 
 
 def _limits() -> str:

@@ -21,8 +21,7 @@ import numpy as np
 from PIL import Image
 
 from detector import Detector, ImageError, picture
-from detector.model_folder import store
-from detector.model_folder.schema import (
+from detector.model_folder import (
     CONDITIONS,
     GeneratorFigures,
     Measured,
@@ -34,12 +33,14 @@ from detector.model_folder.schema import (
     Robustness,
     Role,
     SeverityFigures,
+    store,
 )
 from detector.verdict import Calibration
 from training.augment import corruptions, reencoding
-from training.data import face_cache, streaming, tables
+from training.data import face_cache
 from training.data.face_cache import Split
 from training.data.sources import Source, by_role
+from training.data.splits import open_split, splits_of
 from training.errors import TrainingError
 from training.evaluation import card, metrics, plots
 from training.evaluation.metrics import Answers
@@ -153,7 +154,7 @@ def _judge(
     cache: Path | None,
 ) -> Iterator[_Judged]:
     for source in sources:
-        own = (streaming if options.streaming else tables).splits_of(source)
+        own = splits_of(source, streaming=options.streaming)
         for name in splits:
             if name == "test" and ("test" not in own or source.merged_from):
                 log.warning("%s has no official test split: no part of it is called a test", source.name)
@@ -240,7 +241,7 @@ def _write_scores(folder: Path, judged: Sequence[_Judged], detector: Detector) -
 
 
 def _load(source: Source, split: str, options: EvaluateOptions, limit: int | None, cache: Path | None) -> Split:
-    return (streaming if options.streaming else face_cache).load(source, split, cache=cache, limit=limit)
+    return open_split(source, split, streaming=options.streaming, cache=cache, limit=limit)
 
 
 def answers(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
-from detector.model_folder.schema import Confusion, Figure, GroupFigures, Measured, ReliabilityBin, Roc
+from detector.model_folder import Confusion, Figure, GroupFigures, Measured, ReliabilityBin, Roc
 from detector.verdict import Calibration
 
 BINS = 15  # of the calibration error

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import matplotlib
 
-from detector.model_folder.schema import MeasuredSet, Metrics, ReencodingLadder, Robustness
+from detector.model_folder import MeasuredSet, Metrics, ReencodingLadder, Robustness
 from training.evaluation import card
 from training.files import whole
 

@@ -9,8 +9,7 @@ from huggingface_hub import HfApi, ModelCard
 from huggingface_hub.errors import HfHubHTTPError
 
 from detector.errors import ModelError
-from detector.model_folder import store
-from detector.model_folder.schema import Metrics, ModelConfig
+from detector.model_folder import Metrics, ModelConfig, store
 from training.data.sources import Source
 from training.errors import TrainingError
 from training.evaluation import card as card_of
@@ -34,8 +33,8 @@ def publish(
     pull_request: bool = False,
     allow_worse: bool = False,
 ) -> str:
-    """Push the model, its card, metrics, plots and ONNX files as one commit, then the tag. Returns the commit, which is the
-    published one where nothing has changed.
+    """Push the model, its card, metrics, plots and ONNX files as one commit, then the tag. Returns the commit,
+    which is the published one where nothing has changed.
 
     A model that is worse than the published one, by the interval of a figure of a set that both were measured on, needs
     `allow_worse`. Where anything is wrong, nothing is pushed. Raises TrainingError, ModelError.

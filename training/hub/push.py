@@ -26,8 +26,8 @@ class Target:
     listed: dict[str, Any]
 
 
-def find_or_create(repo: str, kind: str, *, private: bool, hardware: str | None = None) -> Target:
-    """The repository, made where there is none, a Space on `hardware`. Raises TrainingError, ModelError."""
+def find_or_create(repo: str, kind: str, *, private: bool, hardware: str | None = None, sdk: str = "gradio") -> Target:
+    """The repository, made where there is none, a Space for `sdk` on `hardware`. Raises TrainingError, ModelError."""
     if hub.parse(repo) != (repo, None):
         raise TrainingError(f"{repo} is no name that the Hub can have: write owner/name.")
     if not get_token():
@@ -41,7 +41,7 @@ def find_or_create(repo: str, kind: str, *, private: bool, hardware: str | None 
                 repo_type=kind,
                 private=private,
                 exist_ok=True,
-                space_sdk="gradio" if kind == SPACE else None,
+                space_sdk=sdk if kind == SPACE else None,
                 space_hardware=hardware,  # type: ignore[arg-type]  # any name that the Hub knows
             ),
             repo,

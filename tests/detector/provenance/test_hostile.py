@@ -73,6 +73,7 @@ def test_truncated_files_never_raise(sign):
             read(data[:length], None)
 
 
+@pytest.mark.slow
 def test_three_hundred_mutations_never_raise(sign):
     """Seeded, so that a failure repeats. Whatever is found must still be fit to be shown."""
     rng = random.Random(20260)

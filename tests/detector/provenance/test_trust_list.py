@@ -251,6 +251,7 @@ def test_many_threads_fetch_once(server, authority, clock, tmp_path):
     assert len(set(lists)) == 1 and lists[0] is not None and len(server.asked) == 2
 
 
+@pytest.mark.slow
 def test_many_processes_share_what_one_keeps(server, authority, clock, picture, tmp_path):
     server.sends(signers=authority.pem, clocks=clock.pem)
     context = multiprocessing.get_context("spawn")

@@ -1,0 +1,167 @@
+"""config.json as dataclasses, its only reader and writer."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from detector.model_folder import version1
+from detector.model_folder.schema import (
+    CONFIG,
+    FORMAT_VERSION,
+    check_counts,
+    check_shares,
+    check_version,
+    parse,
+    plain,
+    wrong,
+)
+from detector.verdict import Calibration
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """One network of a model. The fused logit of a face is the sum over networks of `weight` times the logit.
+    `crop_margin` is the crop's side in face sides, `input_size` in pixels. Two may name one file."""
+
+    file: str
+    sha256: str
+    input_size: int
+    crop_margin: float
+    weight: float = 1.0
+    keras: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in (self.file, self.keras):
+            if name is not None and (not name or name.startswith(".") or any(c in name for c in "/\\:\0")):
+                raise ValueError("a network's file is a plain name in the model folder")
+        if not 32 <= self.input_size <= 1024 or not 0.5 <= self.crop_margin <= 4:  # also where it is no number
+            raise ValueError("the input size or crop margin cannot be right")
+        if not math.isfinite(self.weight):
+            raise ValueError("a network's weight must be a finite number")
+
+
+@dataclass(frozen=True)
+class CalibrationLimits:
+    """What the thresholds were fitted to hold, each a share 0..1, and on which sets of pictures."""
+
+    max_unseen_no_signs: float  # of the forgeries of each unseen set by itself
+    max_false_positive_rate: float  # of the real faces of each set that come out as likely fake
+    max_seen_no_signs: float  # of all forgeries of seen kinds, each set counting alike
+    unseen: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_shares(self.max_unseen_no_signs, self.max_false_positive_rate, self.max_seen_no_signs)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Faces of a split, by class, and its pictures that gave none, where that is known: not of one that is streamed."""
+
+    fake: int
+    real: int
+    broken: int | None = None
+    no_face: int | None = None
+
+    def __post_init__(self) -> None:
+        check_counts(*(count for count in asdict(self).values() if count is not None))
+
+
+@dataclass(frozen=True)
+class Generator:
+    """What made the forgeries of a set, and the year that it came out in, None where that is not known."""
+
+    name: str
+    year: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.year})" if self.year else self.name
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """A source that the model was trained on."""
+
+    train: Counts
+    validation: Counts
+    terms: str | None = None
+
+
+@dataclass(frozen=True)
+class HeldOutSet:
+    """A source with no picture in training: `unseen` ones chose the checkpoint, temperature and thresholds, `test` ones
+    nothing."""
+
+    counts: Counts
+    generators: tuple[Generator, ...] = ()
+    terms: str | None = None
+
+
+@dataclass(frozen=True)
+class DataRoles:
+    """The sources by role and name."""
+
+    train: dict[str, TrainingSet] = field(default_factory=dict)
+    unseen: dict[str, HeldOutSet] = field(default_factory=dict)
+    test: dict[str, HeldOutSet] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """config.json. `limits` is None and `face_detector` empty where an older folder does not say them; `options` are
+    those of the training run, as it names them, for the record."""
+
+    architecture: str
+    networks: tuple[NetworkConfig, ...]
+    calibration: Calibration
+    face_detector: str = ""
+    limits: CalibrationLimits | None = None
+    data: DataRoles = field(default_factory=DataRoles)
+    offset: float = 0.0  # already in the networks
+    options: dict[str, Any] = field(default_factory=dict)
+    commands: tuple[str, ...] = ()
+    litert_against_keras: dict[str, float] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    seed: int | None = None
+    date: str | None = None
+    git_commit: str | None = None
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.networks) <= 2:
+            raise ValueError("a model has one network or two")
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest that stands for the model: that of its only network file, else that of the files' digests put
+        together in order."""
+        digests = list(dict.fromkeys(network.sha256 for network in self.networks))
+        return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "ModelConfig":
+        """Of config.json's content. Raises ModelError for one that is newer, incomplete or wrong."""
+        version = check_version(content)
+        try:
+            parts = dict(version1.config(content) if version == 1 else content)
+            parts["limits"] = parts.pop("calibration", None)
+            thresholds = dict(parts.pop("thresholds"))
+            parts["calibration"] = {"temperature": parts.pop("temperature"), **thresholds}
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise wrong(CONFIG, error) from None
+        return parse(cls, parts, CONFIG)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, as config.json holds them: always of the newest format version."""
+        parts = {**plain(self), "format_version": FORMAT_VERSION}
+        calibration = parts.pop("calibration")
+        head = ("format_version", "architecture", "networks", "face_detector")
+        return {
+            **{name: parts.pop(name) for name in head},
+            "temperature": calibration.pop("temperature"),
+            "thresholds": calibration,
+            **({"calibration": parts.pop("limits")} if self.limits else {}),
+            **parts,
+        }

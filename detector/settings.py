@@ -1,0 +1,71 @@
+"""What an administrator sets in the environment: every variable of this product, read and checked here alone."""
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from detector.errors import SettingError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The environment's variables, or what holds where they are not set."""
+
+    model: str | None  # DETECTOR_MODEL: a model folder, or owner/name[@revision] on the Hub
+    revision: str | None  # DETECTOR_REVISION of it
+    trust_list: str  # DETECTOR_TRUST_LIST: a PEM file, an https address, or none; empty for the C2PA's
+    pictures_per_minute: int  # of one visitor; 0 is no limit
+    batches_per_minute: int  # likewise
+    waiting: int  # requests in the queue; the next one is told to come back
+    refresh_minutes: float  # between looks for a newer model; 0 is never
+    gallery: str | None  # DETECTOR_GALLERY: pictures of the game, a folder or a data set on the Hub
+    reports: str | None  # DETECTOR_REPORTS: the address that wrong verdicts are reported to
+    space: str | None  # SPACE_ID, which a Space of Hugging Face's sets
+
+
+def read() -> Settings:
+    """The settings of this process. Raises SettingError for one that is no number where it must be."""
+    return Settings(
+        model=_text("DETECTOR_MODEL"),
+        revision=_text("DETECTOR_REVISION"),
+        trust_list=_text("DETECTOR_TRUST_LIST") or "",
+        pictures_per_minute=_count("DETECTOR_PICTURES_PER_MINUTE", 60, 0),
+        batches_per_minute=_count("DETECTOR_BATCHES_PER_MINUTE", 6, 0),
+        waiting=_count("DETECTOR_WAITING", 32, 1),
+        refresh_minutes=_minutes("DETECTOR_REFRESH_MINUTES", 10),
+        gallery=_text("DETECTOR_GALLERY"),
+        reports=_text("DETECTOR_REPORTS"),
+        space=_text("SPACE_ID"),
+    )
+
+
+def caches() -> Path | None:
+    """The folder of this program in the user's cache; None where there is no home."""
+    try:
+        return Path(_text("XDG_CACHE_HOME") or Path.home() / ".cache") / "deepfake-image-detector"
+    except RuntimeError:
+        return None
+
+
+def _text(name: str) -> str | None:
+    return os.environ.get(name, "").strip() or None
+
+
+def _count(name: str, otherwise: int, least: int) -> int:
+    text = _text(name)
+    if text is None:
+        return otherwise
+    if not text.isdecimal() or int(text) < least:
+        raise SettingError(f"{name} must be a whole number from {least} on, such as {otherwise}.")
+    return int(text)
+
+
+def _minutes(name: str, otherwise: float) -> float:
+    try:
+        minutes = float(_text(name) or otherwise)
+    except ValueError:
+        minutes = math.nan
+    if not 0 <= minutes < math.inf:  # also where it is no number
+        raise SettingError(f"{name} must be a number of minutes, such as {otherwise:g}; 0 is never.")
+    return minutes

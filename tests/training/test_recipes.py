@@ -1,0 +1,96 @@
+"""A recipe: from first weights to a served folder by one command, which goes on where it was stopped."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detector import Detector, picture
+from detector.crop import crop_face
+from detector.result import Evidence
+from training import __main__ as command_line
+from training import recipes
+from training.fit import STATE, is_finished
+from training.options import FitOptions
+
+pytest_plugins = ["tests.support.training_fixtures"]
+
+FIT = """
+data = ["DATA/portraits_and_blends:2"]
+architecture = "sequential-baseline"
+weights = "none"
+input_size = 64
+batch_size = 8
+epochs = 0.2
+corruptions = ["blur"]
+"""
+RECIPE = f"""
+unseen = ["DATA/elsewhere"]
+weights = [1.0, 0.5]
+[fit.tight]
+{FIT}
+[fit.wide]
+{FIT}
+margin = 2.2
+"""
+
+
+def test_a_recipe_makes_the_folder_that_is_served(
+    small_set: Path, unseen_set: Path, tmp_path: Path, hopper: Path, capsys: pytest.CaptureFixture
+) -> None:
+    data, file = tmp_path / "data", tmp_path / "two.toml"
+    data.mkdir()
+    for source in (small_set, unseen_set):
+        (data / source.name).symlink_to(source)
+    file.write_text(RECIPE)
+    words = ["recipe", str(file), "--data", str(data), "--runs", str(tmp_path / "runs"), "--out"]
+    assert command_line.main([*words, str(tmp_path / "model")]) == 0
+    served = Detector.load(tmp_path / "model")
+    assert [(n.crop_margin, n.weight) for n in served.model.config.networks] == [(1.4, 1.0), (2.2, 0.5)]
+    [face] = served.detect(hopper).faces
+    margin = {Evidence.FACE: 1.4, Evidence.SURROUNDINGS: 2.2}[face.evidence]
+    assert np.array_equal(face.crop, crop_face(picture.read(hopper).pixels, face.box, 64, margin))
+    named, tight, wide, made = served.model.config.commands
+    assert named == "python -m training recipe two.toml --data DATA --runs RUNS --out MODEL_FOLDER"
+    assert tight.endswith("--out RUNS/tight") and "--margin 2.2 " in wide and wide.endswith("--out RUNS/wide")
+    assert made.startswith("python -m training export RUNS/tight --second RUNS/wide --weights 1 0.5 --unseen DATA/else")
+
+    runs = [tmp_path / "runs" / name for name in ("tight", "wide")]
+    before = [(run / STATE).stat().st_mtime_ns for run in runs]
+    state = json.loads((runs[1] / STATE).read_text())
+    (runs[1] / STATE).write_text(json.dumps({**state, "done": False}))  # as if stopped at its last step
+    assert command_line.main([*words, str(tmp_path / "again")]) == 0
+    assert all(map(is_finished, runs))
+    after = [(run / STATE).stat().st_mtime_ns for run in runs]
+    assert after[0] == before[0] and after[1] > before[1]
+    network = "model-2.tflite"
+    assert (tmp_path / "again" / network).read_bytes() == (tmp_path / "model" / network).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sentence"),
+    [
+        (None, "There is no recipe two.toml: give a file, or one of bundled."),
+        ("[fit", "two.toml is no TOML: "),
+        ("[fit.one]", "two.toml needs a list `unseen`, and a table `fit.NAME` for one network or two."),
+        ("unseen = []\n[fit.one]\nmargins = 1", "two.toml has an option that is not known, margins: see fit --help."),
+    ],
+)
+def test_what_is_no_recipe_is_refused(
+    tmp_path: Path, recipe: str | None, sentence: str, capsys: pytest.CaptureFixture
+) -> None:
+    if recipe is not None:
+        (tmp_path / "two.toml").write_text(recipe)
+    words = ["recipe", str(tmp_path / "two.toml"), "--data", str(tmp_path), "--runs", str(tmp_path / "runs")]
+    assert command_line.main([*words, "--out", str(tmp_path / "model")]) == 2
+    assert capsys.readouterr().err.startswith(sentence)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_the_recipes_of_the_project_can_be_followed(name: str) -> None:
+    content = recipes._read(Path(recipes.__file__).parent / f"{name}.toml")
+    for table in content["fit"].values():
+        options = FitOptions(**{key: tuple(v) if isinstance(v, list) else v for key, v in table.items()})
+        assert not {place.partition(":")[0] for place in options.data} & set(content["unseen"])

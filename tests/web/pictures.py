@@ -1,0 +1,108 @@
+"""More than 200 pictures of all kinds that people have, made of photographs that packages and this repository carry."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageCms, ImageFilter, ImageOps
+from skimage import data
+
+from tests.support import ROOT
+
+_LONGEST = (64, 96, 128, 160, 224, 300, 384, 480, 512, 640)
+
+
+def write(folder: Path) -> list[Path]:
+    """The files, in `folder`; the same ones every time."""
+    dice = random.Random(18)
+    files = []
+    for number, (image, suffix, options) in enumerate(_pictures(dice)):
+        file = folder / f"{number:03}.{suffix}"
+        image.save(file, **options)
+        files.append(file)
+    return files
+
+
+def _photographs() -> list[Image.Image]:
+    paths = [*sorted((ROOT / "ui" / "gallery").glob("*.jpg")), *sorted((ROOT / "ui" / "examples").glob("*.jpg"))]
+    paths.append(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg")
+    return [Image.open(path).convert("RGB") for path in paths] + [Image.fromarray(data.astronaut())]
+
+
+def _pictures(dice: random.Random) -> Iterator[tuple[Image.Image, str, dict[str, Any]]]:
+    photographs = _photographs()
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for number, photo in enumerate(photographs):
+        sizes = dice.sample(_LONGEST, 8)
+        small = [_scaled(photo, size) for size in sizes]
+        yield small[0], "jpg", {"quality": dice.randint(30, 95)}
+        yield small[1], "png", {}
+        yield small[2], "webp", {"quality": dice.randint(40, 95)}
+        yield ImageOps.grayscale(small[3]), dice.choice(("jpg", "png")), {}
+        yield _with_alpha(small[4]), "png", {}
+        yield _turned(small[5], 1 + number % 8), "jpg", {"quality": 90, "exif": _exif(1 + number % 8)}
+        blurred = small[6].filter(ImageFilter.GaussianBlur(dice.uniform(0, 2.5)))
+        yield _noisy(blurred, number) if number % 3 else blurred, "jpg", {"icc_profile": profile}
+        yield _cut(small[7], dice), "jpg", {"subsampling": dice.choice((0, 1, 2)), "progressive": number % 2 == 0}
+    for orientation in range(1, 9):  # in the other formats that may say it
+        photo = _turned(_scaled(photographs[orientation], 240), orientation)
+        yield photo, ("png", "webp")[orientation % 2], {"exif": _exif(orientation)}
+    yield _scaled(photographs[-1], 256).quantize(64), "gif", {}
+    yield _scaled(photographs[-1], 256), "bmp", {}
+    yield _scaled(photographs[-1], 256), "avif", {"quality": 80}
+    yield _group(photographs, 4, 200), "jpg", {"quality": 85}
+    yield _group(photographs, 5, 90), "png", {}
+    for size, photo in zip((800, 1200, 1600, 2400, 4000), photographs[-5:], strict=True):
+        yield _scaled(photo, size), "jpg", {"quality": 88}
+    yield _group(photographs, 3, 1200), "jpg", {"quality": 85}
+
+
+def _scaled(photo: Image.Image, longest: int) -> Image.Image:
+    scale = longest / max(photo.size)
+    return photo.resize([max(48, round(side * scale)) for side in photo.size], Image.Resampling.LANCZOS)
+
+
+def _exif(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+def _turned(photo: Image.Image, orientation: int) -> Image.Image:
+    """As a camera stores it that says `orientation`."""
+    way = Image.Transpose
+    undo = {2: way.FLIP_LEFT_RIGHT, 3: way.ROTATE_180, 4: way.FLIP_TOP_BOTTOM, 5: way.TRANSPOSE}
+    undo |= {6: way.ROTATE_90, 7: way.TRANSVERSE, 8: way.ROTATE_270}
+    return photo.transpose(undo[orientation]) if orientation > 1 else photo
+
+
+def _with_alpha(photo: Image.Image) -> Image.Image:
+    """Fading out to the right."""
+    height, width = photo.height, photo.width
+    alpha = np.tile(np.linspace(255, 90, width).astype(np.uint8), (height, 1))
+    return Image.fromarray(np.dstack([np.asarray(photo), alpha]), "RGBA")
+
+
+def _cut(photo: Image.Image, dice: random.Random) -> Image.Image:
+    """Without a part at an edge, so that a face may be cut off."""
+    width, height = photo.size
+    left, top = round(width * dice.uniform(0, 0.3)), round(height * dice.uniform(0, 0.3))
+    box = (left, top, max(left + 32, width - left // 2), max(top + 32, height - top // 2))
+    return photo.crop(box)
+
+
+def _noisy(photo: Image.Image, seed: int) -> Image.Image:
+    noise = np.random.default_rng(seed).normal(0, 12, (photo.height, photo.width, 3))
+    return Image.fromarray(np.clip(np.asarray(photo) + noise, 0, 255).astype(np.uint8))
+
+
+def _group(photographs: list[Image.Image], across: int, side: int) -> Image.Image:
+    """Many people in one picture."""
+    sheet = Image.new("RGB", (across * side, across * side), "grey")
+    for number in range(across * across):
+        photo = ImageOps.fit(photographs[number % len(photographs)], (side, side))
+        sheet.paste(photo, (number % across * side, number // across * side))
+    return sheet

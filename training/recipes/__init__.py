@@ -1,0 +1,79 @@
+"""Recipes: the whole training of a model, from its first weights to its folder, in one file that one command repeats.
+
+A recipe is TOML: `unseen` are the sources without a picture in training, which choose checkpoints and thresholds; a
+table `fit.NAME` for each network, one or two, holds options of FitOptions; `weights` are those of the two networks'
+logits. Folders of data begin with DATA/.
+"""
+
+import dataclasses
+import logging
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from training.errors import TrainingError
+from training.options import FitOptions
+
+log = logging.getLogger(__name__)
+
+_FOLDER = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """Of the recipes that come with the project."""
+    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+def follow(recipe: str, data: Path, runs: Path, out: Path, *, cache: Path | None = None) -> Path:
+    """Train every network of the recipe, a name or a file, in a folder of its own below `runs`, and export them to
+    `out`, which is returned. A run that was begun is continued, a finished one is taken as it is.
+
+    Raises TrainingError for a recipe that cannot be followed; otherwise as `fit` and `export` do.
+    """
+    from training.export import export
+    from training.fit import fit, is_finished
+
+    file = _FOLDER / f"{recipe}.toml" if recipe in names() else Path(recipe)
+    content = _read(file)
+    unseen = _placed(content["unseen"], data)
+    for name, table in content["fit"].items():
+        if is_finished(runs / name):
+            log.info("%s is trained", name)
+            continue
+        log.info("training %s", name)
+        options = FitOptions(**{key: _placed(value, data) for key, value in table.items()}, unseen=unseen)
+        fit(options, runs / name, resume=True, cache=cache)
+    named = recipe if recipe in names() else file.name
+    first, *others = (runs / name for name in content["fit"])
+    return export(
+        first,
+        out,
+        second=others[0] if others else None,
+        weights=tuple(content.get("weights", (1.0, 1.0))),
+        unseen=unseen,
+        cache=cache,
+        recipe=f"python -m training recipe {named} --data DATA --runs RUNS --out MODEL_FOLDER",
+    )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise TrainingError(f"There is no recipe {file.name}: give a file, or one of {', '.join(names())}.")
+    try:
+        content = tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TrainingError(f"{file.name} is no TOML: {error}.") from None
+    tables = content.get("fit", {})
+    if not isinstance(tables, dict) or not 1 <= len(tables) <= 2 or not isinstance(content.get("unseen"), list):
+        raise TrainingError(f"{file.name} needs a list `unseen`, and a table `fit.NAME` for one network or two.")
+    options = {field.name for field in dataclasses.fields(FitOptions)} - {"unseen"}
+    unknown = {*content} - {"unseen", "fit", "weights"} | {key for table in tables.values() for key in table} - options
+    if unknown:
+        raise TrainingError(f"{file.name} has an option that is not known, {min(unknown)}: see fit --help.")
+    return content
+
+
+def _placed(value: Any, data: Path) -> Any:
+    if isinstance(value, list):
+        return tuple(_placed(part, data) for part in value)
+    return str(data / value.removeprefix("DATA/")) if isinstance(value, str) and value.startswith("DATA/") else value

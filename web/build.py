@@ -1,0 +1,114 @@
+"""A model folder, the face finder, LiteRT.js and web/page/ -> one folder that any web server can serve."""
+
+import contextlib
+import hashlib
+import json
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from detector.files import write
+from detector.finder import MODEL as FINDER
+from detector.model_folder import store
+from detector.text import excerpt
+from web.page import content
+
+ROOT = Path(__file__).parent.parent
+PAGE = Path(__file__).parent / "page"
+LIBRARY = Path(__file__).parent / ".npm"  # a folder for each package-lock.json that was installed
+_VARIANTS = ("internal", "compat_internal")  # a browser loads one of the two, by what it can do
+_IMPORT, _IMPORTED = b'"@litertjs/wasm-utils"', b'"./wasm-utils.js"'  # workers know no import maps
+_AT_NEED = ("litert/litert_wasm_", ".tflite")  # kept when a visitor has loaded them, not before
+_MANIFEST = "page.json"
+
+
+class BuildError(RuntimeError):
+    """The page could not be built; the message says what to do."""
+
+
+def build(out: Path, model: str | None = None, revision: str | None = None) -> Path:
+    """Write the page to the folder `out`, with the model folder or Hub model `model`, by default the bundled one.
+    Files of an earlier build that are not needed any more are removed.
+
+    Raises BuildError where LiteRT.js cannot be had or `out` holds something else, ModelError for a model that cannot
+    be loaded."""
+    if out.exists() and not (out / _MANIFEST).is_file() and not (out.is_dir() and not any(out.iterdir())):
+        raise BuildError(f"{out.name} is no folder of a page: name an empty or a new one.")
+    files = built(model, revision)
+    for path, data in files.items():
+        (out / path).parent.mkdir(parents=True, exist_ok=True)
+        write(out / path, data)
+    for file in [path for path in out.rglob("*") if path.is_file()]:
+        if file.relative_to(out).as_posix() not in files:
+            file.unlink()
+    return out
+
+
+def built(model: str | None = None, revision: str | None = None) -> dict[str, bytes]:
+    """The page's files by their path. Raises as `build` does."""
+    folder = store.load(model, revision)
+    if folder.info.note:
+        raise BuildError(folder.info.note)
+    files = {path.name: path.read_bytes() for path in sorted(PAGE.iterdir())}
+    worker = files.pop("sw.js").decode()
+    files["style.css"] = (ROOT / "ui" / "style.css").read_bytes()
+    files |= {network.config.file: network.model for network in folder.networks}
+    files[FINDER.name] = FINDER.read_bytes()
+    files |= {f"litert/{name}": data for name, data in _library().items()}
+    files["notice.txt"] = b"\n\n".join(
+        (ROOT / name).read_bytes() for name in ("NOTICE", "LICENSE", "detector/face_detector/LICENSE")
+    )
+    listed = {
+        path: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for path, data in sorted(files.items())
+    }
+    told = content(folder)
+    digest = hashlib.sha256(json.dumps([listed, told, worker]).encode()).hexdigest()
+    cache = f"detector-{digest[:16]}"
+    wasm = "litert/litert_wasm_internal"
+    load = [*{network.config.file for network in folder.networks}, FINDER.name, f"{wasm}.wasm", f"{wasm}.js"]
+    told |= {"cache": cache, "files": listed, "load": sum(len(files[path]) for path in load)}
+    files[_MANIFEST] = json.dumps(told, ensure_ascii=False).encode()
+    shell = [path for path in files if not any(part in path for part in _AT_NEED)]
+    files["sw.js"] = worker.replace("{build}", cache).replace("{files}", " ".join(["./", *shell])).encode()
+    return files
+
+
+def _library() -> dict[str, bytes]:
+    """LiteRT.js, its import made one that workers understand. Raises BuildError."""
+    modules = _installed() / "@litertjs"
+    core, utilities = modules / "core", modules / "wasm-utils"
+    main = (core / "dist" / "index.js").read_bytes()
+    if main.count(_IMPORT) != 1:
+        raise BuildError("LiteRT.js imports its utilities otherwise than expected: look at web/build.py.")
+    files = {
+        "index.js": main.replace(_IMPORT, _IMPORTED),
+        "wasm-utils.js": (utilities / "dist" / "index.js").read_bytes(),
+    }
+    for variant in _VARIANTS:
+        for suffix in ("js", "wasm"):
+            name = f"litert_wasm_{variant}.{suffix}"
+            files[name] = (core / "wasm" / name).read_bytes()
+    return files
+
+
+def _installed() -> Path:
+    """The folder of what package-lock.json pins, brought by npm, which checks the hashes. Raises BuildError."""
+    lock = PAGE.parent / "package-lock.json"
+    home = LIBRARY / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
+    if home.is_dir():
+        return home
+    npm = shutil.which("npm")
+    if npm is None:
+        raise BuildError("The page needs LiteRT.js, which npm brings: install npm, on Debian by `apt-get install npm`.")
+    LIBRARY.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=LIBRARY) as work:  # others may do the same at this moment
+        for file in (lock, lock.with_name("package.json")):
+            shutil.copyfile(file, Path(work) / file.name)
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        ran = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+        if ran.returncode:
+            raise BuildError(f"npm could not bring LiteRT.js; it says: {excerpt(ran.stderr, 300)}")
+        with contextlib.suppress(OSError):  # there already
+            (Path(work) / "node_modules").rename(home)
+    return home

@@ -1,0 +1,133 @@
+"""page.json: the words and rules of the static page, taken from where the detector and the app have them."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from detector import classifier, crop, finder, heatmap, picture, quality, words
+from detector.model_folder.store import ModelFolder
+from detector.sessions import Session
+from ui.answer import EVIDENCE, LABELS, SHOWN_FACES
+from ui.parts import SCORE_ABOVE, SCORE_BELOW
+from ui.shapes import BOX_COLOURS, TONES, icon
+
+FORMATS = "JPEG, PNG, WebP, GIF, BMP or, where the browser knows it, AVIF"
+
+# What only this page has to say.
+_WORDS = {
+    "loading": "The detector is getting ready: {n} of {all} MB",
+    "ready": "Ready.",
+    "offline": "Ready, from now on without a network, too.",
+    "judging": "Looking at picture {n} of {all}…",
+    "judged": ("1 picture judged.", "{n} pictures judged."),
+    "marked": "Your picture; each of its faces ({n}) has a numbered box",
+    "model": "Model: {name}, {sha256}.",
+    "no_start": "The detector could not be started in this browser: update it, or try another one.",
+    "not_secure": "Browsers run the detector only on pages with https, or on this computer: open the page so.",
+    "no_file": "A part of the detector could not be loaded: check the network, and load the page again.",
+    "damaged_file": "A part of the detector did not arrive as it was made: load the page again.",
+    "unexpected": "Something went wrong on this page, not with your picture: load the page again.",
+}
+_RECORDS = {
+    "picture": "Picture",
+    "picture_sha256": "SHA-256 of the picture",
+    "model": "Model",
+    "model_sha256": "SHA-256 of the model",
+    "seconds": "Time taken",
+}
+
+
+def content(model: ModelFolder) -> dict[str, Any]:
+    """All of page.json but its list of files, in plain types."""
+    calibration = model.calibration
+    return {
+        "model": {**asdict(model.info), "source": str(model.info.source)},
+        "networks": [
+            {name: getattr(network.config, name) for name in ("file", "input_size", "crop_margin", "weight")}
+            for network in model.networks
+        ],
+        "calibration": asdict(calibration),
+        "clearly_real": classifier.CLEARLY_REAL,
+        "crop_down": crop.DOWN,
+        "finder": _finder(),
+        "quality": {
+            **{name.lower(): getattr(quality, name) for name in _QUALITY},
+            "sentences": {str(code): sentences for code, sentences in quality.SENTENCES.items()},
+        },
+        "heatmap": {
+            "stops": heatmap.STOPS.tolist(),
+            "colours": heatmap.COLOURS.tolist(),
+            "full": heatmap.FULL,
+            "strength": heatmap.STRENGTH,
+        },
+        "limits": {name: getattr(picture, name.upper()) for name in ("max_bytes", "max_pixels", "min_side")},
+        "errors": _errors(),
+        "other_kinds": [{"name": name, "start": list(start)} for name, start in picture.OTHER_KINDS],
+        "verdicts": {
+            str(verdict): {
+                "words": text,
+                "sentences": words.SENTENCES[verdict],
+                "facts": [asdict(fact) for fact in words.facts(verdict, model.metrics)],
+                "line": words.facts_line(verdict, model.metrics),
+                "tone": TONES[verdict],
+                "icon": icon(TONES[verdict]),
+                "box": BOX_COLOURS.get(verdict),
+            }
+            for verdict, text in words.VERDICTS.items()
+        },
+        "error_icon": icon("error"),
+        "score": {"above": SCORE_ABOVE, "below": SCORE_BELOW},
+        "shown_faces": SHOWN_FACES,
+        "labels": LABELS,
+        "evidence": {str(part): {"crop": crop_words, "told": told} for part, (crop_words, told) in EVIDENCE.items()},
+        "cannot": words.LIMITS,
+        "records": _RECORDS,
+        "words": _WORDS,
+    }
+
+
+_QUALITY = ("TINY_FACE", "MANY_FACES", "CUT_OFF", "BLURRED", "FEW_COLOURS", "FLAT")
+_FINDER = (
+    *(
+        "MIN_FACE",
+        "MIN_SCORE",
+        "SMALL_SCORE",
+        "COARSE",
+        "FINE",
+        "ENLARGED",
+        "LEAST",
+        "SMALL",
+        "LARGE",
+        "HINT",
+        "SPARE",
+        "BORDER",
+    ),
+    *("STEP", "MEAN", "STRIDES", "ANCHORS", "CENTRE_VARIANCE", "SIZE_VARIANCE", "IOU"),
+)
+
+
+def _finder() -> dict[str, Any]:
+    side = 4 * finder.STEP
+    maps = Session(finder.MODEL.read_bytes(), 1).run(np.zeros((1, side, side, 3), np.uint8))
+    return {
+        **{name.lower(): getattr(finder, name) for name in _FINDER},
+        "file": finder.MODEL.name,
+        "output_strides": [side // values.shape[1] for values in maps],  # in the order of the network's outputs
+    }
+
+
+def _errors() -> dict[str, str]:
+    limit = f"{picture.MAX_PIXELS / 1e6:.0f}"
+    return {
+        "empty": picture.EMPTY,
+        "oversize": str(picture.oversize(picture.MAX_BYTES)),
+        "drawing": picture.DRAWING,
+        "not_read": picture.NOT_READ,
+        "no_picture": picture.NO_PICTURE.format(formats=FORMATS),
+        "damaged": picture.DAMAGED,
+        "too_small": picture.TOO_SMALL.replace("{least}", f"{picture.MIN_SIDE}"),
+        "too_large": picture.TOO_LARGE.format(size=picture.MEGAPIXELS, limit=limit),
+        "not_here": "This browser does not read {name} files: save the picture as JPEG or PNG.",
+        "unreadable": "The file could not be read: check that you may open it.",
+    }

@@ -1,0 +1,182 @@
+// The answer for one picture, piece by piece, as ui/answer.py and ui/boxes.py show it. All words come from page.json.
+
+import { element, icon, withParts } from "./dom.js";
+import { overlay } from "./pixels.js";
+import { counted, fill } from "./text.js";
+import { decode } from "./upright.js";
+
+const LONGEST = 1600; // side in pixels of the picture that is drawn
+
+export function scoreWords(p, { above, below }) {
+  if (p > 0.99) return above;
+  return p < 0.01 ? below : (100 * p).toFixed(0);
+}
+
+export function verdictPanel(result, page) {
+  const { labels } = page, verdict = page.verdicts[result.verdict];
+  const facts = verdict.facts.map(({ number, of, rest, parts }) =>
+    element("li", {}, element("b", {}, number), ` ${of} ${rest}`, parts.length ? ofEach(parts, labels) : ""),
+  );
+  const warnings = result.warnings.map(({ text }) => element("li", {}, text));
+  return element(
+    "section",
+    { class: `page panel verdict ${verdict.tone}`, "data-verdict": result.verdict },
+    element("div", { class: "top" }, icon(verdict.icon), element("h2", {}, verdict.words)),
+    element("p", { class: "plain" }, counted(verdict.sentences, result.faces.length)),
+    facts.length ? element("ul", { class: "facts", "aria-label": labels.facts }, facts) : "",
+    result.p_fake === null ? "" : scale(result.p_fake, page),
+    warnings.length ? element("ul", { class: "warnings", "aria-label": labels.warnings }, warnings) : "",
+  );
+}
+
+function ofEach(parts, labels) {
+  const shown = parts.flatMap((part, i) => [i ? "; " : "", element("span", { class: "whole" }, part)]);
+  return element("span", { class: "soft" }, labels.of_each, shown);
+}
+
+function scale(p, page) {
+  const { labels, calibration } = page;
+  const score = scoreWords(p, page.score);
+  const low = 100 * calibration.no_signs_below, high = 100 * calibration.likely_fake_from;
+  const alt = fill(labels.scale, { score, low: low.toFixed(0), high: high.toFixed(0) });
+  const mark = element("i"), bar = { c: low, u: high - low, f: 100 - high };
+  mark.style.left = `${100 * p}%`;
+  const parts = Object.entries(bar).map(([name, width]) => {
+    const part = element("i", { class: name });
+    part.style.width = `${width}%`;
+    return part;
+  });
+  const ends = ["no_signs", "uncertain", "likely_fake"].map((name) => element("span", {}, labels[name]));
+  return element(
+    "div",
+    { class: "score" },
+    element("p", {}, withParts(labels.score, { score: element("b", {}, score) })),
+    element(
+      "div",
+      { class: "scale", role: "img", "aria-label": alt },
+      element("div", { class: "mark" }, mark),
+      element("div", { class: "bar" }, parts),
+      element("div", { class: "ends" }, ends),
+    ),
+  );
+}
+
+export function cards({ result, crops, maps }, page) {
+  const { labels } = page, shown = result.faces.slice(0, page.shown_faces);
+  const more = result.faces.length - shown.length;
+  return element(
+    "section",
+    { class: "page", "aria-label": labels.faces },
+    element("h2", {}, labels.faces),
+    element("p", { class: "soft" }, shown.length > 1 ? `${labels.order} ` : "", labels.colours),
+    element(
+      "div",
+      { class: shown.length > 1 ? "cards" : "cards one" },
+      shown.map((face, i) => card(i + 1, face, crops[i], maps[i], page)),
+    ),
+    more ? element("p", { class: "soft" }, fill(labels.more_faces, { n: more })) : "",
+  );
+}
+
+function card(n, face, crop, map, page) {
+  const { labels } = page, verdict = page.verdicts[face.verdict];
+  const [left, top, right, bottom] = face.box;
+  const { crop: shown, told } = page.evidence[face.evidence];
+  const whence = page.networks.length === 1 || face.verdict === "no_signs" ? "" : ` ${told}`;
+  const size = { width: right - left, height: bottom - top, found: face.score.toFixed(2) };
+  const figure = (pixels, alt, caption) =>
+    element("figure", {}, canvasOf(pixels, fill(alt, { n })), element("figcaption", {}, caption));
+  return element(
+    "article",
+    { class: `card ${verdict.tone}`, "aria-label": fill(labels.card, { n }) },
+    element("div", { class: "head" }, element("span", { class: "number" }, n), element("h3", {}, verdict.words), icon(verdict.icon)),
+    element(
+      "div",
+      { class: "pair" },
+      figure(opaque(crop), labels.face_alt, shown),
+      figure(overlay(crop, map, page.heatmap), labels.traces_alt, labels.traces),
+    ),
+    element(
+      "div",
+      { class: "words" },
+      element("p", {}, withParts(labels.face_score, { score: element("b", {}, scoreWords(face.p_fake, page.score)) }), whence),
+      verdict.line ? element("p", { class: "soft" }, verdict.line) : "",
+      element("p", { class: "soft" }, fill(labels.face_size, size)),
+    ),
+  );
+}
+
+function opaque(crop) {
+  const out = new ImageData(crop.width, crop.height);
+  out.data.fill(255);
+  for (let from = 0, to = 0; from < crop.data.length; from += 3, to += 4) out.data.set(crop.data.subarray(from, from + 3), to);
+  return out;
+}
+
+function canvasOf(pixels, alt) {
+  const canvas = element("canvas", { role: "img", "aria-label": alt, width: pixels.width, height: pixels.height });
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+  return canvas;
+}
+
+export function record(result, page) {
+  const { picture, model } = result;
+  const size = `${(picture.bytes / 1000).toLocaleString("en", { maximumFractionDigits: 0 })} kB`;
+  const rows = {
+    [page.records.picture]: `${picture.format}, ${picture.width} × ${picture.height} pixels, ${size}`,
+    [page.records.picture_sha256]: picture.sha256,
+    [page.records.model]: model.repo ? `${model.repo}@${model.revision}` : model.architecture,
+    [page.records.model_sha256]: model.sha256,
+    [page.records.seconds]: `${result.seconds.total.toFixed(2)} s`,
+  };
+  const cells = Object.entries(rows).flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]);
+  return element("details", { class: "page record" }, element("summary", {}, page.labels.records), element("dl", {}, cells));
+}
+
+// ui/boxes.py: likely forged a thick line, no signs a thin one, uncertain a broken one; the number is that of the card
+export async function marked(file, result, page) {
+  const { width, height } = result.picture;
+  const scale = Math.min(1, LONGEST / Math.max(width, height));
+  const canvas = element("canvas", { role: "img", width: Math.round(width * scale), height: Math.round(height * scale) });
+  canvas.setAttribute("aria-label", fill(page.words.marked, { n: result.faces.length }));
+  const context = canvas.getContext("2d");
+  const bitmap = await decode(new Uint8Array(await file.arrayBuffer()));
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  const unit = Math.max(2, Math.round(Math.max(canvas.width, canvas.height) / 320));
+  result.faces.forEach((_, i, faces) => {
+    const n = faces.length - i; // the most suspicious on top
+    const face = faces[n - 1];
+    drawBox(context, face.box.map((value) => value * scale), face.verdict, unit, `rgb(${page.verdicts[face.verdict].box})`);
+    drawNumber(context, face.box.map((value) => value * scale), n, unit, `rgb(${page.verdicts[face.verdict].box})`);
+  });
+  return element("figure", { class: "page marked" }, canvas);
+}
+
+function drawBox(context, [left, top, right, bottom], verdict, unit, colour) {
+  const width = { likely_fake: 2 * unit, uncertain: unit + 1 }[verdict] ?? unit;
+  const line = (style, thick, dash) => {
+    context.strokeStyle = style;
+    context.lineWidth = thick;
+    context.setLineDash(dash);
+    context.strokeRect(left + width / 2, top + width / 2, right - left - width, bottom - top - width);
+  };
+  line("white", width + 2, []);
+  line(colour, width, verdict === "uncertain" ? [5 * width, 5 * width] : []);
+}
+
+function drawNumber(context, [left, top], n, unit, colour) {
+  const height = Math.max(16, 8 * unit);
+  context.font = `${height * 0.72}px sans-serif`;
+  const width = Math.max(height, Math.round(context.measureText(n).width) + height / 2);
+  const x = Math.min(Math.max(left, 0), Math.max(context.canvas.width - width, 0)), y = top >= height ? top - height : top;
+  context.fillStyle = "white";
+  context.fillRect(x - 1, y - 1, width + 2, height + 2);
+  context.fillStyle = colour;
+  context.fillRect(x, y, width, height);
+  context.fillStyle = "white";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.fillText(n, x + width / 2, y + height / 2);
+}

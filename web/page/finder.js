@@ -1,0 +1,101 @@
+// detector/finder.py, written a second time: the two passes, the boxes and which of them stay. Its numbers come from
+// page.json, which Python writes. A row is [score, left, top, right, bottom, …keypoints], in pixels of the picture.
+
+import { resize, round, thin } from "./pixels.js";
+
+const clip = (value, low, high) => Math.min(Math.max(value, low), high);
+
+// `look(canvas)` runs the network on {width, height, data} and gives its maps as {width, height, values}.
+export async function findFaces(picture, rules, look) {
+  const longer = Math.max(picture.width, picture.height);
+  const first = await search(picture, rules.coarse, Math.min(rules.min_score, rules.hint), rules, look);
+  const sideOf = (row) => (Math.max(row[3] - row[1], row[4] - row[2]) * rules.coarse) / longer; // in the first pass
+  const sides = first.map(sideOf);
+  const sure = first.map((row) => row[0] >= rules.min_score);
+  let rows = first.filter((_, i) => sure[i]);
+  if (longer > rules.coarse && (sides.some((side) => side < rules.small) || !sure.some(Boolean))) {
+    const fine = await search(picture, Math.min(rules.fine, round(rules.enlarged * longer)), rules.small_score, rules, look);
+    const kept = first.filter((_, i) => sure[i] && sides[i] >= rules.small);
+    rows = [...kept, ...fine.filter((row) => sideOf(row) <= rules.large && !overlaps(row, kept))];
+  }
+  const found = rows.map((row) => inside(row, picture.width, picture.height)).filter(Boolean);
+  return found.filter((face) => face.side >= rules.min_face).sort((a, b) => b.side - a.side);
+}
+
+async function search(picture, longer, minScore, rules, look) {
+  const scale = longer / Math.max(picture.width, picture.height);
+  const width = Math.max(1, round(picture.width * scale)), height = Math.max(1, round(picture.height * scale));
+  const step = Math.max(1, Math.trunc(1 / scale / rules.spare));
+  const small = resize(thin(picture, step), width, height, 2.0);
+  const [columns, rows] = [width, height].map((side) => Math.ceil((side + 2 * rules.border) / rules.step) * rules.step);
+  const top = Math.floor((rows - height) / 2), left = Math.floor((columns - width) / 2);
+  const data = new Uint8Array(rows * columns * 3);
+  const [red, green, blue] = rules.mean;
+  for (let at = 0; at < data.length; at += 3) {
+    data[at] = red;
+    data[at + 1] = green;
+    data[at + 2] = blue;
+  }
+  for (let y = 0; y < height; y++) {
+    let to = ((top + y) * columns + left) * 3;
+    for (let x = 0, at = y * width * small.channels; x < width; x++, at += small.channels, to += 3) {
+      data[to] = small.data[at];
+      data[to + 1] = small.data[at + 1];
+      data[to + 2] = small.data[at + 2];
+    }
+  }
+  const maps = (await look({ width: columns, height: rows, data })).sort((a, b) => b.height - a.height);
+  const across = picture.width / width, down = picture.height / height;
+  const found = maps.flatMap((map, i) => decode(map, rules.strides[i], rules.anchors[i], minScore, rules));
+  return suppress(
+    found.map(([score, ...points]) => [score, ...points.map((value, i) => (i % 2 ? (value - top) * down : (value - left) * across))]),
+    rules.iou,
+  );
+}
+
+function decode({ width, height, values }, stride, anchors, minScore, rules) {
+  const found = [];
+  for (let cell = 0; cell < width * height; cell++) {
+    for (let anchor = 0; anchor < 2; anchor++) {
+      const at = cell * 32;
+      const lead = values[at + 8 + 2 * anchor] - values[at + 9 + 2 * anchor];
+      const score = 1 / (1 + Math.exp(clip(lead, -50, 50)));
+      if (score < minScore) continue;
+      const centre = [((cell % width) + 0.5) * stride, (Math.floor(cell / width) + 0.5) * stride];
+      const side = anchors[anchor];
+      const offset = values.subarray(at + 4 * anchor, at + 4 * anchor + 4);
+      const middle = centre.map((value, i) => value + offset[i] * rules.centre_variance * side);
+      const half = [2, 3].map((i) => (side * Math.exp(clip(offset[i] * rules.size_variance, -10, 10))) / 2);
+      const points = values.subarray(at + 12 + 10 * anchor, at + 22 + 10 * anchor);
+      const keypoints = Array.from(points, (value, i) => centre[i % 2] + value * rules.centre_variance * side);
+      found.push([score, middle[0] - half[0], middle[1] - half[1], middle[0] + half[0], middle[1] + half[1], ...keypoints]);
+    }
+  }
+  return found;
+}
+
+const area = (row) => Math.max(row[3] - row[1], 0) * Math.max(row[4] - row[2], 0);
+const common = (a, b) =>
+  Math.max(Math.min(a[3], b[3]) - Math.max(a[1], b[1]), 0) * Math.max(Math.min(a[4], b[4]) - Math.max(a[2], b[2]), 0);
+
+function suppress(rows, most) {
+  let left = rows.toSorted((a, b) => b[0] - a[0]);
+  const kept = [];
+  while (left.length) {
+    const best = left[0];
+    kept.push(best);
+    left = left.filter((row) => common(best, row) / Math.max(area(best) + area(row) - common(best, row), 1e-6) < most);
+    if (left[0] === best) left.shift(); // a box without an area
+  }
+  return kept;
+}
+
+const overlaps = (row, others) => others.some((other) => common(row, other) > 0.5 * Math.min(area(row), area(other)));
+
+function inside([score, left, top, right, bottom], width, height) {
+  const part = [Math.max(left, 0), Math.max(top, 0), Math.min(right, width), Math.min(bottom, height)];
+  if (part[2] - part[0] < 1 || part[3] - part[1] < 1) return null;
+  const visible = ((part[2] - part[0]) * (part[3] - part[1])) / Math.max((right - left) * (bottom - top), 1e-6);
+  const box = part.map(round);
+  return { box, score, visible: Math.min(visible, 1), side: Math.max(box[2] - box[0], box[3] - box[1]) };
+}

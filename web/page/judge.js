@@ -1,0 +1,171 @@
+// detector/detector.py and classifier.py on LiteRT.js: from a file to the object that Python's Result.to_dict() gives.
+
+import { Tensor, getWebGpuDevice, loadAndCompile, loadLiteRt, supportsFeature } from "./litert/index.js";
+import { get } from "./files.js";
+import { findFaces } from "./finder.js";
+import { read } from "./picture.js";
+import { cropFace } from "./pixels.js";
+import { warningsOf } from "./quality.js";
+import { shaped } from "./tflite.js";
+
+const SAME = 0.01; // logits that may be apart on two processors
+const LARGE = 1_000_000; // pixels: networks for larger pictures are not kept, they take much memory
+
+// `told(bytes)` follows what is loaded. Gives judge(file) -> {result, crops, maps, bitmap}.
+export async function open(page, told) {
+  const paths = [...new Set(page.networks.map((network) => network.file)), page.finder.file];
+  await runtime(page, told);
+  const loaded = Object.fromEntries(await Promise.all(paths.map(async (path) => [path, await get(path, page, told)])));
+  const compile = (bytes, options = { accelerator: "wasm" }) => loadAndCompile(bytes, options);
+
+  const compiled = {};
+  for (const { file, input_size: size } of page.networks) {
+    const key = `${file} ${size}`;
+    compiled[key] ??= await fastest(shaped(loaded[file], [1, size, size, 3]), size, compile);
+  }
+  const finders = new Map();
+  const look = (canvas) => lookForFaces(canvas, loaded[page.finder.file], page.finder, finders, compile);
+  const classify = ({ file, input_size: size }, crops) => judgeCrops(compiled[`${file} ${size}`], crops, page.clearly_real);
+  return (file) => judge(file, page, look, classify);
+}
+
+// LiteRT's WebAssembly, for what the browser has; that with threads came to a halt in large pictures (2.5.3).
+async function runtime(page, told) {
+  const path = `litert/litert_wasm_${(await supportsFeature("relaxedSimd")) ? "internal" : "compat_internal"}`;
+  const [wasmBinary] = await Promise.all([get(`${path}.wasm`, page, told), get(`${path}.js`, page, told)]);
+  self.Module = { wasmBinary, print() {}, printErr() {} };
+  await loadLiteRt(new URL(`${path}.js`, import.meta.url).href);
+}
+
+// A network on WebGPU, where there is one that is faster and gives the same answers, else on WebAssembly.
+async function fastest(bytes, size, compile) {
+  const plain = await compile(bytes);
+  if (!getWebGpuDevice()) return plain;
+  let other;
+  try {
+    other = await compile(bytes, { accelerator: "webgpu", gpuOptions: { precision: "fp32" } });
+    const [a, b] = [await tried(plain, size), await tried(other, size)];
+    if (other.isFullyAccelerated && Math.abs(a.logit - b.logit) < SAME && b.ms < a.ms) {
+      plain.delete();
+      return other;
+    }
+  } catch (error) {
+    console.warn(error); // of the browser's WebGPU: the other way is left
+  }
+  other?.delete();
+  return plain;
+}
+
+// What a network says of a pattern, and how long that takes once it is warm.
+async function tried(model, size) {
+  const data = Uint8ClampedArray.from({ length: size * size * 3 }, (_, i) => 128 + 100 * Math.sin(i * i));
+  const crop = { width: size, height: size, data };
+  await lookAt(model, crop);
+  const started = performance.now();
+  const { logit } = await lookAt(model, crop);
+  return { logit, ms: performance.now() - started };
+}
+
+async function run(model, data, shape) {
+  const input = new Tensor(data, shape);
+  const outputs = await model.run([input]);
+  input.delete();
+  const read = [];
+  for (const output of outputs) {
+    read.push({ shape: output.type.layout.dimensions, values: await output.data() });
+    output.delete();
+  }
+  return read;
+}
+
+async function lookForFaces({ width, height, data }, bytes, rules, finders, compile) {
+  const key = `${width} ${height}`;
+  let model = finders.get(key);
+  if (!model) {
+    const outputs = rules.output_strides.map((stride) => [1, height / stride, width / stride, 32]);
+    model = await compile(shaped(bytes, [1, height, width, 3], outputs));
+    if (width * height <= LARGE) finders.set(key, model);
+  }
+  const maps = await run(model, data, [1, height, width, 3]);
+  if (width * height > LARGE) model.delete();
+  return maps.map(({ shape, values }) => ({ height: shape[1], width: shape[2], values }));
+}
+
+// Classifier.judge(): a face that the first look does not find clearly real is looked at mirrored too.
+async function judgeCrops(model, crops, clearlyReal) {
+  const judged = [];
+  for (const crop of crops) {
+    const first = await lookAt(model, crop);
+    if (first.logit > clearlyReal) {
+      const second = await lookAt(model, mirrored(crop));
+      first.logit = (first.logit + second.logit) / 2;
+      const { width } = first.map;
+      first.map.values = first.map.values.map((value, i) => {
+        const x = i % width;
+        return (value + second.map.values[i - x + width - 1 - x]) / 2;
+      });
+    }
+    judged.push(first);
+  }
+  return judged;
+}
+
+async function lookAt(model, { width, height, data }) {
+  const outputs = await run(model, new Float32Array(data), [1, height, width, 3]);
+  const map = outputs.find(({ shape }) => shape.length > 2);
+  const [logit] = outputs.find((output) => output !== map).values;
+  return { logit, map: { height: map.shape[1], width: map.shape[2], values: Array.from(map.values) } };
+}
+
+function mirrored({ width, height, data }) {
+  const out = new Uint8ClampedArray(data.length);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const from = (y * width + x) * 3, to = (y * width + width - 1 - x) * 3;
+      out[to] = data[from];
+      out[to + 1] = data[from + 1];
+      out[to + 2] = data[from + 2];
+    }
+  }
+  return { width, height, channels: 3, data: out };
+}
+
+async function judge(file, page, look, classify) {
+  const times = [performance.now()];
+  const picture = await read(file, page);
+  times.push(performance.now());
+  const found = await findFaces(picture, page.finder, look);
+  const crops = page.networks.map(({ input_size: size, crop_margin: margin }) =>
+    found.map(({ box }) => cropFace(picture, box, size, margin, page.crop_down)),
+  );
+  times.push(performance.now());
+  const judged = [];
+  for (const [i, network] of page.networks.entries()) judged.push(await classify(network, crops[i]));
+  times.push(performance.now());
+
+  const { temperature, no_signs_below: low, likely_fake_from: high } = page.calibration;
+  const verdictOf = (p) => (p >= high ? "likely_fake" : p < low ? "no_signs" : "uncertain");
+  const tightest = Math.min(...page.networks.map((network) => network.crop_margin));
+  const faces = found.map(({ box, score }, i) => {
+    const logits = page.networks.map(({ weight }, n) => weight * judged[n][i].logit);
+    const logit = logits.reduce((sum, one) => sum + one, 0), loudest = logits.indexOf(Math.max(...logits));
+    const p = 1 / (1 + Math.exp(-Math.min(Math.max(logit / temperature, -60), 60)));
+    const evidence = page.networks[loudest].crop_margin > tightest ? "surroundings" : "face";
+    const face = { box, score, p_fake: p, verdict: verdictOf(p), evidence };
+    return { face, crop: crops[loudest][i], map: judged[loudest][i].map };
+  });
+  faces.sort((a, b) => b.face.p_fake - a.face.p_fake);
+  const p_fake = faces.length ? faces[0].face.p_fake : null;
+  const seconds = (from, to) => (times[to] - times[from]) / 1000;
+  const result = {
+    verdict: p_fake === null ? "no_face" : verdictOf(p_fake),
+    p_fake,
+    faces: faces.map(({ face }) => face),
+    provenance: null, // this page does not read what a file says of its origin
+    warnings: warningsOf(picture, found, crops[0], page.quality, page.finder),
+    picture: { width: picture.width, height: picture.height, format: picture.format, bytes: picture.bytes, sha256: picture.sha256 },
+    model: page.model,
+    seconds: { read: seconds(0, 1), faces: seconds(1, 2), model: seconds(2, 3), total: seconds(0, 3) },
+  };
+  return { result, crops: faces.map(({ crop }) => crop), maps: faces.map(({ map }) => map), bitmap: picture.bitmap };
+}

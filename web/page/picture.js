@@ -1,0 +1,81 @@
+// detector/picture.py, as far as a browser does it: a file -> upright pixels, or a Refused with a sentence for a person.
+
+import { fill } from "./text.js";
+import { decode } from "./upright.js";
+
+export class Refused extends Error {}
+
+const STRIP = 4_000_000; // pixels that are copied out at once: canvases have a limit, on telephones a low one
+
+const KINDS = [
+  ["JPEG", 0, [0xff, 0xd8, 0xff]],
+  ["PNG", 0, [0x89, 0x50, 0x4e, 0x47]],
+  ["GIF", 0, "GIF8"],
+  ["BMP", 0, "BM"],
+  ["WEBP", 8, "WEBP"],
+  ["AVIF", 4, "ftypavif"],
+  ["AVIF", 4, "ftypavis"],
+  ["HEIC", 4, "ftyphei"],
+  ["HEIC", 4, "ftyphev"],
+  ["HEIC", 4, "ftypmif1"],
+  ["HEIC", 4, "ftypmsf1"],
+  ["TIFF", 0, [0x49, 0x49, 0x2a, 0]],
+  ["TIFF", 0, [0x4d, 0x4d, 0, 0x2a]],
+];
+const NOT_EVERYWHERE = ["AVIF", "HEIC", "TIFF"]; // what not every browser decodes
+
+const begins = (bytes, at, start) =>
+  Array.from(start, (c) => (typeof c === "string" ? c.charCodeAt(0) : c)).every((byte, i) => bytes[at + i] === byte);
+
+// {width, height, channels: 4, data, format, bytes, sha256, bitmap}: the caller closes the bitmap.
+export async function read(file, { limits, errors, other_kinds: others }) {
+  if (!file.size) throw new Refused(errors.empty);
+  if (file.size > limits.max_bytes) throw new Refused(errors.oversize);
+  const bytes = new Uint8Array(await file.arrayBuffer().catch(() => { throw new Refused(errors.unreadable); }));
+  const head = new TextDecoder("latin1").decode(bytes.subarray(0, 1024)).replace(/^(ï»¿)?\s*/, "").toLowerCase();
+  if (head.startsWith("<svg") || (/^<[?!]/.test(head) && head.includes("<svg"))) throw new Refused(errors.drawing);
+  const other = others.find(({ start }) => begins(bytes, 0, start));
+  if (other) throw new Refused(fill(errors.not_read, { name: other.name }));
+  const format = KINDS.find(([, at, start]) => begins(bytes, at, start))?.[0];
+  if (!format) throw new Refused(errors.no_picture);
+  const sha256 = await digest(bytes);
+  let bitmap;
+  try {
+    bitmap = await decode(bytes);
+  } catch {
+    throw new Refused(NOT_EVERYWHERE.includes(format) ? fill(errors.not_here, { name: format }) : errors.damaged);
+  }
+  try {
+    const { width, height } = bitmap;
+    if (width * height > limits.max_pixels) {
+      throw new Refused(fill(errors.too_large, { megapixels: Math.round((width * height) / 1e6) }));
+    }
+    if (Math.min(width, height) < limits.min_side) throw new Refused(fill(errors.too_small, { width, height }));
+    return { width, height, channels: 4, data: pixelsOf(bitmap), format, bytes: bytes.length, sha256, bitmap };
+  } catch (error) {
+    bitmap.close();
+    throw error;
+  }
+}
+
+// RGBA of the bitmap over white
+function pixelsOf(bitmap) {
+  const { width, height } = bitmap;
+  const rows = Math.max(1, Math.min(height, Math.floor(STRIP / width)));
+  const context = new OffscreenCanvas(width, rows).getContext("2d", { willReadFrequently: true });
+  context.imageSmoothingEnabled = false;
+  const data = new Uint8ClampedArray(width * height * 4);
+  for (let top = 0; top < height; top += rows) {
+    const part = Math.min(rows, height - top);
+    context.fillStyle = "white";
+    context.fillRect(0, 0, width, part);
+    context.drawImage(bitmap, 0, top, width, part, 0, 0, width, part);
+    data.set(context.getImageData(0, 0, width, part).data, top * width * 4);
+  }
+  return data;
+}
+
+export async function digest(bytes) {
+  const hash = await crypto.subtle.digest("SHA-256", bytes);
+  return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,61 @@
+// detector/quality.py, written a second time: what makes a verdict weak. Sentences and limits come from page.json.
+
+import { round } from "./pixels.js";
+
+export function warningsOf(picture, found, crops, rules, finder) {
+  const count = (test, of) => of.filter(test).length;
+  const warnings = [];
+  const warn = (code, n) => {
+    const sentences = rules.sentences[code];
+    warnings.push({ code, text: sentences.at(n === 1 ? 0 : -1).replace("{n}", n) });
+  };
+  if (isGraphic(picture, rules)) warn("not_a_photograph", 1);
+  const tiny = count((face) => face.side < rules.tiny_face, found);
+  if (tiny) warn("tiny_face", tiny);
+  const least = Math.max(finder.min_face, round((finder.least * Math.max(picture.width, picture.height)) / finder.fine));
+  if (least > 2 * finder.min_face) warn("large_picture", least);
+  const cut = count((face) => face.visible < rules.cut_off, found);
+  if (cut) warn("cut_off_face", cut);
+  const blurred = count((crop) => sharpness(crop) < rules.blurred, crops);
+  if (blurred) warn("blurred_face", blurred);
+  if (found.length >= rules.many_faces) warn("many_faces", found.length);
+  return warnings;
+}
+
+// Variance of the Laplacian of the grey crop
+function sharpness({ width, height, channels, data }) {
+  const grey = (y, x) => {
+    const at = (y * width + x) * channels;
+    return (data[at] + data[at + 1] + data[at + 2]) / 3;
+  };
+  let sum = 0, squares = 0, n = 0;
+  for (let y = 1; y < height - 1; y++) {
+    for (let x = 1; x < width - 1; x++, n++) {
+      const value = grey(y - 1, x) + grey(y + 1, x) + grey(y, x - 1) + grey(y, x + 1) - 4 * grey(y, x);
+      sum += value;
+      squares += value * value;
+    }
+  }
+  return squares / n - (sum / n) ** 2;
+}
+
+function isGraphic({ width, height, channels, data }, rules) {
+  const step = Math.max(1, round(Math.sqrt((height * width) / 20_000)));
+  const colour = (y, x) => {
+    const at = (y * width + x) * channels;
+    return data[at] * 65536 + data[at + 1] * 256 + data[at + 2];
+  };
+  const counts = new Map();
+  let flat = 0, all = 0;
+  for (let y = 0; y < height - 1; y += step) {
+    for (let x = 0; x < width - 1; x += step, all++) {
+      const here = colour(y, x);
+      if (here === colour(y, x + 1) && here === colour(y + 1, x)) flat++;
+      counts.set(here, (counts.get(here) ?? 0) + 1);
+    }
+  }
+  if (flat / all < rules.flat) return false;
+  const sizes = [...counts.values()].sort((a, b) => b - a).slice(1); // without the background
+  const sum = (parts) => parts.reduce((total, part) => total + part, 0);
+  return sum(sizes.slice(0, 8)) >= rules.few_colours * sum(sizes);
+}
