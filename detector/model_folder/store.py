@@ -16,9 +16,22 @@ from detector.result import ModelInfo, ModelSource
 from detector.text import excerpt
 from detector.verdict import Calibration
 
-__all__ = ["BUNDLED", "CARD", "CONFIG", "FORMAT_VERSION", "KERAS", "METRICS", "MODEL", "ModelFolder", "Network", "load"]
+__all__ = [
+    "BUNDLED",
+    "CARD",
+    "CONFIG",
+    "FORMAT_VERSION",
+    "KERAS",
+    "METRICS",
+    "MODEL",
+    "ONNX",
+    "ModelFolder",
+    "Network",
+    "load",
+]
 
 BUNDLED = Path(__file__).parent.parent / "bundled"
+ONNX = "model*.onnx"  # there where export was asked for it; nothing is served from it
 _MAX_CONFIG_BYTES = 1_000_000
 _MAX_MODEL_BYTES = 500_000_000  # the largest network of training.architectures takes 468_000_000
 
