@@ -53,7 +53,7 @@ def warnings(seen: Picture, found: Sequence[finder.FoundFace], crops: np.ndarray
         yield _warning(WarningCode.LARGE_PICTURE, least)
     if cut := sum(face.visible < CUT_OFF for face in found):
         yield _warning(WarningCode.CUT_OFF_FACE, cut)
-    if blurred := sum(_sharpness(crop) < BLURRED for crop in crops):
+    if blurred := sum(sharpness(crop) < BLURRED for crop in crops):
         yield _warning(WarningCode.BLURRED_FACE, blurred)
     if len(found) >= MANY_FACES:
         yield _warning(WarningCode.MANY_FACES, len(found))
@@ -64,7 +64,7 @@ def _warning(code: WarningCode, n: int) -> Warning:
     return Warning(code, sentences[0 if n == 1 else -1].format(n=n))
 
 
-def _sharpness(crop: np.ndarray) -> float:
+def sharpness(crop: np.ndarray) -> float:
     """Variance of the Laplacian (Pech-Pacheco et al. 2000) of the grey crop."""
     grey = crop.astype(np.float32).mean(axis=2)
     inner = grey[1:-1, 1:-1]

@@ -63,9 +63,9 @@ document.addEventListener('paste', event => {
   const file = [...(event.clipboardData?.files ?? [])].find(file => file.type.startsWith('image/'));
   if (!file) return;
   const give = tries => {
+    if (document.querySelector('[role=tab][aria-selected=true]:not([data-tab-id=detect])')) return;
     const field = document.querySelector('#upload'), input = field?.querySelector('input[type=file]');
-    if (!field && tries) return setTimeout(give, 250, tries - 1);
-    if (!input || field.offsetParent === null) return;  // another tab is open
+    if (!input || field.offsetParent === null) return tries && setTimeout(give, 250, tries - 1);
     const files = new DataTransfer();
     files.items.add(file);
     input.files = files.files;

@@ -20,7 +20,10 @@ class Sharing:
     quality: int
 
 
-# Common settings of social networks and messengers for photographs: full view, feed, thumbnail.
+# Round figures for the full view, the feed and a preview, not the settings of any one service. That services scale and
+# save anew, each in its own way, was found by uploading to them (Moltisanti et al. 2015, Image Manipulation on Facebook
+# for Forensics Evidence; Giudice et al. 2017, arXiv:1610.06347), and that it hides forgeries by Dell'Anna et al. 2025,
+# arXiv:2504.20658.
 SHARINGS = {
     "2048 px, JPEG 85": Sharing(2048, "JPEG", 85),
     "1080 px, JPEG 70": Sharing(1080, "JPEG", 70),
