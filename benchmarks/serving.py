@@ -8,6 +8,7 @@ read the ratios. Needs the extra `tests`; uploads are part of every call.
 
 import argparse
 import json
+import math
 import statistics
 import tempfile
 import threading
@@ -70,7 +71,7 @@ def detector_alone(picture: bytes, seconds: float) -> float:
         started = time.perf_counter()
         single.detect(picture)
         times.append(time.perf_counter() - started)
-    print(f"Detector.detect           {1e3 * statistics.median(times):6.0f} ms, one at a time")
+    print(f"Detector.detect           {1e3 * statistics.median(times):6.1f} ms, one at a time")
     print(f"Detector.detect_many      {rate:6.1f} photographs/s")
     return rate
 
@@ -103,10 +104,10 @@ def report(name: str, call: Callable[[], None], arguments: argparse.Namespace, a
     for clients in _CLIENTS:
         seconds = arguments.crowd if clients == max(_CLIENTS) else arguments.seconds
         times, failed, took = _together(call, clients, seconds)
-        cuts = statistics.quantiles(times, n=20)
+        cuts = statistics.quantiles(times, n=20) if len(times) > 1 else [math.nan] * 19
         rate = len(times) / took
         print(
-            f"{name:14s} {clients:3d} clients   p50 {1e3 * cuts[9]:6.0f} ms   p95 {1e3 * cuts[18]:6.0f} ms   "
+            f"{name:14s} {clients:3d} clients   p50 {1e3 * cuts[9]:6.1f} ms   p95 {1e3 * cuts[18]:6.1f} ms   "
             f"{rate:5.1f} answers/s ({rate / alone:.0%} of detect_many)   {failed} of {len(times) + failed} failed"
         )
 
