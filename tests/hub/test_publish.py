@@ -174,10 +174,12 @@ def test_a_tag_is_not_moved(hub: Hub, folder: Path):
 def test_onnx_files_go_along_and_away_with_their_network(hub: Hub, folder: Path):
     (folder / "model.onnx").write_bytes(b"a network")
     (folder / "model-2.onnx").write_bytes(b"another")
-    commit = hub[REPO].find(publish(folder, REPO))
+    made = publish(folder, REPO)
+    commit = hub[REPO].find(made)
     assert commit.files["model.onnx"].content == b"a network" and "model-2.onnx" in commit.files
     (folder / "model-2.onnx").unlink()
-    assert set(hub[REPO].find(publish(folder, REPO)).files) & {"model.onnx", "model-2.onnx"} == {"model.onnx"}
+    made = publish(folder, REPO)
+    assert set(hub[REPO].find(made).files) & {"model.onnx", "model-2.onnx"} == {"model.onnx"}
 
 
 # --- Faults ----------------------------------------------------------------------------------------------------------
