@@ -55,7 +55,9 @@ def fuzz(target: str, runs: int, findings: Path, corpus: Path | None = None) -> 
             options = [*OPTIONS, f"-runs={min(CHUNK, runs - done)}", f"-seed={done + 1}"]
             options.append(f"-artifact_prefix={findings}/")
             child = subprocess.run(
-                [sys.executable, "-m", "tests.reliability.fuzz", target, findings, kept, seeds, *options],
+                # By way of a shell that forks: else libFuzzer takes the peak memory of this process for its own.
+                ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-m", "tests.reliability.fuzz",
+                 target, findings, kept, seeds, *options],
                 cwd=ROOT, capture_output=True, text=True, errors="replace", check=False,
                 env={**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}", "TMPDIR": folder},
             )  # fmt: skip

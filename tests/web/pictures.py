@@ -55,7 +55,7 @@ def _pictures(dice: random.Random) -> Iterator[tuple[Image.Image, str, dict[str,
     yield _scaled(photographs[-1], 256), "avif", {"quality": 80}
     yield _group(photographs, 4, 200), "jpg", {"quality": 85}
     yield _group(photographs, 5, 90), "png", {}
-    for size, photo in zip((800, 1200, 1600, 2400, 4000), photographs[-5:], strict=True):
+    for size, photo in zip((800, 1200, 1600, 2400, 4400), photographs[-5:], strict=True):
         yield _scaled(photo, size), "jpg", {"quality": 88}
     yield _group(photographs, 3, 1200), "jpg", {"quality": 85}
 
