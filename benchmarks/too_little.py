@@ -2,8 +2,8 @@
 
 Validation pictures as they are, at half and quarter size, and re-encoded as social networks do, go through the app's
 path. A rule "uncertain below a limit" then takes verdicts away: those that were wrong (a real face likely fake, a
-forgery without signs) and those that were right. It is of use where it takes more wrong ones. Both classes count
-alike, as do all sets: each has the same number of pictures of either.
+forgery without signs) and those that were right. It is of use where it takes more wrong ones. Sets are to be chosen so
+that there are as many forgeries as real pictures; the figures say nothing of a face that is not found.
 """
 
 import argparse
