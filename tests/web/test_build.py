@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,15 @@ def test_without_npm_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_it_is_served_here() -> None:
     command = [sys.executable, "-m", "web", "serve", "--port", "0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    # A shell's background jobs start with SIGINT ignored, and what they start inherits that.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed,  # noqa: PLW1509  # takes no lock
+    ) as process:
         try:
             assert process.stdout
             url = process.stdout.readline().strip()
@@ -75,4 +84,5 @@ def test_it_is_served_here() -> None:
                 assert response.headers["Content-Type"] == "application/wasm"
         finally:
             process.send_signal(signal.SIGINT)
+            process.wait(20)
     assert process.returncode == 0
