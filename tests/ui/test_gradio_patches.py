@@ -42,12 +42,10 @@ def batches(app: RunningApp) -> int:
     return app.log.count("1 batch, ")
 
 
-def test_a_full_queue_is_told_in_the_same_sentence_to_all(
-    look: Callable[..., "BrowserPage"], tmp_path: Path, hopper: Path
-) -> None:
+def test_a_full_queue_is_told_in_the_same_sentence_to_all(look: Callable[..., "BrowserPage"], tmp_path: Path) -> None:
     with serve(DETECTOR_WAITING="1") as app:
         page, client = look(url=app.url), Client(app.url, verbose=False)
-        crowd = handle_file(many(tmp_path, hopper, 200))
+        crowd = handle_file(many(tmp_path, 200))
         give(page, ASTRONAUT)
         assert answer(page) != "error"
         running = client.submit([crowd], api_name="/detect_batch")
@@ -118,9 +116,9 @@ def test_refusals_that_nobody_fetches_are_forgotten() -> None:
     assert len(blocks._queue) == 0
 
 
-def test_a_batch_ends_when_its_caller_leaves(running_app: RunningApp, tmp_path: Path, hopper: Path) -> None:
+def test_a_batch_ends_when_its_caller_leaves(running_app: RunningApp, tmp_path: Path) -> None:
     before = batches(running_app)
-    files = {"data": [[{"path": upload(running_app, many(tmp_path, hopper, 198).read_bytes())}]]}
+    files = {"data": [[{"path": upload(running_app, many(tmp_path, 198).read_bytes())}]]}
     host = urlsplit(running_app.url).netloc
     asking = http.client.HTTPConnection(host, timeout=60)
     asking.request("POST", f"{CALL}_batch", json.dumps(files), {"Content-Type": "application/json"})
@@ -135,11 +133,9 @@ def test_a_batch_ends_when_its_caller_leaves(running_app: RunningApp, tmp_path: 
     assert "1 batch, 198 pictures" not in running_app.log
 
 
-def test_a_batch_ends_when_it_is_called_off(
-    running_app: RunningApp, client: Client, tmp_path: Path, hopper: Path
-) -> None:
+def test_a_batch_ends_when_it_is_called_off(running_app: RunningApp, client: Client, tmp_path: Path) -> None:
     before = batches(running_app)
-    job = client.submit([handle_file(many(tmp_path, hopper, 197))], api_name="/detect_batch")
+    job = client.submit([handle_file(many(tmp_path, 197))], api_name="/detect_batch")
     until(lambda: job.status().code.name == "PROCESSING")
     job.cancel()
     until(lambda: batches(running_app) > before)
