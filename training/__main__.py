@@ -13,7 +13,7 @@ from training.cluster import Cluster
 from training.distributed import STRATEGIES, joined
 from training.errors import Interrupted, TrainingError
 from training.files import refusal
-from training.options import ARCHITECTURES, PRESETS, FitOptions
+from training.options import add_arguments, given
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -79,7 +79,7 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     together.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0 (default: from the environment)")
     together.add_argument("--processes", type=int, help="how many (default: from the environment, else 1)")
     together.add_argument("--process", type=int, help="which this is, from 0 (default: from the environment, else 0)")
-    _add_fit_options(parser)
+    add_arguments(parser)
 
     def run(arguments: argparse.Namespace) -> int:
         cluster = Cluster()
@@ -89,7 +89,7 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
             from training.fit import fit
 
             fit(
-                _fit_options(arguments),
+                given(arguments),
                 arguments.out,
                 resume=arguments.resume,
                 cache=arguments.cache,
@@ -100,39 +100,6 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run)
 
 
-def _add_fit_options(parser: argparse.ArgumentParser) -> None:
-    changes = "; ".join(
-        f"{preset}: " + (", ".join(f"{key.replace('_', '-')} {value}" for key, value in options.items()) or "as below")
-        for preset, options in PRESETS.items()
-    )
-    parser.add_argument("--preset", choices=sorted(PRESETS), default="default", help=f"{changes} (default: default)")
-    for field in dataclasses.fields(FitOptions):
-        name = "--" + field.name.replace("_", "-")
-        text = field.metadata["help"].replace("%", "%%")
-        choices = list(ARCHITECTURES) if field.name == "architecture" else None
-        if isinstance(field.default, tuple):
-            text += f" (default: {' '.join(field.default)})"
-            many = "+" if field.name in ("data", "unseen") else "*"
-            choices = None if many == "+" else list(field.default)
-            parser.add_argument(
-                name, nargs=many, choices=choices, metavar=field.name.upper(), default=argparse.SUPPRESS, help=text
-            )
-        elif isinstance(field.default, bool):
-            action = argparse.BooleanOptionalAction if field.default else "store_true"
-            parser.add_argument(name, action=action, default=argparse.SUPPRESS, help=text)
-        else:
-            text += f" (default: {'all' if field.default is None else field.default})"
-            kind = int if field.default is None else type(field.default)
-            metavar = field.name.upper()
-            parser.add_argument(name, type=kind, choices=choices, metavar=metavar, default=argparse.SUPPRESS, help=text)
-
-
-def _fit_options(arguments: argparse.Namespace) -> FitOptions:
-    given = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(FitOptions) if f.name in arguments}
-    given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-    return FitOptions(**{**PRESETS[arguments.preset], **given})
-
-
 def _add_ablate(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("ablate", help="short runs that differ in one choice each, for the card")
     parser.add_argument(
@@ -140,12 +107,12 @@ def _add_ablate(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs; finished ones are not run again")
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
-    _add_fit_options(parser)
+    add_arguments(parser)
 
     def run(arguments: argparse.Namespace) -> int:
         from training.evaluation.ablate import ablate
 
-        ablate(_fit_options(arguments), arguments.out, arguments.folder, cache=arguments.cache)
+        ablate(given(arguments), arguments.out, arguments.folder, cache=arguments.cache)
         return 0
 
     parser.set_defaults(run=run)

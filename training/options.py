@@ -1,5 +1,6 @@
 """What a run of `fit` can be told, every default with its reason. Imports no Keras, so that --help is quick."""
 
+import argparse
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,3 +95,38 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Ends in minutes on two cores and shows that everything works; its model is not for use.
     "laptop": {"input_size": 128, "limit": 600, "epochs": 2.0, "validations_per_epoch": 1},
 }
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """An argument for every option, and --preset."""
+    changes = "; ".join(
+        f"{preset}: " + (", ".join(f"{key.replace('_', '-')} {value}" for key, value in options.items()) or "as below")
+        for preset, options in PRESETS.items()
+    )
+    parser.add_argument("--preset", choices=sorted(PRESETS), default="default", help=f"{changes} (default: default)")
+    for option in dataclasses.fields(FitOptions):
+        name = "--" + option.name.replace("_", "-")
+        text = option.metadata["help"].replace("%", "%%")
+        choices = list(ARCHITECTURES) if option.name == "architecture" else None
+        if isinstance(option.default, tuple):
+            text += f" (default: {' '.join(option.default)})"
+            many = "+" if option.name in ("data", "unseen") else "*"
+            choices = None if many == "+" else list(option.default)
+            parser.add_argument(
+                name, nargs=many, choices=choices, metavar=option.name.upper(), default=argparse.SUPPRESS, help=text
+            )
+        elif isinstance(option.default, bool):
+            action = argparse.BooleanOptionalAction if option.default else "store_true"
+            parser.add_argument(name, action=action, default=argparse.SUPPRESS, help=text)
+        else:
+            text += f" (default: {'all' if option.default is None else option.default})"
+            kind = int if option.default is None else type(option.default)
+            metavar = option.name.upper()
+            parser.add_argument(name, type=kind, choices=choices, metavar=metavar, default=argparse.SUPPRESS, help=text)
+
+
+def given(arguments: argparse.Namespace) -> FitOptions:
+    """What was parsed with `add_arguments`; the preset says the rest."""
+    values = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(FitOptions) if f.name in arguments}
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return FitOptions(**{**PRESETS[arguments.preset], **values})

@@ -26,7 +26,7 @@ from training.data.crops import serving_crops
 from training.data.sources import Source
 from training.errors import TrainingError
 from training.fit import BEST, OPTIONS, STATE, fit, predict, read_options
-from training.options import ARCHITECTURES, PRESETS, FitOptions
+from training.options import ARCHITECTURES, PRESETS, FitOptions, add_arguments, given
 
 pytest_plugins = ["tests.support.training_fixtures"]
 
@@ -238,10 +238,10 @@ def test_data_without_a_face_are_refused(tmp_path: Path, split: str, sentence: s
 
 def test_a_preset_sets_options_and_what_is_given_wins() -> None:
     parser = argparse.ArgumentParser()
-    command_line._add_fit_options(parser)
+    add_arguments(parser)
 
     def options(*words: str) -> FitOptions:
-        return command_line._fit_options(parser.parse_args(words))
+        return given(parser.parse_args(words))
 
     assert options() == options("--preset", "default") == FitOptions()
     quick = FitOptions(input_size=128, limit=600, epochs=7.0, validations_per_epoch=1)
