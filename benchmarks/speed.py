@@ -58,7 +58,7 @@ def crops(model: Path) -> None:
 
     def calls(batch: int, one: Crops, two: Crops, three: Crops) -> dict[str, Callable[[], object]]:
         return {
-            "served": lambda: served.judge(next(one)),
+            "served": lambda: served.predict(next(one)),
             "predict": lambda: network.predict(next(two), batch_size=batch, verbose=0),
             "compiled": lambda: compiled(tf.constant(next(three), tf.float32)).numpy(),
         }

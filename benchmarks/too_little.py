@@ -20,8 +20,8 @@ from training.augment import corruptions, reencoding
 from training.data import face_cache
 from training.data.sources import Source
 
-Alter = Callable[[np.ndarray, int], np.ndarray]
-CONDITIONS: dict[str, Alter | None] = {
+Corrupt = Callable[[np.ndarray, int], np.ndarray]
+CONDITIONS: dict[str, Corrupt | None] = {
     "clean": None,
     "half size": corruptions.web_measured,
     "quarter size": corruptions.hard_measured,
@@ -44,11 +44,11 @@ class Look:
 
 def looks(detector: Detector, split: face_cache.Split, condition: str) -> Iterator[Look]:
     """The faces of a split that get a verdict under a condition."""
-    alter = CONDITIONS[condition]
+    corrupt = CONDITIONS[condition]
 
     def altered(index: int) -> bytes | np.ndarray:
         file = split.file(index)
-        return file if alter is None else alter(picture.read(file).pixels, index)
+        return file if corrupt is None else corrupt(picture.read(file).pixels, index)
 
     with ThreadPoolExecutor(2) as pool:
         results = detector.detect_many(pool.map(altered, [face.index for face in split.faces]))

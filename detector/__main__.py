@@ -13,7 +13,7 @@ from PIL import Image
 
 from detector import Detector, ImageError, ModelError, Result, Verdict, options, words
 from detector.errors import SettingError
-from detector.files import refusal, whole
+from detector.files import atomic_path, write_error_hint
 from detector.heatmap import overlay
 from detector.model_folder import Metrics
 from detector.picture import SUFFIXES
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int
     except KeyboardInterrupt:
         return 130
     except OSError as error:  # of the rows, a heat map or where they go
-        if (sentence := refusal(error)) is None:
+        if (sentence := write_error_hint(error)) is None:
             raise
         print(sentence, file=sys.stderr)
         _drop_output()
@@ -178,7 +178,7 @@ def _with_heatmaps(answers: Answers, folder: Path) -> Iterator[tuple[Path, Answe
         if isinstance(answer, Result):
             for number, face in enumerate(answer.faces, 1):
                 name = f"{file.stem[:50]}-{answer.picture.sha256[:8]}-face{number}.png"
-                with whole(folder / name) as beside:
+                with atomic_path(folder / name) as beside:
                     Image.fromarray(overlay(face.crop, face.activation)).save(beside, "PNG")
         yield file, answer
 

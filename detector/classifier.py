@@ -25,7 +25,7 @@ class Classifier:
             raise ModelError("The network's input is not the size that config.json says: export the model again.")
         self._size = input_size
 
-    def judge(self, crops: np.ndarray, *, alone: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, crops: np.ndarray, *, alone: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Logits float32 (N,), above 0 for fake, and activation maps float32 (N, h, w) of crops uint8 (N, S, S, 3).
 
         The mean of a map is its logit. Nobody is suspected on one look: a face that the first one does not find clearly
@@ -42,7 +42,7 @@ class Classifier:
         return logits, maps
 
     def look(self, crops: np.ndarray, *, alone: bool = True) -> tuple[np.ndarray, np.ndarray]:
-        """What the network says of the crops as they are: as `judge`, from one look."""
+        """What the network says of the crops as they are: as `predict`, from one look."""
         if crops.ndim != 4 or crops.shape[1:] != (self._size, self._size, 3):
             raise ValueError(f"Crops must be (N, {self._size}, {self._size}, 3), not {crops.shape}.")
         if not len(crops):

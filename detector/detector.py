@@ -174,7 +174,7 @@ class Detector:
         """What each network says of its crops. `crops` is empty where no picture could be read."""
         networks = zip(self._classifiers, self._folder.networks, crops, strict=True) if crops else ()
         with self._alone() as alone:
-            judged = [(network.config.weight, *c.judge(own, alone=alone)) for c, network, own in networks]
+            judged = [(network.config.weight, *c.predict(own, alone=alone)) for c, network, own in networks]
         return [(weight * logits, maps) for weight, logits, maps in judged]
 
     def _look(self, source: picture.Source, max_pixels: int, max_bytes: int, min_face: int) -> _Seen:

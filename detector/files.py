@@ -10,12 +10,12 @@ from pathlib import Path
 
 def write(path: Path, content: bytes) -> None:
     """Put `content` at `path` at once: a reader sees the old file or the new one."""
-    with whole(path) as beside:
+    with atomic_path(path) as beside:
         beside.write_bytes(content)
 
 
 @contextmanager
-def whole(path: Path, name: str | None = None) -> Iterator[Path]:
+def atomic_path(path: Path, name: str | None = None) -> Iterator[Path]:
     """Where to write a file that is to appear at `path` at once, when the block ends; what a block that fails has
     written is taken away. Threads and processes do not meet: each has a name of its own, unless `name` says which."""
     beside = path.with_name(name or f".{path.name}.{os.getpid()}-{threading.get_native_id()}.part")
@@ -29,7 +29,7 @@ def whole(path: Path, name: str | None = None) -> Iterator[Path]:
         raise
 
 
-def refusal(error: OSError) -> str | None:
+def write_error_hint(error: OSError) -> str | None:
     """What a person can do where a file could not be written, in one sentence; None for another trouble."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:

@@ -12,7 +12,7 @@ from detector.errors import ModelError, SettingError
 from training.cluster import Cluster
 from training.distributed import STRATEGIES, joined
 from training.errors import Interrupted, TrainingError
-from training.files import refusal
+from training.files import write_error_hint
 from training.options import add_arguments, given
 
 
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         print(stopped, file=sys.stderr)
         return 130
     except OSError as error:
-        if (sentence := refusal(error)) is None:
+        if (sentence := write_error_hint(error)) is None:
             raise
         print(sentence, file=sys.stderr)
         return 2

@@ -112,7 +112,10 @@ def export(
     def logits(condition: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Fused logits and targets by set, of the pictures as they are (0) or at half size (1)."""
         return {
-            name: (np.sum([n.weight * c.judge(own[name][condition])[0] for n, c, own in parts], axis=0), split.targets)
+            name: (
+                np.sum([n.weight * c.predict(own[name][condition])[0] for n, c, own in parts], axis=0),
+                split.targets,
+            )
             for name, split in every.items()
         }
 

@@ -33,7 +33,7 @@ def crops(folder, astronaut) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def answers(classifier, crops) -> tuple[np.ndarray, np.ndarray]:
-    return classifier.judge(crops)
+    return classifier.predict(crops)
 
 
 def test_every_crop_gets_a_logit_and_a_map(answers):
@@ -50,15 +50,15 @@ def test_the_mean_of_a_map_is_its_logit(answers):
 
 def test_a_crop_is_judged_alike_alone_and_among_others(classifier, crops, answers):
     for place in (0, 8, 18):
-        logit, activation = classifier.judge(crops[place : place + 1])
+        logit, activation = classifier.predict(crops[place : place + 1])
         assert logit[0] == pytest.approx(answers[0][place], abs=1e-3)
         assert np.abs(activation[0] - answers[1][place]).max() < 1e-2
-    turned, _ = classifier.judge(crops[::-1])
+    turned, _ = classifier.predict(crops[::-1])
     assert turned[::-1] == pytest.approx(answers[0], abs=1e-3)
 
 
 def test_one_thread_says_what_several_say(classifier, crops, answers):
-    logits, maps = classifier.judge(crops, alone=False)
+    logits, maps = classifier.predict(crops, alone=False)
     assert logits == pytest.approx(answers[0], abs=1e-3) and np.abs(maps - answers[1]).max() < 1e-2
 
 
@@ -69,7 +69,7 @@ def test_a_suspected_face_is_looked_at_mirrored_too(classifier, crops, monkeypat
     (one, one_map), (other, _) = classifier.look(noisy), classifier.look(noisy[:, :, ::-1])
     limit = float(np.median(one))
     monkeypatch.setattr("detector.classifier.CLEARLY_REAL", limit)
-    both, both_map = classifier.judge(noisy)
+    both, both_map = classifier.predict(noisy)
     clear = one <= limit
     assert 0 < clear.sum() < len(clear)
     assert both[clear] == pytest.approx(one[clear], abs=1e-3)
@@ -78,7 +78,7 @@ def test_a_suspected_face_is_looked_at_mirrored_too(classifier, crops, monkeypat
     assert both_map.mean(axis=(1, 2)) == pytest.approx(both, abs=1e-3)
     suspected = ~clear & (other > limit)
     assert suspected.any()
-    assert classifier.judge(noisy[suspected][:, :, ::-1])[0] == pytest.approx(both[suspected], abs=1e-3)
+    assert classifier.predict(noisy[suspected][:, :, ::-1])[0] == pytest.approx(both[suspected], abs=1e-3)
 
 
 def test_different_crops_are_told_apart(answers):
@@ -86,18 +86,18 @@ def test_different_crops_are_told_apart(answers):
 
 
 def test_one_thread_answers_as_two_do(folder, crops, answers):
-    logits, _ = Classifier(folder.networks[0].model, folder.config.networks[0].input_size).judge(crops[:3])
+    logits, _ = Classifier(folder.networks[0].model, folder.config.networks[0].input_size).predict(crops[:3])
     assert logits == pytest.approx(answers[0][:3], abs=1e-3)
 
 
 def test_black_and_white_crops_are_judged_too(classifier, folder):
     size = folder.config.networks[0].input_size
-    logits, _ = classifier.judge(np.stack([np.full((size, size, 3), value, np.uint8) for value in (0, 255)]))
+    logits, _ = classifier.predict(np.stack([np.full((size, size, 3), value, np.uint8) for value in (0, 255)]))
     assert np.isfinite(logits).all()
 
 
 def test_no_crops_get_no_answers(classifier, folder):
-    logits, maps = classifier.judge(
+    logits, maps = classifier.predict(
         np.empty((0, folder.config.networks[0].input_size, folder.config.networks[0].input_size, 3), np.uint8)
     )
     assert logits.shape == (0,) and len(maps) == 0
@@ -107,7 +107,7 @@ def test_crops_of_another_shape_are_refused(classifier, folder):
     size = folder.config.networks[0].input_size
     for shape in ((size, size, 3), (1, size, size, 1), (1, size + 1, size, 3), (1, 3, size, size)):
         with pytest.raises(ValueError, match=r"Crops must be \(N, "):
-            classifier.judge(np.zeros(shape, np.uint8))
+            classifier.predict(np.zeros(shape, np.uint8))
 
 
 def test_another_input_size_than_the_networks_is_refused(folder):
@@ -119,4 +119,4 @@ def test_a_network_without_logit_and_map_is_refused(folder, crops):
     classifier = Classifier(folder.networks[0].model, folder.config.networks[0].input_size)
     classifier._wide = SessionPool(MODEL.read_bytes())  # the face detector's, which takes any size
     with pytest.raises(ModelError, match="lacks its logit or its activation map"):
-        classifier.judge(crops[:1])
+        classifier.predict(crops[:1])

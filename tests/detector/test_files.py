@@ -19,12 +19,12 @@ EXAMPLE = ROOT / "ui" / "examples" / "astronaut.jpg"
 def test_what_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     place = tmp_path / "state.json"
     files.write(place, b"old")
-    with pytest.raises(RuntimeError), files.whole(place) as beside:
+    with pytest.raises(RuntimeError), files.atomic_path(place) as beside:
         beside.write_bytes(b"new, half wri")
         assert place.read_bytes() == b"old"
         raise RuntimeError
     assert place.read_bytes() == b"old" and list(tmp_path.iterdir()) == [place]
-    with files.whole(place) as beside:
+    with files.atomic_path(place) as beside:
         beside.write_bytes(b"new")
     assert place.read_bytes() == b"new" and list(tmp_path.iterdir()) == [place]
 
@@ -66,7 +66,7 @@ def test_ten_threads_of_three_processes_on_one_file(tmp_path: Path) -> None:
     [(errno.ENOSPC, "The disk is full"), (errno.EROFS, "read-only"), (errno.EACCES, "read-only"), (errno.EIO, None)],
 )
 def test_a_person_is_told_why_nothing_can_be_written(number: int, told: str | None) -> None:
-    sentence = files.refusal(OSError(number, "no words for a person"))
+    sentence = files.write_error_hint(OSError(number, "no words for a person"))
     assert sentence is None if told is None else told in sentence and sentence.endswith(".")
 
 

@@ -31,18 +31,18 @@ class CropOptions:
 
 
 def serving_crops(
-    split: Split, size: int, margin: float, alter: Callable[[np.ndarray, int], np.ndarray] | None = None
+    split: Split, size: int, margin: float, corrupt: Callable[[np.ndarray, int], np.ndarray] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Crops uint8 (N, size, size, 3) as the app would cut them, and targets float32 (N,).
 
-    `alter(pixels, row number)` changes a picture before, and may change its size.
+    `corrupt(pixels, row number)` changes a picture before, and may change its size.
     """
     crops = np.empty((len(split), size, size, 3), np.uint8)
     for i, face in enumerate(split.faces):
         pixels, box = split.pixels(face), face.box
-        if alter is not None:
+        if corrupt is not None:
             before = pixels.shape[1]
-            pixels = alter(pixels, face.index)
+            pixels = corrupt(pixels, face.index)
             box = tuple(value * pixels.shape[1] / before for value in box)
         crops[i] = crop_face(pixels, box, size, margin)
     return crops, split.targets

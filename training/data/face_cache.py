@@ -20,7 +20,7 @@ from detector.result import Face as JudgedFace
 from training.data import tables
 from training.data.sources import Source, generator
 from training.errors import TrainingError
-from training.files import whole
+from training.files import atomic_path
 
 AnyFace = TypeVar("AnyFace", finder.FoundFace, JudgedFace)
 log = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ def with_faces(source: Source, rows: datasets.Dataset, targets: np.ndarray, spli
             load_from_cache_file=False,
             features=_FACE_FEATURES,
         )
-        with whole(file) as beside:
+        with atomic_path(file) as beside:
             found.to_parquet(beside)
     table = pq.read_table(file).to_pydict()
     kept, broken, faceless = [], [], []

@@ -27,7 +27,7 @@ from training.data.face_cache import Split
 from training.data.patience import Pulse, asked, side_by_side
 from training.data.sources import Source
 from training.errors import TrainingError
-from training.files import whole, write
+from training.files import atomic_path, write
 from training.hub import retries
 
 log = logging.getLogger(__name__)
@@ -183,7 +183,7 @@ def splits_of(source: Source) -> set[str]:
 def _keep(stream: Stream, file: Path) -> None:
     pieces = [Piece(n, rows) for n, rows in enumerate(_by_shard(stream.pieces, stream.files.shards)) if len(rows)]
     features = datasets.Features({"image": datasets.Image(decode=False), "label": datasets.Value("int8")})
-    with whole(file) as beside, ArrowWriter(path=str(beside), features=features) as writer:
+    with atomic_path(file) as beside, ArrowWriter(path=str(beside), features=features) as writer:
         for first in range(0, len(pieces), _READERS):
             lanes = [Lane(stream, [piece]) for piece in pieces[first : first + _READERS]]
             for rows in side_by_side([partial(lane.read, 0, len(lane)) for lane in lanes], stream.pulse):

@@ -63,8 +63,8 @@ def ablate(base: FitOptions, out: Path, folder: Path, *, cache: Path | None = No
         sets: dict[str, dict[str, Measured]] = {}
         for split in validation:
             sets[split.name] = conditions = {}
-            for condition, alter in (("clean", None), ("quarter_size_jpeg", corruptions.hard_measured)):
-                crops, targets = serving_crops(split, options.size, options.margin, alter)
+            for condition, corrupt in (("clean", None), ("quarter_size_jpeg", corruptions.hard_measured)):
+                crops, targets = serving_crops(split, options.size, options.margin, corrupt)
                 p = _AS_TRAINED.p_fake(predict(network, crops))
                 every = measured(Answers(targets, p, p), _AS_TRAINED)
                 conditions[condition] = Measured(**{key: getattr(every, key) for key in _REPORTED})

@@ -49,12 +49,12 @@ from training.files import write
 
 log = logging.getLogger(__name__)
 
-Alter = Callable[[np.ndarray, int], np.ndarray]
+Corrupt = Callable[[np.ndarray, int], np.ndarray]
 
 SCORES = "scores.csv"
 _LARGEST_SCORES = 1_000_000  # bytes: above, the file is compressed
 # How each picture is altered in a condition; no_crop is measured without the face detector.
-_ALTERED: dict[str, Alter | None] = {
+_CORRUPTED: dict[str, Corrupt | None] = {
     "clean": None,
     "half_size_jpeg": corruptions.web_measured,
     "quarter_size_jpeg": corruptions.hard_measured,
@@ -163,8 +163,8 @@ def _judge(
             log.info("%s %s: %d pictures", source.name, name, len(split.rows))
             digests: list[str] = []
             found = {
-                condition: answers(detector, split, alter, options.workers, None if alter else digests)
-                for condition, alter in _ALTERED.items()
+                condition: answers(detector, split, corrupt, options.workers, None if corrupt else digests)
+                for condition, corrupt in _CORRUPTED.items()
             }
             found["no_crop"] = _no_crop(detector, split)
             yield _Judged(role, source, name if name in own else "held_out", split, found, digests)
@@ -247,11 +247,11 @@ def _load(source: Source, split: str, options: EvaluateOptions, limit: int | Non
 def answers(
     detector: Detector,
     split: Split,
-    alter: Alter | None,
+    corrupt: Corrupt | None,
     workers: int | None = None,
     digests: list[str] | None = None,
 ) -> Answers:
-    """What the detector says of every picture of a split, each first altered by `alter(pixels, row number)`. The
+    """What the detector says of every picture of a split, each first altered by `corrupt(pixels, row number)`. The
     SHA-256 of the files are added to `digests`."""
 
     def pictures() -> Iterator[bytes | np.ndarray]:
@@ -260,7 +260,7 @@ def answers(
             if digests is not None:
                 digests.append(hashlib.sha256(file).hexdigest())
             try:
-                yield file if alter is None else alter(picture.read(file).pixels, index)
+                yield file if corrupt is None else corrupt(picture.read(file).pixels, index)
             except ImageError:
                 yield file  # the detector will say so once more
 
@@ -293,12 +293,12 @@ def _robustness(detector: Detector, options: EvaluateOptions, cache: Path | None
         rows = []
         for severity in corruptions.SEVERITIES:
 
-            def alter(pixels: np.ndarray, index: int, name: str = name, severity: int = severity) -> np.ndarray:
+            def corrupt(pixels: np.ndarray, index: int, name: str = name, severity: int = severity) -> np.ndarray:
                 rng = corruptions.measuring_rng(name, severity, index)
                 return corruptions.apply(name, pixels, severity, rng)
 
             found = metrics.measured(
-                answers(detector, split, alter, options.workers), detector.model.calibration, resamples=200
+                answers(detector, split, corrupt, options.workers), detector.model.calibration, resamples=200
             )
             rates = (found.auc, found.accuracy, found.false_positive_rate, found.false_negative_rate)
             rows.append(SeverityFigures(severity, found.judged, *rates))  # none that the thresholds change
@@ -314,11 +314,11 @@ def _reencoding(detector: Detector, options: EvaluateOptions, cache: Path | None
     calibration = detector.model.calibration
 
     def after(ladder: str, rounds: int) -> ReencodingRound:
-        def alter(pixels: np.ndarray, index: int) -> np.ndarray:
+        def corrupt(pixels: np.ndarray, index: int) -> np.ndarray:
             return reencoding.shared(pixels, ladder, rounds, index)
 
         judged = metrics.together(
-            answers(detector, split, alter if rounds else None, options.workers) for split in splits
+            answers(detector, split, corrupt if rounds else None, options.workers) for split in splits
         )
         found = metrics.measured(judged, calibration, resamples=200)
         log.info("%s, round %d: AUC %s", ladder, rounds, found.auc and found.auc.value)

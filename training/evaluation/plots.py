@@ -7,7 +7,7 @@ import matplotlib
 
 from detector.model_folder import MeasuredSet, Metrics, ReencodingLadder, Robustness
 from training.evaluation import card
-from training.files import whole
+from training.files import atomic_path
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402  (the backend must be chosen first)
@@ -90,6 +90,6 @@ def _reencoding(measured: ReencodingLadder, file: Path) -> None:
 
 
 def _save(figure: plt.Figure, file: Path) -> None:
-    with whole(file) as beside:
+    with atomic_path(file) as beside:
         figure.savefig(beside, dpi=110, format="png")
     plt.close(figure)

@@ -91,7 +91,7 @@ async function lookForFaces({ width, height, data }, bytes, rules, finders, comp
   return maps.map(({ shape, values }) => ({ height: shape[1], width: shape[2], values }));
 }
 
-// Classifier.judge(): a face that the first look does not find clearly real is looked at mirrored too.
+// Classifier.predict(): a face that the first look does not find clearly real is looked at mirrored too.
 async function judgeCrops(model, crops, clearlyReal) {
   const judged = [];
   for (const crop of crops) {
