@@ -7,7 +7,7 @@ that there are as many forgeries as real pictures; the figures say nothing of a 
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,7 @@ from training.augment import corruptions, reencoding
 from training.data import face_cache
 from training.data.sources import Source
 
-Corrupt = Callable[[np.ndarray, int], np.ndarray]
-CONDITIONS: dict[str, Corrupt | None] = {
+CONDITIONS: dict[str, corruptions.Corrupt | None] = {
     "clean": None,
     "half size": corruptions.web_measured,
     "quarter size": corruptions.hard_measured,

@@ -13,7 +13,7 @@ from training.cluster import Cluster
 from training.distributed import STRATEGIES, joined
 from training.errors import Interrupted, TrainingError
 from training.files import write_error_hint
-from training.options import add_arguments, given
+from training.options import add_arguments, from_arguments
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -89,7 +89,7 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
             from training.fit import fit
 
             fit(
-                given(arguments),
+                from_arguments(arguments),
                 arguments.out,
                 resume=arguments.resume,
                 cache=arguments.cache,
@@ -112,7 +112,7 @@ def _add_ablate(commands: argparse._SubParsersAction) -> None:
     def run(arguments: argparse.Namespace) -> int:
         from training.evaluation.ablate import ablate
 
-        ablate(given(arguments), arguments.out, arguments.folder, cache=arguments.cache)
+        ablate(from_arguments(arguments), arguments.out, arguments.folder, cache=arguments.cache)
         return 0
 
     parser.set_defaults(run=run)

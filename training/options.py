@@ -125,7 +125,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(name, type=kind, choices=choices, metavar=metavar, default=argparse.SUPPRESS, help=text)
 
 
-def given(arguments: argparse.Namespace) -> FitOptions:
+def from_arguments(arguments: argparse.Namespace) -> FitOptions:
     """What was parsed with `add_arguments`; the preset says the rest."""
     values = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(FitOptions) if f.name in arguments}
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}

@@ -26,7 +26,7 @@ from training.data.crops import serving_crops
 from training.data.sources import Source
 from training.errors import TrainingError
 from training.fit import BEST, OPTIONS, STATE, fit, predict, read_options
-from training.options import ARCHITECTURES, PRESETS, FitOptions, add_arguments, given
+from training.options import ARCHITECTURES, PRESETS, FitOptions, add_arguments, from_arguments
 
 pytest_plugins = ["tests.support.training_fixtures"]
 
@@ -241,7 +241,7 @@ def test_a_preset_sets_options_and_what_is_given_wins() -> None:
     add_arguments(parser)
 
     def options(*words: str) -> FitOptions:
-        return given(parser.parse_args(words))
+        return from_arguments(parser.parse_args(words))
 
     assert options() == options("--preset", "default") == FitOptions()
     quick = FitOptions(input_size=128, limit=600, epochs=7.0, validations_per_epoch=1)

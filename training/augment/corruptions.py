@@ -14,6 +14,7 @@ from PIL import Image
 
 SEVERITIES = (1, 2, 3, 4, 5)
 Alteration = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
+Corrupt = Callable[[np.ndarray, int], np.ndarray]  # of a picture's pixels and the number of its row
 
 
 def apply(name: str, pixels: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:

@@ -3,7 +3,7 @@
 The pipeline is Grain's: globally shuffled from a seed, resumable at any batch, and free of any Keras backend.
 """
 
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 
 import grain
@@ -31,7 +31,7 @@ class CropOptions:
 
 
 def serving_crops(
-    split: Split, size: int, margin: float, corrupt: Callable[[np.ndarray, int], np.ndarray] | None = None
+    split: Split, size: int, margin: float, corrupt: corruptions.Corrupt | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Crops uint8 (N, size, size, 3) as the app would cut them, and targets float32 (N,).
 

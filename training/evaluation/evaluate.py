@@ -13,7 +13,7 @@ import hashlib
 import io
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,12 +49,10 @@ from training.files import write
 
 log = logging.getLogger(__name__)
 
-Corrupt = Callable[[np.ndarray, int], np.ndarray]
-
 SCORES = "scores.csv"
 _LARGEST_SCORES = 1_000_000  # bytes: above, the file is compressed
 # How each picture is altered in a condition; no_crop is measured without the face detector.
-_CORRUPTED: dict[str, Corrupt | None] = {
+_CORRUPTED: dict[str, corruptions.Corrupt | None] = {
     "clean": None,
     "half_size_jpeg": corruptions.web_measured,
     "quarter_size_jpeg": corruptions.hard_measured,
@@ -247,11 +245,11 @@ def _load(source: Source, split: str, options: EvaluateOptions, limit: int | Non
 def answers(
     detector: Detector,
     split: Split,
-    corrupt: Corrupt | None,
+    corrupt: corruptions.Corrupt | None,
     workers: int | None = None,
     digests: list[str] | None = None,
 ) -> Answers:
-    """What the detector says of every picture of a split, each first altered by `corrupt(pixels, row number)`. The
+    """What the detector says of every picture of a split, each first corrupted by `corrupt(pixels, row number)`. The
     SHA-256 of the files are added to `digests`."""
 
     def pictures() -> Iterator[bytes | np.ndarray]:
