@@ -21,7 +21,7 @@ import skimage.data
 from PIL import Image
 
 from detector import Detector
-from detector.classifier import CLEARLY_REAL, Classifier
+from detector.classifier import Classifier
 from detector.crop import crop_face
 from detector.finder import FaceDetector
 from detector.model_folder import store
@@ -64,13 +64,12 @@ def crops(model: Path) -> None:
         }
 
     faces = altered_faces(of_network.input_size, of_network.crop_margin, max(BATCHES))
-    twice = float((served.look(faces)[0] > CLEARLY_REAL).mean())
-    print(f"\nmeans over {len(faces)} altered crops of one face, {twice:.0%} of them looked at twice")
+    print(f"\nmedians over {len(faces)} altered crops of one face")
     print("ms per crop        served   predict  compiled   predict/served  compiled/served")
     for batch in BATCHES:
         parts = np.split(faces, len(faces) // batch)
         rounds = [iter(parts * (1 + 70 // len(parts))) for _ in range(3)]  # every call meets the same crops
-        times = alternate(calls(batch, *rounds), rounds=max(6, 64 // batch), middle=statistics.fmean)
+        times = alternate(calls(batch, *rounds), rounds=max(6, 64 // batch))
         a, b, c = (times[name] / batch * 1e3 for name in ("served", "predict", "compiled"))
         print(f"  batch {batch:<3d}      {a:8.2f}  {b:8.2f}  {c:8.2f}   {b / a:14.1f}  {c / a:15.1f}")
 
@@ -147,12 +146,8 @@ def altered_faces(size: int, margin: float, count: int) -> np.ndarray:
     return np.stack(crops)
 
 
-def alternate(
-    calls: dict[str, Callable[[], object]],
-    rounds: int,
-    middle: Callable[[list[float]], float] = statistics.median,
-) -> dict[str, float]:
-    """Seconds of each call, by default the median, taken in turns so that noise falls on all alike."""
+def alternate(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Median seconds of each call, taken in turns so that noise falls on all alike."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(rounds + 2):
         for name, call in calls.items():
@@ -160,7 +155,7 @@ def alternate(
             call()
             if turn >= 2:  # warm
                 times[name].append(time.perf_counter() - began)
-    return {name: middle(values) for name, values in times.items()}
+    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def photograph(size: tuple[int, int], turn: int = 0) -> Image.Image:

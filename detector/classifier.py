@@ -6,7 +6,6 @@ from detector.errors import ModelError
 from detector.sessions import SessionPool
 
 _BATCH = 16  # of crops in one run: larger batches are no faster on a CPU and take more memory
-CLEARLY_REAL = -2.0  # logit: on validation faces, further looks below it changed nothing
 
 
 class Classifier:
@@ -28,21 +27,9 @@ class Classifier:
     def predict(self, crops: np.ndarray, *, alone: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Logits float32 (N,), above 0 for fake, and activation maps float32 (N, h, w) of crops uint8 (N, S, S, 3).
 
-        The mean of a map is its logit. Nobody is suspected on one look: a face that the first one does not find clearly
-        real is looked at mirrored too, and both count alike (test-time augmentation; Krizhevsky et al. 2012, section
-        4.1). Not `alone`, one thread does the work, since other pictures need the cores: a network on several threads
-        keeps them spinning. Raises ValueError for crops of another shape.
+        The mean of a map is its logit. Not `alone`, one thread does the work, since other pictures need the cores: a
+        network on several threads keeps them spinning. Raises ValueError for crops of another shape.
         """
-        logits, maps = self.look(crops, alone=alone)
-        again = np.flatnonzero(logits > CLEARLY_REAL)
-        if len(again):
-            mirrored_logits, mirrored_maps = self.look(crops[again, :, ::-1], alone=alone)
-            logits[again] = (logits[again] + mirrored_logits) / 2
-            maps[again] = (maps[again] + mirrored_maps[:, :, ::-1]) / 2
-        return logits, maps
-
-    def look(self, crops: np.ndarray, *, alone: bool = True) -> tuple[np.ndarray, np.ndarray]:
-        """What the network says of the crops as they are: as `predict`, from one look."""
         if crops.ndim != 4 or crops.shape[1:] != (self._size, self._size, 3):
             raise ValueError(f"Crops must be (N, {self._size}, {self._size}, 3), not {crops.shape}.")
         if not len(crops):

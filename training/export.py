@@ -251,7 +251,7 @@ def _some(crops: np.ndarray) -> np.ndarray:
 def _compare(model: keras.Model, classifier: Classifier, crops: np.ndarray) -> float:
     """The largest difference of a logit."""
     expected = np.asarray(model.predict(crops, verbose=0)).reshape(-1)
-    logits, maps = classifier.look(crops)
+    logits, maps = classifier.predict(crops)
     difference = float(np.abs(expected - logits).max())
     if not difference <= TOLERANCE:
         raise ExportError(f"LiteRT's logits differ from Keras's by {difference:.4f}: the model was not exported.")

@@ -52,7 +52,7 @@ def convert(model: Any, classifier: Classifier, crops: np.ndarray) -> tuple[byte
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     logits, maps = session.run(list(_RANKS.values()), {"crops": crops.astype(np.float32)})
-    expected, expected_maps = classifier.look(crops)
+    expected, expected_maps = classifier.predict(crops)
     difference = float(np.abs(logits - expected).max())
     of_maps = float(np.abs(maps - expected_maps).max() / max(1.0, np.abs(expected_maps).max()))
     if not max(difference, of_maps) <= TOLERANCE:

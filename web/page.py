@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from detector import classifier, crop, finder, heatmap, picture, quality, words
+from detector import crop, finder, heatmap, picture, quality, words
 from detector.model_folder.store import ModelFolder
 from detector.sessions import Session
 from ui.answer import EVIDENCE, LABELS, SHOWN_FACES
@@ -48,7 +48,6 @@ def content(model: ModelFolder) -> dict[str, Any]:
             for network in model.networks
         ],
         "calibration": asdict(calibration),
-        "clearly_real": classifier.CLEARLY_REAL,
         "crop_down": crop.DOWN,
         "finder": _finder(),
         "quality": {

@@ -62,25 +62,6 @@ def test_one_thread_says_what_several_say(classifier, crops, answers):
     assert logits == pytest.approx(answers[0], abs=1e-3) and np.abs(maps - answers[1]).max() < 1e-2
 
 
-def test_a_suspected_face_is_looked_at_mirrored_too(classifier, crops, monkeypatch):
-    """Noise of all strengths over the face; half of the crops are clearly real at first sight."""
-    noise = np.random.default_rng(0).normal(0, 1, crops.shape) * np.linspace(0, 160, len(crops))[:, None, None, None]
-    noisy = np.clip(crops + noise, 0, 255).astype(np.uint8)
-    (one, one_map), (other, _) = classifier.look(noisy), classifier.look(noisy[:, :, ::-1])
-    limit = float(np.median(one))
-    monkeypatch.setattr("detector.classifier.CLEARLY_REAL", limit)
-    both, both_map = classifier.predict(noisy)
-    clear = one <= limit
-    assert 0 < clear.sum() < len(clear)
-    assert both[clear] == pytest.approx(one[clear], abs=1e-3)
-    assert both[~clear] == pytest.approx((one + other)[~clear] / 2, abs=1e-3)
-    assert np.abs(both_map - one_map)[clear].max() < 1e-2 < np.abs(both_map - one_map)[~clear].max()
-    assert both_map.mean(axis=(1, 2)) == pytest.approx(both, abs=1e-3)
-    suspected = ~clear & (other > limit)
-    assert suspected.any()
-    assert classifier.predict(noisy[suspected][:, :, ::-1])[0] == pytest.approx(both[suspected], abs=1e-3)
-
-
 def test_different_crops_are_told_apart(answers):
     assert np.ptp(answers[0]) > 1e-3
 

@@ -71,6 +71,6 @@ def test_a_run_of_another_backend_becomes_a_model_folder(
 
     folder = tmp_path / "model"
     assert command_line.main(["export", str(tmp_path / "run"), "--out", str(folder)]) == 0
-    served, _ = Classifier((folder / "model.tflite").read_bytes(), 64).look(crops)
+    served, _ = Classifier((folder / "model.tflite").read_bytes(), 64).predict(crops)
     offset = json.loads((folder / "config.json").read_text())["offset"]  # which export adds
     np.testing.assert_allclose(served - offset, logits, atol=1e-3)

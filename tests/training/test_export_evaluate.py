@@ -16,7 +16,6 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from detector import Detector
-from detector.classifier import CLEARLY_REAL
 from detector.model_folder import (
     CONDITIONS,
     AblationRun,
@@ -66,17 +65,13 @@ def card(measured_folder: Path) -> ModelCard:
 
 
 def test_the_detector_says_what_keras_says(served: Detector, model_folder: Path, small_set: Path) -> None:
-    """Of the same pictures, from the file to the logit, of one look or of two; and it cuts the crops that training
-    cut."""
+    """Of the same pictures, from the file to the logit; and it cuts the crops that training cut."""
     network = keras.saving.load_model(model_folder / "model.keras", compile=False, safe_mode=True)
     split = face_cache.load(Source(str(small_set)), "test")
     crops, _ = serving_crops(
         split, served.model.config.networks[0].input_size, served.model.config.networks[0].crop_margin
     )
-    one, mirrored = (
-        np.asarray(network(c.astype(np.float32), training=False))[:, 0] for c in (crops, crops[:, :, ::-1])
-    )
-    logits = np.where(one > CLEARLY_REAL, (one + mirrored) / 2, one)
+    logits = np.asarray(network(crops.astype(np.float32), training=False))[:, 0]
     results = list(served.detect_many(split.file(face.index) for face in split.faces))
     for result, crop, logit in zip(results, crops, logits, strict=True):
         face = face_cache.labelled_face(result.faces, result.picture.width, result.picture.height)

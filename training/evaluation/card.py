@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from detector.classifier import CLEARLY_REAL
 from detector.model_folder import (
     AblationRun,
     Figure,
@@ -102,10 +101,10 @@ def _text(config: ModelConfig, metrics: Metrics, onnx: bool) -> str:
         f"""# Deepfake Image Detector: {config.architecture}, {sizes} pixels
 
 Says of a face in a photograph how likely it is that it was forged, or that it cannot tell. A face is found by the face
-detector `{config.face_detector}`, and judged by {_networks(config)}, whose last features add up to the score, so that
-they double as the heat map. A face that is not clearly real at first sight is judged mirrored too, and the mean counts.
-From P(fake) {calibration.likely_fake_from:.3f} the verdict is *likely fake*, below {calibration.no_signs_below:.3f}
-*no signs of forgery*, between them *uncertain*. No signs of forgery is no claim that a photograph is real.
+detector `{config.face_detector}`, and judged by {_networks(config)}, whose features add up to the score, so that
+they double as the heat map. From P(fake) {calibration.likely_fake_from:.3f} the verdict is *likely fake*, below
+{calibration.no_signs_below:.3f} *no signs of forgery*, between them *uncertain*. No signs of forgery is no claim that a
+photograph is real.
 
 ## Use
 
@@ -171,8 +170,7 @@ for fake, and `activation` [N, h, w], the heat map. At export, LiteRT gave the s
     for file, size, margin, weight in [{listed}]:
         session = onnxruntime.InferenceSession(f"FOLDER/{{file}}")
         crops = np.stack([crop_face(pixels, face.box, size, margin) for face in faces]).astype(np.float32)
-        first, mirrored = (session.run(["logit"], {{"crops": c}})[0] for c in (crops, crops[:, :, ::-1]))
-        logits += weight * np.where(first > {CLEARLY_REAL:g}, (first + mirrored) / 2, first)
+        logits += weight * session.run(["logit"], {{"crops": crops}})[0]
     print(1 / (1 + np.exp(-logits / {config.calibration.temperature:g})))  # P(fake) of each face
 """
 

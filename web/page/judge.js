@@ -25,7 +25,7 @@ export async function open(page, told) {
   }
   const finders = new Map();
   const look = (canvas) => lookForFaces(canvas, loaded[page.finder.file], page.finder, finders, compile);
-  const classify = ({ file, input_size: size }, crops) => judgeCrops(compiled[`${file} ${size}`], crops, page.clearly_real);
+  const classify = ({ file, input_size: size }, crops) => judgeCrops(compiled[`${file} ${size}`], crops);
   return (file) => judge(file, page, look, classify);
 }
 
@@ -91,22 +91,9 @@ async function lookForFaces({ width, height, data }, bytes, rules, finders, comp
   return maps.map(({ shape, values }) => ({ height: shape[1], width: shape[2], values }));
 }
 
-// Classifier.predict(): a face that the first look does not find clearly real is looked at mirrored too.
-async function judgeCrops(model, crops, clearlyReal) {
+async function judgeCrops(model, crops) {
   const judged = [];
-  for (const crop of crops) {
-    const first = await lookAt(model, crop);
-    if (first.logit > clearlyReal) {
-      const second = await lookAt(model, mirrored(crop));
-      first.logit = (first.logit + second.logit) / 2;
-      const { width } = first.map;
-      first.map.values = first.map.values.map((value, i) => {
-        const x = i % width;
-        return (value + second.map.values[i - x + width - 1 - x]) / 2;
-      });
-    }
-    judged.push(first);
-  }
+  for (const crop of crops) judged.push(await lookAt(model, crop));
   return judged;
 }
 
@@ -115,19 +102,6 @@ async function lookAt(model, { width, height, data }) {
   const map = outputs.find(({ shape }) => shape.length > 2);
   const [logit] = outputs.find((output) => output !== map).values;
   return { logit, map: { height: map.shape[1], width: map.shape[2], values: Array.from(map.values) } };
-}
-
-function mirrored({ width, height, data }) {
-  const out = new Uint8ClampedArray(data.length);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const from = (y * width + x) * 3, to = (y * width + width - 1 - x) * 3;
-      out[to] = data[from];
-      out[to + 1] = data[from + 1];
-      out[to + 2] = data[from + 2];
-    }
-  }
-  return { width, height, channels: 3, data: out };
 }
 
 async function judge(file, page, look, classify) {
