@@ -1,8 +1,12 @@
 """Named networks: `build(name, input_size, weights)`.
 
 Each takes crops (N, S, S, 3), RGB 0..255, normalises inside, and ends in the same head: a 1 x 1 convolution that turns
-the last features into a map of evidence, whose mean is the logit. The map is therefore the class activation map of
-Zhou et al. 2016 (arXiv:1512.04150, section 2), exactly, and serving needs no gradients for it.
+features into a map of evidence, whose mean is the logit. The map is therefore the class activation map of Zhou et al.
+2016 (arXiv:1512.04150, section 2), exactly, and serving needs no gradients for it.
+
+A probe (Alain and Bengio 2016, arXiv:1610.01644) keeps its backbone as ImageNet left it, and reads the pooled maps of
+several layers. Features that were not made for telling forgeries tell those of unseen generators better than features
+that were (Ojha et al. 2023, arXiv:2302.10174, section 4).
 """
 
 import importlib.util
@@ -21,6 +25,7 @@ from training.errors import TrainingError
 
 EVIDENCE = "evidence"  # the layer whose output (N, h, w, 1) is the activation map
 _LOGIT = "logit_before_map"  # where a network has its logit first and spreads it over the map
+PROBED, SCORE = "probed_features", "score"  # of a probe: what its head sees, and the head
 DROPOUT = 0.2
 
 # Stages of EfficientNet-B0 (Tan and Le 2019, table 1): repeats, kernel, stride, expansion, channels.
@@ -198,6 +203,37 @@ def _rebuild(storage: np.ndarray, offset: int, size: tuple, stride: tuple, *_: A
     return np.lib.stride_tricks.as_strided(storage[offset:], size, steps)
 
 
+def _probe(backbone: str, probed: tuple[str, ...]) -> Callable[[int, str | None], keras.Model]:
+    """A linear head on layers of a backbone that stays as it is. Its logit is the hyperbolic tangent of the head's, -1
+    to 1: beside another network it can raise or lower a suspicion, and cannot accuse by itself."""
+
+    def build_probe(size: int, weights: str | None) -> keras.Model:
+        model = _BUILDERS[backbone](size, weights)
+        maps = [model.get_layer(name).output for name in probed]
+        side = min(each.shape[1] for each in maps)
+        pooled = [layers.AveragePooling2D(math.ceil(each.shape[1] / side), padding="same")(each) for each in maps]
+        score = layers.Conv2D(1, 1, name=SCORE, dtype="float32")(layers.Concatenate(name=PROBED)(pooled))
+        mean = layers.GlobalAveragePooling2D(keepdims=True, dtype="float32")(score)
+        spread = layers.Add()([layers.Subtract()([score, mean]), layers.Activation("tanh")(mean)])
+        evidence = layers.Conv2D(1, 1, kernel_initializer="ones", name=EVIDENCE, dtype="float32")(spread)
+        logit = layers.GlobalAveragePooling2D(name="pool", dtype="float32")(evidence)
+        result = keras.Model(model.input, logit, name=f"{backbone}-probe")
+        for layer in result.layers:
+            layer.trainable = layer.name == SCORE
+        return result
+
+    return build_probe
+
+
+def is_probe(model: keras.Model) -> bool:
+    return any(layer.name == PROBED for layer in model.layers)
+
+
+def probed_features(model: keras.Model) -> keras.Model:
+    """What the head of a probe sees, (N, C): the means of its maps."""
+    return keras.Model(model.input, layers.GlobalAveragePooling2D()(model.get_layer(PROBED).output))
+
+
 def _keras_application(name: str, application: str) -> Callable[[int, str | None], keras.Model]:
     def build_application(size: int, weights: str | None) -> keras.Model:
         inputs = keras.Input((size, size, 3), name="crops")
@@ -242,6 +278,7 @@ def _sequential_baseline(size: int, weights: str | None) -> keras.Model:
 _BUILDERS: dict[str, Callable[[int, str | None], keras.Model]] = {
     "efficientnet-lite0": _lite("efficientnet-lite0", 1.0, 1.0),
     "efficientnet-lite2": _lite("efficientnet-lite2", 1.1, 1.2),
+    "efficientnet-lite0-probe": _probe("efficientnet-lite0", ("block7_add", "block10_add", "block14_add")),
     "efficientnetv2-b0": _keras_application("efficientnetv2-b0", "EfficientNetV2B0"),
     "efficientnetv2-l": _keras_application("efficientnetv2-l", "EfficientNetV2L"),
     "sequential-baseline": _sequential_baseline,

@@ -22,7 +22,7 @@ from sklearn.metrics import roc_auc_score
 from tensorboardX import SummaryWriter  # TensorBoard's files without TensorFlow, for every backend
 
 from detector.errors import ModelError
-from training import architectures
+from training import architectures, probe
 from training.data import streaming, tables
 from training.data.crops import CropOptions, serving_crops, steps_per_epoch, training_batches
 from training.data.sources import by_role
@@ -77,6 +77,8 @@ def fit(
     workers.check(options.batch_size)
     if options.streaming and workers.world_size > 1:
         raise TrainingError("One process streams: leave out --streaming, or train in one process.")
+    if options.architecture.endswith("-probe") and workers.world_size > 1:
+        raise TrainingError("A probe is fitted in one process: leave out --strategy.")
     reading: dict[str, Any] = {"streaming": options.streaming, "cache": cache, "limit": options.limit}
     with workers.main_process_first():  # the others find the faces in its cache
         train: list[tuple[Any, float]] = [(open_train(s, **reading), s.weight) for s in sources]
@@ -134,6 +136,10 @@ def fit(
     workers.at(state.step, state.step)
     with _stop_requests() as stop, SummaryWriter(str(out / "tensorboard"), write_to_disk=workers.is_main) as board:
         progress = _Progress(state.step, total, per_epoch, options.batch_size)
+        if architectures.is_probe(model) and not state.done:
+            probe.fit_head(model, _watched(batches, total, progress, stop), options.penalty)
+            state.step = total
+            _validate(model, crops, options, state, out, board, workers)
         while state.step < total and not state.done:
             try:
                 crop_batch, targets = next(batches)
@@ -159,6 +165,15 @@ def fit(
         _save(model, batches, state, out, workers)
     log.info("best mean validation AUC %.4f at step %d", state.best, state.best_step)
     return out / BEST
+
+
+def _watched(batches: Any, total: int, progress: "_Progress", stop: list[int]) -> Iterator[Any]:
+    """`total` batches. What a probe has seen of them is not kept: one that is stopped begins anew."""
+    for step in range(1, total + 1):
+        if stop:
+            raise Interrupted("Stopped before the probe was fitted: --resume begins anew.")
+        yield next(batches)
+        progress.show(step)
 
 
 def is_finished(run: Path) -> bool:
@@ -309,8 +324,9 @@ class _Progress:
         self._total, self._per_epoch, self._batch_size = total, per_epoch, batch_size
         self._loss: float | None = None
 
-    def show(self, step: int, loss: float) -> None:
-        self._loss = loss if self._loss is None else 0.97 * self._loss + 0.03 * loss
+    def show(self, step: int, loss: float | None = None) -> None:
+        if loss is not None:
+            self._loss = loss if self._loss is None else 0.97 * self._loss + 0.03 * loss
         now = time.monotonic()
         if now - self._shown < 10 and step != self._total:
             return
@@ -318,6 +334,7 @@ class _Progress:
         rate = (step - self._first) / max(now - self._start, 1e-6)
         left = (self._total - step) / max(rate, 1e-6)
         log.info(
-            "epoch %.2f  step %d/%d  loss %.4f  %.1f images/s  %d:%02d left",
-            step / self._per_epoch, step, self._total, self._loss, rate * self._batch_size, left // 60, left % 60,
+            "epoch %.2f  step %d/%d%s  %.1f images/s  %d:%02d left",
+            step / self._per_epoch, step, self._total, "" if self._loss is None else f"  loss {self._loss:.4f}",
+            rate * self._batch_size, left // 60, left % 60,
         )  # fmt: skip

@@ -13,6 +13,7 @@ from training.data.sources import DEFAULT_DATA, Source
 ARCHITECTURES = {
     "efficientnet-lite0": 224,
     "efficientnet-lite2": 260,
+    "efficientnet-lite0-probe": 224,
     "efficientnetv2-b0": 224,
     "efficientnetv2-l": 480,
     "sequential-baseline": 256,
@@ -52,6 +53,7 @@ class FitOptions:
     )
     self_blend: float = _option(0.1, "share of real faces blended with themselves into forgeries")
     epochs: float = _option(8.0, "times that as many pictures go by as the weighted sources hold")
+    penalty: float = _option(5.0, "of a probe's squared weights, in units of its mean loss; other networks ignore it")
     batch_size: int = _option(32, "crops in a step")
     learning_rate: float = _option(1e-3, "AdamW's peak, after the warm-up, for a batch of 32")
     warm_up: float = _option(0.05, "share of all steps")
