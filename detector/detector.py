@@ -17,7 +17,7 @@ from detector import finder, picture, provenance, quality
 from detector.classifier import Classifier
 from detector.crop import crop_face
 from detector.errors import ImageError, ModelError
-from detector.model_folder import NetworkConfig, store
+from detector.model_folder import store
 from detector.result import Evidence, Face, PictureInfo, Result
 
 
@@ -184,7 +184,9 @@ class Detector:
         times.append(time.perf_counter())
         with self._alone() as alone:
             found = self._finder.find(read.pixels, min_face=min_face, alone=alone)
-        crops = tuple(_crops(read.pixels, found, network.config) for network in self._folder.networks)
+        looks = [(network.config.input_size, network.config.crop_margin) for network in self._folder.networks]
+        cut = {look: _crops(read.pixels, found, *look) for look in set(looks)}  # networks may see the same crops
+        crops = tuple(cut[look] for look in looks)
         times.append(time.perf_counter())
         stages = zip(("provenance", "faces"), pairwise(times), strict=True)
         seconds = {"read": read.seconds, **{stage: end - start for stage, (start, end) in stages}}
@@ -223,9 +225,9 @@ def _fused(judged: list[_Judged]) -> np.ndarray:
     return total
 
 
-def _crops(pixels: np.ndarray, found: Sequence[finder.FoundFace], network: NetworkConfig) -> np.ndarray:
-    """The faces as the network sees them, uint8 (N, S, S, 3)."""
-    crops = np.empty((len(found), network.input_size, network.input_size, 3), np.uint8)
+def _crops(pixels: np.ndarray, found: Sequence[finder.FoundFace], size: int, margin: float) -> np.ndarray:
+    """The faces as a network sees them, uint8 (N, size, size, 3)."""
+    crops = np.empty((len(found), size, size, 3), np.uint8)
     for i, face in enumerate(found):
-        crops[i] = crop_face(pixels, face.box, network.input_size, network.crop_margin)
+        crops[i] = crop_face(pixels, face.box, size, margin)
     return crops

@@ -34,8 +34,12 @@ def test_the_options_list_the_networks_that_there_are() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [64, 96])
 @pytest.mark.parametrize(
-    "name", ["efficientnet-lite0", "efficientnet-lite2", "sequential-baseline", "efficientnetv2-b0"]
-)
+    "name",
+    [
+        "efficientnet-lite0", "efficientnet-lite0-probe", "efficientnet-lite2", "sequential-baseline",
+        "efficientnetv2-b0",
+    ],
+)  # fmt: skip
 def test_a_network_takes_crops_and_its_map_adds_up_to_the_logit(name: str, size: int) -> None:
     model = architectures.build(name, size, None)
     assert model.name == name
@@ -52,7 +56,7 @@ def test_a_network_takes_crops_and_its_map_adds_up_to_the_logit(name: str, size:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["efficientnet-lite0", "sequential-baseline"])
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "efficientnet-lite0-probe", "sequential-baseline"])
 def test_an_offset_moves_every_logit_and_its_map_alike(name: str) -> None:
     model = architectures.build(name, 64, None)
     both = architectures.with_activation_map(model)

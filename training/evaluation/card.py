@@ -144,10 +144,8 @@ def _networks(config: ModelConfig) -> str:
     if len(margins) == 1:
         return f"a network that sees a square of {margins[0]} face sides"
     weights = " and ".join(f"{network.weight:g}" for network in config.networks)
-    return (
-        f"two networks that see squares of {margins[0]} and {margins[1]} face sides, whose logits are added with the "
-        f"weights {weights}"
-    )
+    squares = " and ".join(dict.fromkeys(margins))
+    return f"two networks that see squares of {squares} face sides, whose logits are added with the weights {weights}"
 
 
 def _onnx(config: ModelConfig) -> str:

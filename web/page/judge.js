@@ -109,8 +109,9 @@ async function judge(file, page, look, classify) {
   const picture = await read(file, page);
   times.push(performance.now());
   const found = await findFaces(picture, page.finder, look);
+  const cut = {}; // networks may see the same crops
   const crops = page.networks.map(({ input_size: size, crop_margin: margin }) =>
-    found.map(({ box }) => cropFace(picture, box, size, margin, page.crop_down)),
+    (cut[`${size} ${margin}`] ??= found.map(({ box }) => cropFace(picture, box, size, margin, page.crop_down))),
   );
   times.push(performance.now());
   const judged = [];
