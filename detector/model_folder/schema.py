@@ -5,7 +5,7 @@ or out of its range is a ModelError. Only version 1 may hold names that are not 
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import dacite
@@ -42,9 +42,11 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def parse(kind: type[T], content: Mapping[str, Any], file: str) -> T:
+def parse(kind: type[T], content: Mapping[str, Any], file: str, hooks: Mapping[type, Any] | None = None) -> T:
+    """`hooks` turn what stands for a type into one, as dacite's `type_hooks` do."""
+    reading = replace(_READING, type_hooks={**_READING.type_hooks, **(hooks or {})})
     try:
-        return dacite.from_dict(kind, content, _READING)
+        return dacite.from_dict(kind, content, reading)
     except (dacite.DaciteError, ValueError, TypeError, OverflowError, AttributeError, RecursionError) as error:
         raise wrong(file, error) from None
 
