@@ -213,8 +213,9 @@ def _probe(backbone: str, probed: tuple[str, ...]) -> Callable[[int, str | None]
         side = min(each.shape[1] for each in maps)
         pooled = [layers.AveragePooling2D(math.ceil(each.shape[1] / side), padding="same")(each) for each in maps]
         score = layers.Conv2D(1, 1, name=SCORE, dtype="float32")(layers.Concatenate(name=PROBED)(pooled))
-        mean = layers.GlobalAveragePooling2D(keepdims=True, dtype="float32")(score)
-        spread = layers.Add()([layers.Subtract()([score, mean]), layers.Activation("tanh")(mean)])
+        mean = layers.GlobalAveragePooling2D(keepdims=True, name="mean", dtype="float32")(score)
+        bounded = layers.Activation("tanh", name="bounded", dtype="float32")(mean)
+        spread = layers.Add(dtype="float32")([layers.Subtract(dtype="float32")([score, mean]), bounded])
         evidence = layers.Conv2D(1, 1, kernel_initializer="ones", name=EVIDENCE, dtype="float32")(spread)
         logit = layers.GlobalAveragePooling2D(name="pool", dtype="float32")(evidence)
         result = keras.Model(model.input, logit, name=f"{backbone}-probe")
