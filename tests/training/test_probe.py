@@ -70,6 +70,7 @@ def test_the_head_is_scaled_and_a_penalty_evens_its_weights_out(network: keras.M
 
 
 def test_a_probe_is_fitted_exported_and_served(small_set: Path, tmp_path: Path, hopper: Path) -> None:
+    keras.utils.clear_session()  # layers are named as in a new process, where two names could be one
     words = ["--data", str(small_set), *map(str, FIT), "--architecture", NAME, "--input-size", str(SIZE)]
     assert command_line.main(["fit", *words, "--epochs", "0.5", "--out", str(tmp_path / "run")]) == 0
     assert is_finished(tmp_path / "run")
