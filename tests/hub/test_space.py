@@ -50,6 +50,8 @@ def root(tmp_path: Path) -> Path:
 def test_only_what_it_needs_in_one_commit(hub: Hub, root: Path, capsys):
     (root / "ui" / "__pycache__").mkdir()
     (root / "ui" / "__pycache__" / "x.pyc").write_bytes(b"1")
+    for name in ("model.keras", "model-2.keras"):
+        (root / "detector" / "bundled" / name).write_bytes(b"1")
     (root / "notes.txt").write_text("mine")
     commit = space.publish_space(SPACE, root=root)
     here = hub[f"spaces/{SPACE}"]

@@ -3,6 +3,7 @@
 import logging
 import re
 import tomllib
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parent.parent.parent
 _CARD, _REQUIREMENTS, _THUMBNAIL = "README.md", "requirements.txt", "docs/detect-wide.png"
 _FILES = ("app.py", _CARD, _REQUIREMENTS, "LICENSE", "NOTICE", _THUMBNAIL)
 _FOLDERS = ("detector", "ui")
-_LEFT_OUT = ("__pycache__", store.KERAS)  # to train on from: serving needs the other file only
+_LEFT_OUT = ("__pycache__", "*.keras")  # networks to train on from: serving needs the other files only
 
 
 def publish_space(
@@ -82,9 +83,13 @@ def _needed(root: Path) -> list[Path]:
     for folder in _FOLDERS:
         for path in sorted((root / folder).rglob("*")):
             parts = path.relative_to(root).parts
-            if path.is_file() and not any(part.startswith(".") or part in _LEFT_OUT for part in parts):
+            if path.is_file() and not any(part.startswith(".") or _is_left_out(part) for part in parts):
                 found.append(path)
     return found
+
+
+def _is_left_out(name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in _LEFT_OUT)
 
 
 def check(files: dict[str, bytes], root: Path) -> None:
