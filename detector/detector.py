@@ -1,5 +1,6 @@
 """Detector: the one path from a picture to a Result."""
 
+import math
 import os
 import threading
 import time
@@ -23,7 +24,7 @@ from detector.result import Evidence, Face, PictureInfo, Result
 
 @dataclass(frozen=True)
 class _Seen:
-    """A picture with its faces found and cut out, not yet judged; `crops` has an array for each network."""
+    """A picture with its faces found and cut out, not yet judged; `crops` has an array for each look."""
 
     picture: picture.Picture
     found: list[finder.FoundFace]
@@ -32,7 +33,8 @@ class _Seen:
     seconds: dict[str, float]
 
 
-_Judged = tuple[np.ndarray, np.ndarray]  # of one network: weighted logits (N,), activation maps (N, h, w)
+_Look = tuple[int, float]  # at a face, see Detector.looks
+_Judged = tuple[np.ndarray, np.ndarray]  # by one look: logits (N,) and activation maps (N, h, w), weighted and added up
 
 
 class Detector:
@@ -42,7 +44,11 @@ class Detector:
         self._trust = provenance.from_environment()
         threads = threads or min(os.cpu_count() or 1, 4)
         self._folder = folder
-        self._classifiers = [Classifier(n.model, n.config.input_size, threads) for n in folder.networks]
+        self._networks: dict[_Look, list[tuple[float, Classifier]]] = {}
+        for network in folder.networks:
+            size, margin, weight = network.config.input_size, network.config.crop_margin, network.config.weight
+            classifier = Classifier(network.model, size, threads)
+            self._networks.setdefault((size, margin), []).append((weight, classifier))
         self._finder = finder.FaceDetector(threads)
         self._busy, self._lock = 0, threading.Lock()
 
@@ -78,9 +84,14 @@ class Detector:
         """What is loaded: its info, configuration and metrics."""
         return self._folder
 
+    @property
+    def looks(self) -> tuple[tuple[int, float], ...]:
+        """Size in pixels and margin in face sides of the crops of a face; networks that ask for the same share them."""
+        return tuple(self._networks)
+
     def judge_crops(self, *crops: np.ndarray) -> np.ndarray:
-        """P(fake), float64 (N,), of crops that were cut elsewhere, an array uint8 (N, S, S, 3) for each network of the
-        model: for measuring."""
+        """P(fake), float64 (N,), of crops that were cut elsewhere, an array uint8 (N, S, S, 3) for each of `looks`: for
+        measuring."""
         return self._folder.calibration.p_fake(_fused(self._judge(crops)))
 
     def detect(
@@ -171,11 +182,10 @@ class Detector:
                 self._busy -= 1
 
     def _judge(self, crops: Sequence[np.ndarray]) -> list[_Judged]:
-        """What each network says of its crops. `crops` is empty where no picture could be read."""
-        networks = zip(self._classifiers, self._folder.networks, crops, strict=True) if crops else ()
+        """What the networks say of each look. `crops` is empty where no picture could be read."""
+        looks = zip(self._networks.values(), crops, strict=True) if crops else ()
         with self._alone() as alone:
-            judged = [(network.config.weight, *c.predict(own, alone=alone)) for c, network, own in networks]
-        return [(weight * logits, maps) for weight, logits, maps in judged]
+            return [_added([(w, *c.predict(own, alone=alone)) for w, c in networks]) for networks, own in looks]
 
     def _look(self, source: picture.Source, max_pixels: int, max_bytes: int, min_face: int) -> _Seen:
         read = picture.read(source, max_pixels=max_pixels, max_bytes=max_bytes)
@@ -184,9 +194,7 @@ class Detector:
         times.append(time.perf_counter())
         with self._alone() as alone:
             found = self._finder.find(read.pixels, min_face=min_face, alone=alone)
-        looks = [(network.config.input_size, network.config.crop_margin) for network in self._folder.networks]
-        cut = {look: _crops(read.pixels, found, *look) for look in set(looks)}  # networks may see the same crops
-        crops = tuple(cut[look] for look in looks)
+        crops = tuple(_crops(read.pixels, found, *look) for look in self._networks)
         times.append(time.perf_counter())
         stages = zip(("provenance", "faces"), pairwise(times), strict=True)
         seconds = {"read": read.seconds, **{stage: end - start for stage, (start, end) in stages}}
@@ -195,12 +203,11 @@ class Detector:
     def _result(self, seen: _Seen, judged: list[_Judged], judging: float) -> Result:
         calibration = self._folder.calibration
         scores = [float(p) for p in calibration.p_fake(_fused(judged))]
-        tightest = min(network.config.crop_margin for network in self._folder.networks)
+        margins = [margin for _, margin in self._networks]
         faces = []
         for i, (found, p) in enumerate(zip(seen.found, scores, strict=True)):
             loudest = max(range(len(judged)), key=lambda number: judged[number][0][i])
-            wide = self._folder.networks[loudest].config.crop_margin > tightest
-            evidence = Evidence.SURROUNDINGS if wide else Evidence.FACE
+            evidence = Evidence.SURROUNDINGS if margins[loudest] > min(margins) else Evidence.FACE
             crop, activation = seen.crops[loudest][i], judged[loudest][1][i]
             faces.append(Face(found.box, found.score, p, calibration.verdict(p), evidence, crop, activation))
         faces.sort(key=lambda face: -face.p_fake)
@@ -220,9 +227,22 @@ class Detector:
 
 
 def _fused(judged: list[_Judged]) -> np.ndarray:
-    """The logits of the faces: the sum over networks."""
+    """The logits of the faces: the sum over looks."""
     total: np.ndarray = np.sum([logits for logits, _ in judged], axis=0)
     return total
+
+
+def _added(judged: list[tuple[float, np.ndarray, np.ndarray]]) -> _Judged:
+    """The weighted sum of what networks say, (weight, logits, maps) each: the mean of a map stays its logit."""
+    height, width = (math.lcm(*(maps.shape[axis] for _, _, maps in judged)) for axis in (1, 2))
+    logits: np.ndarray = np.sum([weight * own for weight, own, _ in judged], axis=0)
+    maps: np.ndarray = np.sum([weight * _spread(own, height, width) for weight, _, own in judged], axis=0)
+    return logits, maps
+
+
+def _spread(maps: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Maps (N, h, w) with each value repeated, (N, height, width)."""
+    return maps.repeat(height // maps.shape[1], axis=1).repeat(width // maps.shape[2], axis=2)
 
 
 def _crops(pixels: np.ndarray, found: Sequence[finder.FoundFace], size: int, margin: float) -> np.ndarray:

@@ -147,7 +147,7 @@ def record_html(folder: ModelFolder) -> str:
     told = describe(folder)
     low, high = (100 * told["thresholds"][name] for name in ("no_signs_below", "likely_fake_from"))
     metrics = folder.metrics
-    sizes = " and ".join(f"{network.input_size} × {network.input_size} pixels" for network in folder.config.networks)
+    sizes = " and ".join(dict.fromkeys(f"{n.input_size} × {n.input_size} pixels" for n in folder.config.networks))
     rows = {
         "Model": f"{told['repo']}@{told['revision']}" if told["repo"] else told["source"],
         **({"Why this model": told["note"]} if told["note"] else {}),

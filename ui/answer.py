@@ -118,7 +118,8 @@ def _card(number: int, face: Face, model: ModelFolder) -> str:
     size = LABELS["face_size"].format(width=right - left, height=bottom - top, found=f"{face.score:.2f}")
     line = words.facts_line(face.verdict, model.metrics)
     shown, whence = EVIDENCE[face.evidence]
-    if len(model.networks) == 1 or face.verdict is Verdict.NO_SIGNS:
+    margins = {network.config.crop_margin for network in model.networks}
+    if len(margins) == 1 or face.verdict is Verdict.NO_SIGNS:
         whence = ""
     name = LABELS["card"].format(n=number)
     return (

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from skimage import data
 
 from detector import Detector, Face, ImageError, ModelError, Result, Verdict
+from detector.detector import _added
 from detector.finder import least_face
 from detector.model_folder import store
 from detector.picture import read
@@ -128,6 +129,17 @@ def test_every_face_has_its_own_crop_and_map(detector, group):
         logit = np.log(face.p_fake / (1 - face.p_fake)) * temperature
         assert face.activation.ndim == 2 and face.activation.mean() == pytest.approx(logit, abs=1e-2)
         assert detector.judge_crops(face.crop[None])[0] == pytest.approx(face.p_fake, abs=1e-3)
+
+
+def test_maps_of_two_sizes_add_up_to_one():
+    rng = np.random.default_rng(1)
+    small, large = rng.normal(size=(3, 2, 3)), rng.normal(size=(3, 4, 2))
+    logits, maps = _added([(1.0, small.mean(axis=(1, 2)), small), (-0.5, large.mean(axis=(1, 2)), large)])
+    assert maps.shape == (3, 4, 6)
+    assert logits == pytest.approx(small.mean(axis=(1, 2)) - 0.5 * large.mean(axis=(1, 2)))
+    assert maps.mean(axis=(1, 2)) == pytest.approx(logits)
+    assert maps[:, 0, 0] == pytest.approx(small[:, 0, 0] - 0.5 * large[:, 0, 0])
+    assert maps[:, -1, -1] == pytest.approx(small[:, -1, -1] - 0.5 * large[:, -1, -1])
 
 
 def test_judge_crops_measures_many_at_once(detector, group):
@@ -279,7 +291,7 @@ def test_what_cannot_be_judged_is_an_error(detector, tmp_path):
 
 
 def test_a_model_of_ones_own_is_loaded_from_its_folder(hopper, detector, tmp_path):
-    for name in (store.MODEL, store.CONFIG):
+    for name in (store.CONFIG, *(network.config.file for network in detector.model.networks)):
         shutil.copyfile(store.BUNDLED / name, tmp_path / name)
     result = Detector.load(tmp_path).detect(hopper)
     assert result.model.source == "folder"

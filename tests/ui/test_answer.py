@@ -107,9 +107,11 @@ def test_a_crop_on_the_page_is_small(judged: Result, model: ModelFolder) -> None
     assert len(data) < 60_000
 
 
-def test_a_card_tells_which_of_two_networks_speaks(judged: Result, model: ModelFolder) -> None:
-    one = dataclasses.replace(model, networks=model.networks[:1])
-    two = dataclasses.replace(model, networks=model.networks[:1] * 2)
+def test_a_card_tells_which_of_two_looks_speaks(judged: Result, model: ModelFolder) -> None:
+    tight = model.networks[0]
+    wide = dataclasses.replace(tight, config=dataclasses.replace(tight.config, crop_margin=2.2))
+    one = dataclasses.replace(model, networks=(tight, tight))
+    two = dataclasses.replace(model, networks=(tight, wide))
     face = dataclasses.replace(judged.faces[0], verdict=Verdict.LIKELY_FAKE, evidence=Evidence.SURROUNDINGS)
     around = result_with(judged, faces=(face,))
     assert "Most of it comes from the picture around the face." in text(answer.cards_html(around, two))

@@ -96,7 +96,7 @@ def _eval_results(metrics: Metrics) -> Iterator[EvalResult]:
 
 def _text(config: ModelConfig, metrics: Metrics, onnx: bool) -> str:
     calibration = config.calibration
-    sizes = " and ".join(f"{network.input_size}" for network in config.networks)
+    sizes = " and ".join(dict.fromkeys(f"{network.input_size}" for network in config.networks))
     parts = [
         f"""# Deepfake Image Detector: {config.architecture}, {sizes} pixels
 

@@ -274,11 +274,10 @@ def answers(
 
 def _no_crop(detector: Detector, split: Split) -> Answers:
     """The whole picture as one crop, no face detector: only to compare with published figures."""
-    sizes = [network.config.input_size for network in detector.model.networks]
     p = np.full(len(split.rows), np.nan)
     for face in split.faces:
         whole = Image.fromarray(split.pixels(face))
-        crops = [np.asarray(whole.resize((size, size), Image.Resampling.BILINEAR))[None] for size in sizes]
+        crops = [np.asarray(whole.resize((size, size), Image.Resampling.BILINEAR))[None] for size, _ in detector.looks]
         p[face.index] = detector.judge_crops(*crops)[0]
     return Answers(split.labels, p, p)
 

@@ -60,7 +60,7 @@ def _publish(
     gone = [path for path in optional if path not in files]
     if tag in tags and (tags[tag] != target.commit or any(not push.holds(target, *item) for item in files.items())):
         raise TrainingError(f"{repo} has a tag {tag} already: choose another.")
-    sizes = " and ".join(f"{network.input_size}" for network in config.networks)
+    sizes = " and ".join(dict.fromkeys(f"{network.input_size}" for network in config.networks))
     message = f"{config.architecture}, {sizes} pixels{f', {tag}' if tag else ''}"
     made = push.commit(target, files, gone, message, pull_request=pull_request)
     revision, address = made or (target.commit, None)

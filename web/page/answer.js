@@ -82,7 +82,8 @@ function card(n, face, crop, map, page) {
   const { labels } = page, verdict = page.verdicts[face.verdict];
   const [left, top, right, bottom] = face.box;
   const { crop: shown, told } = page.evidence[face.evidence];
-  const whence = page.networks.length === 1 || face.verdict === "no_signs" ? "" : ` ${told}`;
+  const margins = new Set(page.networks.map((network) => network.crop_margin));
+  const whence = margins.size === 1 || face.verdict === "no_signs" ? "" : ` ${told}`;
   const size = { width: right - left, height: bottom - top, found: face.score.toFixed(2) };
   const figure = (pixels, alt, caption) =>
     element("figure", {}, canvasOf(pixels, fill(alt, { n })), element("figcaption", {}, caption));

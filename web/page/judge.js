@@ -104,28 +104,53 @@ async function lookAt(model, { width, height, data }) {
   return { logit, map: { height: map.shape[1], width: map.shape[2], values: Array.from(map.values) } };
 }
 
+// Detector's _added(): the weighted sum of what networks say of a crop; the mean of the map stays its logit.
+function added(said) {
+  if (said.length === 1 && said[0].weight === 1) return said[0];
+  const [height, width] = ["height", "width"].map((side) => said.map(({ map }) => map[side]).reduce(leastCommonMultiple));
+  const values = Array.from({ length: height * width }, (_, i) => {
+    const y = Math.floor(i / width), x = i % width;
+    return said.reduce((sum, { weight, map }) => {
+      const row = Math.floor((y * map.height) / height), column = Math.floor((x * map.width) / width);
+      return sum + weight * map.values[row * map.width + column];
+    }, 0);
+  });
+  return { logit: said.reduce((sum, { weight, logit }) => sum + weight * logit, 0), map: { height, width, values } };
+}
+
+function leastCommonMultiple(a, b) {
+  let [x, y] = [a, b];
+  while (y) [x, y] = [y, x % y];
+  return (a * b) / x;
+}
+
 async function judge(file, page, look, classify) {
   const times = [performance.now()];
   const picture = await read(file, page);
   times.push(performance.now());
   const found = await findFaces(picture, page.finder, look);
-  const cut = {}; // networks may see the same crops
-  const crops = page.networks.map(({ input_size: size, crop_margin: margin }) =>
-    (cut[`${size} ${margin}`] ??= found.map(({ box }) => cropFace(picture, box, size, margin, page.crop_down))),
+  const looks = {}; // at a face: several networks may share a crop
+  for (const network of page.networks) (looks[`${network.input_size} ${network.crop_margin}`] ??= []).push(network);
+  const margins = Object.values(looks).map(([{ crop_margin: margin }]) => margin);
+  const crops = Object.values(looks).map(([{ input_size: size, crop_margin: margin }]) =>
+    found.map(({ box }) => cropFace(picture, box, size, margin, page.crop_down)),
   );
   times.push(performance.now());
-  const judged = [];
-  for (const [i, network] of page.networks.entries()) judged.push(await classify(network, crops[i]));
+  const judged = []; // by look and face
+  for (const [i, networks] of Object.values(looks).entries()) {
+    const said = [];
+    for (const network of networks) said.push(await classify(network, crops[i]));
+    judged.push(found.map((_, face) => added(networks.map(({ weight }, n) => ({ weight, ...said[n][face] })))));
+  }
   times.push(performance.now());
 
   const { temperature, no_signs_below: low, likely_fake_from: high } = page.calibration;
   const verdictOf = (p) => (p >= high ? "likely_fake" : p < low ? "no_signs" : "uncertain");
-  const tightest = Math.min(...page.networks.map((network) => network.crop_margin));
   const faces = found.map(({ box, score }, i) => {
-    const logits = page.networks.map(({ weight }, n) => weight * judged[n][i].logit);
+    const logits = judged.map((faces) => faces[i].logit);
     const logit = logits.reduce((sum, one) => sum + one, 0), loudest = logits.indexOf(Math.max(...logits));
     const p = 1 / (1 + Math.exp(-Math.min(Math.max(logit / temperature, -60), 60)));
-    const evidence = page.networks[loudest].crop_margin > tightest ? "surroundings" : "face";
+    const evidence = margins[loudest] > Math.min(...margins) ? "surroundings" : "face";
     const face = { box, score, p_fake: p, verdict: verdictOf(p), evidence };
     return { face, crop: crops[loudest][i], map: judged[loudest][i].map };
   });
