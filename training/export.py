@@ -162,7 +162,7 @@ def export(
     for name, content in as_onnx.items():
         write(out / name, content)
     config = ModelConfig(
-        architecture=first.architecture,
+        architecture=" and ".join(dict.fromkeys(network.options.architecture for network in networks)),
         networks=tuple(
             NetworkConfig(
                 file=network.file,

@@ -54,14 +54,15 @@ _CONDITIONS = {
 def render(config: ModelConfig, metrics: Metrics, *, onnx: bool = False) -> str:
     """The README.md of a model folder, with `onnx` of one that has ONNX files: metadata that the Hub reads, and the
     text. Markdown with YAML front matter."""
+    architectures = config.architecture.split(" and ")
     data = ModelCardData(
         license="other",
         license_name="non-commercial-research",
         license_link="README.md",
         library_name="keras",
         pipeline_tag="image-classification",
-        tags=["deepfake-detection", "image-forensics", "litert", "tflite", *(["onnx"] * onnx), config.architecture],
-        base_model=_BASE_MODELS.get(config.architecture) if _is_pretrained(config) else None,
+        tags=["deepfake-detection", "image-forensics", "litert", "tflite", *(["onnx"] * onnx), *architectures],
+        base_model=_BASE_MODELS.get(architectures[0]) if _is_pretrained(config) else None,
         datasets=datasets(config) or None,
         model_name="Deepfake Image Detector",
         eval_results=list(_eval_results(metrics)) or None,
@@ -101,10 +102,11 @@ def _text(config: ModelConfig, metrics: Metrics, onnx: bool) -> str:
         f"""# Deepfake Image Detector: {config.architecture}, {sizes} pixels
 
 Says of a face in a photograph how likely it is that it was forged, or that it cannot tell. A face is found by the face
-detector `{config.face_detector}`, and judged by {_networks(config)}, whose features add up to the score, so that
-they double as the heat map. From P(fake) {calibration.likely_fake_from:.3f} the verdict is *likely fake*, below
-{calibration.no_signs_below:.3f} *no signs of forgery*, between them *uncertain*. No signs of forgery is no claim that a
-photograph is real.
+detector `{config.face_detector}`.
+It is judged by {_networks(config)}.
+A map of features adds up to the score, and doubles as the heat map. From P(fake) {calibration.likely_fake_from:.3f} the
+verdict is *likely fake*, below {calibration.no_signs_below:.3f} *no signs of forgery*, between them *uncertain*. No
+signs of forgery is no claim that a photograph is real.
 
 ## Use
 
