@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +48,17 @@ class Network:
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A model folder that passed its checks. `metrics` is None where it was not measured."""
+    """A model folder that passed its checks. `read_metrics` gives what metrics.json holds, None where there is none."""
 
     info: ModelInfo
     networks: tuple[Network, ...]
     config: ModelConfig = field(repr=False)
-    metrics: Metrics | None = field(repr=False)
+    read_metrics: Callable[[], Metrics | None] = field(repr=False, compare=False)
+
+    @cached_property
+    def metrics(self) -> Metrics | None:
+        """What was measured of it, None where nothing was."""
+        return self.read_metrics()
 
     @property
     def calibration(self) -> Calibration:
@@ -127,7 +134,6 @@ def _read(
     folder: Path, source: ModelSource, repo: str | None = None, revision: str | None = None, note: str | None = None
 ) -> ModelFolder:
     config = ModelConfig.from_dict(_json(folder / CONFIG))
-    metrics = Metrics.from_dict(_json(folder / METRICS)) if (folder / METRICS).exists() else None
     contents = {network.file: _bytes(folder / network.file, _MAX_MODEL_BYTES) for network in config.networks}
     for network in config.networks:
         if hashlib.sha256(contents[network.file]).hexdigest() != network.sha256:
@@ -136,7 +142,14 @@ def _read(
             )
     info = ModelInfo(source, repo, revision, config.sha256, excerpt(config.architecture, 60), note)
     networks = tuple(Network(contents[network.file], network) for network in config.networks)
-    return ModelFolder(info, networks, config, metrics)
+    read = ModelFolder(info, networks, config, partial(_metrics, folder))
+    if source is not ModelSource.BUNDLED:  # whose metrics are known to be sound, and take a tenth of the start
+        read.metrics  # noqa: B018 – raises
+    return read
+
+
+def _metrics(folder: Path) -> Metrics | None:
+    return Metrics.from_dict(_json(folder / METRICS)) if (folder / METRICS).exists() else None
 
 
 def _bytes(file: Path, limit: int) -> bytes:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import re
-import ssl
 import threading
 import time
 from collections.abc import Sequence
@@ -214,6 +213,8 @@ def parse(pem: bytes) -> list[str]:
     """The certificates in a PEM text, each checked to be one, without what else stands there.
 
     Raises ValueError where there is none, where one is damaged, and above MAX_BYTES."""
+    import ssl  # late: most pictures carry no Content Credentials
+
     found = [match.decode("ascii") for match in _CERTIFICATE.findall(pem)]
     if len(pem) > MAX_BYTES or not found or len(found) != pem.count(b"-----BEGIN CERTIFICATE-----"):
         raise ValueError("no list of certificates in PEM")

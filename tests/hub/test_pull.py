@@ -23,7 +23,8 @@ from ui import about, answer
 pytest_plugins = ["tests.support.hub_fixtures"]
 
 REPO = "owner/model"
-REAL = {name: (BUNDLED / name).read_bytes() for name in (CONFIG, MODEL, METRICS, "README.md")}
+BESIDE = {name: (BUNDLED / name).read_bytes() for name in (CONFIG, METRICS, "README.md")}
+REAL = {**BESIDE, **{network.config.file: network.model for network in load().networks}}
 
 
 def another(files: dict[str, bytes], **changes: object) -> dict[str, bytes]:
@@ -39,7 +40,7 @@ def with_hash(files: dict[str, bytes], digest: str) -> dict[str, bytes]:
 
 
 # Enough to be loaded, though not to judge by.
-SMALL = {**REAL, MODEL: bytes(range(256)) * 400}
+SMALL = {**BESIDE, MODEL: bytes(range(256)) * 400}
 SMALL = with_hash(SMALL, hashlib.sha256(SMALL[MODEL]).hexdigest())
 
 

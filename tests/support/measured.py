@@ -58,7 +58,7 @@ def measured_on_unseen(folder: ModelFolder) -> ModelFolder:
         ),
     )
     metrics = dataclasses.replace(folder.metrics, sets=(*UNSEEN, *folder.metrics.seen))
-    return dataclasses.replace(folder, config=config, metrics=metrics)
+    return dataclasses.replace(folder, config=config, read_metrics=lambda: metrics)
 
 
 def write(folder: Path) -> Path:

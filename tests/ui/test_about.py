@@ -121,7 +121,8 @@ def test_unseen_generators_come_first_one_by_one(bundled: ModelFolder) -> None:
 
 
 def test_what_was_never_measured_is_said(bundled: ModelFolder) -> None:
-    seen_only = dataclasses.replace(bundled, metrics=dataclasses.replace(bundled.metrics, sets=bundled.metrics.seen))
+    seen = dataclasses.replace(bundled.metrics, sets=bundled.metrics.seen)
+    seen_only = dataclasses.replace(bundled, read_metrics=lambda: seen)
     page = about.model_html(seen_only)
     assert "never measured on generators and cameras that it has not seen" in page
     assert "Real people, by group" not in page
@@ -289,7 +290,7 @@ def test_the_endpoint_tells_unseen_and_seen_apart(bundled: ModelFolder) -> None:
 
 @pytest.mark.parametrize("metrics", [None, Metrics(())])
 def test_a_model_without_figures_has_a_page(bundled: ModelFolder, metrics: Metrics | None) -> None:
-    folder = dataclasses.replace(bundled, metrics=metrics)
+    folder = dataclasses.replace(bundled, read_metrics=lambda: metrics)
     page = about.model_html(folder)
     assert "No figures came with this model" in page and bundled.info.sha256 in page and "<svg" not in page
     assert about.describe(folder)["figures"] == {"unseen": [], "seen": []}
@@ -315,14 +316,15 @@ def test_names_of_a_stranger_are_escaped(bundled: ModelFolder) -> None:
         text = text.replace(name, name + ATTACK.replace('"', "'"))
     train = dataclasses.replace(next(iter(bundled.config.data.train.values())), terms=ATTACK)
     config = dataclasses.replace(bundled.config, date=ATTACK, data=DataRoles({ATTACK: train}))
-    page = about.model_html(dataclasses.replace(bundled, metrics=Metrics.from_dict(json.loads(text)), config=config))
+    metrics = Metrics.from_dict(json.loads(text))
+    page = about.model_html(dataclasses.replace(bundled, read_metrics=lambda: metrics, config=config))
     assert "data-chart" in page and "&lt;script" in page
     assert "<script" not in page and "<img" not in page
 
 
 def test_what_the_folder_does_not_say_is_left_open(bundled: ModelFolder) -> None:
     config = dataclasses.replace(bundled.config, data=DataRoles(), date=None, limits=None)
-    page = about.model_html(dataclasses.replace(bundled, config=config, metrics=None))
+    page = about.model_html(dataclasses.replace(bundled, config=config, read_metrics=lambda: None))
     assert "does not say what it learned from" in page and "not stated" in page
     train = dataclasses.replace(next(iter(bundled.config.data.train.values())), terms=None)
     older = dataclasses.replace(bundled, config=dataclasses.replace(config, data=DataRoles({"mine": train})))

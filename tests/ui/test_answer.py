@@ -154,7 +154,7 @@ def test_likely_forged_stands_beside_how_many_real_faces_score_as_high(judged: R
 @pytest.mark.parametrize("seen", [True, False])
 def test_what_was_never_measured_is_said_plainly(judged: Result, model: ModelFolder, seen: bool) -> None:
     metrics = dataclasses.replace(model.metrics, sets=model.metrics.seen) if seen else None
-    older = dataclasses.replace(model, metrics=metrics)
+    older = dataclasses.replace(model, read_metrics=lambda: metrics)
     page = text(answer.verdict_html(result_with(judged, verdict=Verdict.NO_SIGNS), older))
     assert "Not measured on generators the detector has never seen – any number of their faces may" in page
     assert ("Not measured on faces forged in the ways it was trained on" in page) != seen
