@@ -17,6 +17,7 @@ from detector import words
 from detector.__main__ import main
 from detector.model_folder import store
 from tests.support import measured
+from tests.support.bundled import FILES
 
 GOOD = {"astronaut.png": 1, "page.webp": 0, "inner/HOPPER.JPG": 1}
 BROKEN = {"broken.png": "This is not a picture", "inner/truncated.jpg": "The picture is cut off"}
@@ -224,8 +225,8 @@ def test_a_folder_without_pictures_is_refused(run, tmp_path):
 def test_a_model_of_ones_own(run, folder, tmp_path_factory):
     model = tmp_path_factory.mktemp("models") / "mine"
     model.mkdir()
-    for name in (store.MODEL, store.CONFIG):
-        shutil.copyfile(store.BUNDLED / name, model / name)
+    for name, content in FILES.items():
+        (model / name).write_bytes(content)
     ran = run(folder / "astronaut.png", "--jsonl", "--model", model)
     assert ran.returncode == 0
     assert jsonl(ran.stdout)[0]["model"]["source"] == "folder"
@@ -238,8 +239,8 @@ def test_an_unknown_model_is_refused(run, hopper, tmp_path):
 
 
 def test_a_damaged_model_is_refused(run, hopper, tmp_path):
-    shutil.copyfile(store.BUNDLED / store.CONFIG, tmp_path / store.CONFIG)
-    (tmp_path / store.MODEL).write_bytes(b"damaged")
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content if name != store.MODEL else b"damaged")
     ran = run(hopper, "--model", tmp_path)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith("model.tflite is not the file that config.json was written for")

@@ -19,6 +19,7 @@ from detector.finder import least_face
 from detector.model_folder import store
 from detector.picture import read
 from detector.verdict import Calibration
+from tests.support.bundled import FILES
 
 KEYS = ["verdict", "p_fake", "faces", "provenance", "warnings", "picture", "model", "seconds"]
 
@@ -291,8 +292,8 @@ def test_what_cannot_be_judged_is_an_error(detector, tmp_path):
 
 
 def test_a_model_of_ones_own_is_loaded_from_its_folder(hopper, detector, tmp_path):
-    for name in (store.CONFIG, *(network.config.file for network in detector.model.networks)):
-        shutil.copyfile(store.BUNDLED / name, tmp_path / name)
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
     result = Detector.load(tmp_path).detect(hopper)
     assert result.model.source == "folder"
     assert result.p_fake == pytest.approx(detector.detect(hopper).p_fake, abs=1e-3)

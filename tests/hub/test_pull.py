@@ -15,16 +15,16 @@ from huggingface_hub import HfApi, constants
 import app
 from detector import Detector, ModelError
 from detector.__main__ import main
-from detector.model_folder import BUNDLED, CONFIG, KERAS, METRICS, MODEL, load
+from detector.model_folder import BUNDLED, CONFIG, KERAS, MODEL, load
 from detector.model_folder import hub as room
+from tests.support.bundled import FILES, NETWORKS
 from tests.support.hub_server import READER, STRANGER, Fault, Hub
 from ui import about, answer
 
 pytest_plugins = ["tests.support.hub_fixtures"]
 
 REPO = "owner/model"
-BESIDE = {name: (BUNDLED / name).read_bytes() for name in (CONFIG, METRICS, "README.md")}
-REAL = {**BESIDE, **{network.config.file: network.model for network in load().networks}}
+REAL = {**FILES, "README.md": (BUNDLED / "README.md").read_bytes()}
 
 
 def another(files: dict[str, bytes], **changes: object) -> dict[str, bytes]:
@@ -40,7 +40,7 @@ def with_hash(files: dict[str, bytes], digest: str) -> dict[str, bytes]:
 
 
 # Enough to be loaded, though not to judge by.
-SMALL = {**BESIDE, MODEL: bytes(range(256)) * 400}
+SMALL = {**{name: content for name, content in REAL.items() if name not in NETWORKS}, MODEL: bytes(range(256)) * 400}
 SMALL = with_hash(SMALL, hashlib.sha256(SMALL[MODEL]).hexdigest())
 
 

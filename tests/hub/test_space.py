@@ -15,8 +15,8 @@ import yaml
 from gradio_client import Client, handle_file
 from huggingface_hub import SpaceHardware
 
-from detector.model_folder import BUNDLED, CONFIG, METRICS, MODEL
 from detector.model_folder import hub as room
+from tests.support.bundled import FILES
 from tests.support.hub_fixtures import environment
 from tests.support.hub_server import OWNER, Hub
 from tests.support.running_app import serve
@@ -27,7 +27,6 @@ from training.hub import space
 pytest_plugins = ["tests.support.hub_fixtures"]
 
 SPACE, MODEL_ON_HUB = "owner/deepfakes", "owner/model"
-ALL = {name: (BUNDLED / name).read_bytes() for name in (CONFIG, MODEL, METRICS)}
 
 
 def card(files: dict) -> dict:
@@ -72,7 +71,7 @@ def test_only_what_it_needs_in_one_commit(hub: Hub, root: Path, capsys):
 
 
 def test_a_model_on_the_hub_is_named_to_it(hub: Hub, root: Path):
-    hub.put(MODEL_ON_HUB, ALL)
+    hub.put(MODEL_ON_HUB, FILES)
     space.publish_space(SPACE, model=MODEL_ON_HUB, root=root)
     here = hub[f"spaces/{SPACE}"]
     assert here.variables == {"DETECTOR_MODEL": MODEL_ON_HUB, "DETECTOR_REVISION": "main"}
@@ -137,7 +136,7 @@ def download(hub: Hub, folder: Path) -> Path:
 @pytest.mark.parametrize("hub", ["lfs"], indirect=True)
 def test_the_space_runs_and_takes_a_new_model_without_a_restart(hub: Hub, tmp_path: Path, hopper: Path):
     """Where DETECTOR_TEST_INSTALL is set, in a fresh environment with what its requirements.txt names."""
-    first = hub.put(MODEL_ON_HUB, ALL)
+    first = hub.put(MODEL_ON_HUB, FILES)
     space.publish_space(SPACE, model=MODEL_ON_HUB)
     root, python = download(hub, tmp_path / "space"), sys.executable
     if os.environ.get("DETECTOR_TEST_INSTALL"):
@@ -203,7 +202,7 @@ def test_the_workflow_runs_on_a_release_with_no_more_rights_than_it_needs():
 @pytest.mark.parametrize("named", [{}, {"MODEL": MODEL_ON_HUB}, {"MODEL": MODEL_ON_HUB, "REVISION": "v1"}], ids=len)
 def test_the_workflow_publishes(hub: Hub, tmp_path: Path, named: dict[str, str]):
     """Its own command, with the secret and the variables that a repository has set, in the shell of such a machine."""
-    hub.put(MODEL_ON_HUB, ALL)
+    hub.put(MODEL_ON_HUB, FILES)
     hub[MODEL_ON_HUB].tags["v1"] = hub[MODEL_ON_HUB].find("main")
     known = {"secrets.HF_TOKEN": OWNER, "vars.SPACE": SPACE, **{f"vars.{name}": named[name] for name in named}}
     steps = yaml.safe_load(WORKFLOW.read_text())["jobs"]["publish"]["steps"]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from detector.model_folder.store import BUNDLED, CONFIG, METRICS, MODEL
 from tests.hub.test_space import card, download
+from tests.support.bundled import FILES
 from tests.support.hub_server import Hub
 from tests.support.web_page import give, served
 from training import __main__ as command_line
@@ -26,7 +26,7 @@ SPACE, MODEL_ON_HUB = "owner/deepfakes", "owner/model"
 def test_it_is_pushed_in_one_commit_and_judges(
     hub: Hub, visitor: Callable[..., "Page"], hopper: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hub.put(MODEL_ON_HUB, {name: (BUNDLED / name).read_bytes() for name in (CONFIG, MODEL, METRICS)})
+    hub.put(MODEL_ON_HUB, FILES)
     command = ["publish-space", SPACE, "--static", "--model", MODEL_ON_HUB]
     assert command_line.main(command) == 0
     here = hub[f"spaces/{SPACE}"]

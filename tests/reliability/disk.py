@@ -23,6 +23,7 @@ from detector.model_folder import store
 from tests.reliability import trials
 from tests.reliability.report import conclude, progress
 from tests.support import ROOT
+from tests.support.bundled import FILES
 from tests.support.environment import offline
 from tests.support.hub_fixtures import environment
 
@@ -164,9 +165,8 @@ def _hub(folder: Path, tally: Tally) -> None:
         "import sys; from detector import Detector; model = Detector.load('owner/name').model.info; "
         "print(model.source, model.note, file=sys.stderr)"
     )
-    names = (store.CONFIG, store.MODEL)
     with serve(folder / "hub", xet=False) as hub:
-        hub.put("owner/name", {name: (store.BUNDLED / name).read_bytes() for name in names})
+        hub.put("owner/name", FILES)
         place = folder / "disk"
         variables = offline(folder, **environment(hub, place))
         for size in (PAGE, 20 * PAGE, 200 * PAGE, None):
@@ -229,7 +229,7 @@ def model_folders(folder: Path, tally: Tally, lengths: int = 40) -> None:
     """Cut off, swapped, and with a wrong input size; also with the hash of what is there, as an attacker would."""
     network = (store.BUNDLED / store.MODEL).read_bytes()
     config = json.loads((store.BUNDLED / store.CONFIG).read_text("utf-8"))
-    [network_config] = config["networks"]
+    network_config = config["networks"][0]
     size = network_config["input_size"]
     cuts = [len(network) * number // lengths for number in range(lengths)]
     files = {f"the first {cut} bytes of the network": network[:cut] for cut in cuts}

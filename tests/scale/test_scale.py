@@ -174,9 +174,11 @@ def test_one_output_holds_one_model(tmp_path, model):
         Run(source, output, store.load(other), "two")
     network = (other / "model.tflite").read_bytes() + b"\0"
     (other / "model.tflite").write_bytes(network)
-    digest = config["networks"][0]["sha256"] = hashlib.sha256(network).hexdigest()
+    config["networks"][0]["sha256"] = hashlib.sha256(network).hexdigest()
     (other / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ScaleError, match=f"revision {model.info.sha256[:12]}, and this is {digest[:12]}"):
+    digests = [folder.info.sha256[:12] for folder in (model, store.load(other))]
+    assert digests[0] != digests[1]
+    with pytest.raises(ScaleError, match="revision {}, and this is {}".format(*digests)):
         Run(source, output, store.load(other), "two")
     assert {path.name: path.read_bytes() for path in output.iterdir()} == before, "a refusal touches nothing"
     pq.write_table(pa.table({"a": [1]}), tmp_path / "in" / "x.parquet")
