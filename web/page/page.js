@@ -35,7 +35,7 @@ const told = {
   loaded({ bytes }) {
     const megabytes = (count) => (count / 1e6).toFixed(0);
     const share = Math.min(bytes / page.load, 1);
-    if (!ready) say("loading", fill(page.words.loading, { n: megabytes(bytes), all: megabytes(page.load) }), share);
+    if (!ready && !failed) say("loading", fill(page.words.loading, { n: megabytes(bytes), all: megabytes(page.load) }), share);
   },
   ready() {
     ready = true;
@@ -57,6 +57,7 @@ const told = {
 
 function fail(sentence) {
   failed = true;
+  worker?.terminate(); // what else it loads is of no use
   say("failed", sentence);
 }
 
