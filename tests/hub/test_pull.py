@@ -193,6 +193,7 @@ def test_what_passes_is_tried_again(hub: Hub, quick, kind, match):
     whole(hub)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["cut", "wrong", 503])
 def test_a_broken_transfer_is_made_good(hub: Hub, quick, kind):
     commit = hub.put(REPO, SMALL)

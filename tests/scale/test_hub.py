@@ -38,6 +38,7 @@ def fresh():
     HfFileSystem.clear_instance_cache()
 
 
+@pytest.mark.slow
 def test_pictures_and_parquet_at_one_commit(hub: Hub, tmp_path):
     model, output = store.load(), Place.output(str(tmp_path / "out"))
 

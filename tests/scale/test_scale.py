@@ -141,6 +141,7 @@ def test_a_rerun_judges_only_what_is_new(tmp_path, model):
     assert seen == {"a.png": 1, "b.png": 2, "c.png": 1, "d.png": 1, "copy.png": 1, "broken.png": 1}
 
 
+@pytest.mark.slow
 def test_a_stopped_run_is_continued_and_no_row_is_there_twice(tmp_path, model):
     source, output = pictures(tmp_path / "in", *map(str, range(40))), tmp_path / "out"
     stopped = Run(source, output, model, "one")
@@ -209,6 +210,7 @@ def poison(tmp_path_factory, monkeypatch):
     monkeypatch.syspath_prepend(folder)
 
 
+@pytest.mark.slow
 def test_a_picture_that_ends_the_process_costs_one_row(tmp_path, model, poison):
     source = pictures(tmp_path / "in", *map(str, range(20)))
     (source / "05.png").write_bytes(picture("05") + b"crash")
@@ -218,6 +220,7 @@ def test_a_picture_that_ends_the_process_costs_one_row(tmp_path, model, poison):
     assert len(failed["sha256"]) == 64
 
 
+@pytest.mark.slow
 def test_a_process_that_hangs_or_is_killed_is_replaced(model, poison, monkeypatch):
     detector = IsolatedDetector(model)
     (good,) = detector.judge([picture("a")])

@@ -162,6 +162,7 @@ def test_weights_that_cannot_be_downloaded_are_told_in_a_sentence(small_set: Pat
 # ---- weights of one's own ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_network_goes_on_from_a_file_at_another_size(tmp_path: Path) -> None:
     first = architectures.build("efficientnet-lite0", 64, None)
     first.save(tmp_path / "first.keras")

@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import pytest
 import skimage.data
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
@@ -56,6 +57,7 @@ def told_apart(alike: bool) -> float:
     return auc(targets, scores)
 
 
+@pytest.mark.slow
 def test_the_traits_of_a_file_no_longer_tell_the_classes_apart() -> None:
     assert told_apart(alike=False) > 0.95
     assert told_apart(alike=True) < 0.6
@@ -91,6 +93,7 @@ def test_how_much_lies_around_a_face_is_drawn_anew() -> None:
     assert min(sides) < 170 and 20 < sum(side > 300 for side in sides) < 45
 
 
+@pytest.mark.slow
 def test_sizes_are_drawn_alike_from_pictures_of_any_size() -> None:
     def sides(size: int) -> np.ndarray:
         rng = np.random.default_rng(1)

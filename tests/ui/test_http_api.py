@@ -254,6 +254,7 @@ def _answered(sock: socket.socket) -> bool:
         sock.settimeout(120)
 
 
+@pytest.mark.slow
 def test_a_visitor_has_one_minute_for_page_and_programs(judged: Result) -> None:
     with serve(per_minute=2) as app:
         assert ask(f"{app.url}/api/detect", ASTRONAUT.read_bytes()).status == 200
@@ -266,6 +267,7 @@ def test_a_visitor_has_one_minute_for_page_and_programs(judged: Result) -> None:
         assert ask(f"{app.url}/api/detect", ASTRONAUT.read_bytes()).status == 200, "after that time one may"
 
 
+@pytest.mark.slow
 def test_on_a_space_the_address_that_the_proxy_saw_counts() -> None:
     with serve(per_minute=1, SPACE_ID="owner/name") as app:
 
@@ -277,6 +279,7 @@ def test_on_a_space_the_address_that_the_proxy_saw_counts() -> None:
         assert status("203.0.113.1, 10.16.7.7") == 429, "by way of another proxy"
 
 
+@pytest.mark.slow
 def test_a_full_queue_is_told_and_those_in_it_are_answered() -> None:
     with serve(DETECTOR_WAITING="1") as app:
         answers: list[Answer] = []
@@ -357,6 +360,7 @@ def test_pages_of_others_may_ask(api: str) -> None:
     assert stranger.headers["Access-Control-Allow-Origin"] is None
 
 
+@pytest.mark.slow
 def test_behind_a_proxy_with_a_path(judged: Result) -> None:
     """The proxy takes /detector away from the address, as proxies do, and the app is told of it."""
     with serve(GRADIO_ROOT_PATH="/detector") as app:

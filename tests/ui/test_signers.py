@@ -48,6 +48,7 @@ def pictures(authority: Authority, hopper: Path, tmp_path_factory: pytest.TempPa
     return {name: folder / f"{name}.jpg" for name in files}
 
 
+@pytest.mark.slow
 def test_the_api_says_who_signed(app: RunningApp, pictures: dict[str, Path]) -> None:
     client = Client(app.url, verbose=False)
     for code, picture in pictures.items():
@@ -103,6 +104,7 @@ def test_the_report_says_who_signed(
     report.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [

@@ -91,6 +91,7 @@ def test_damaged_credentials_are_not_valid(authority):
     assert finding.signature is Signature.INVALID
 
 
+@pytest.mark.slow
 def test_a_certificate_that_has_run_out(authority):
     data = sign(authority.signer(valid_for=SHORT))
     assert only(data, Listed(authority)).signature is Signature.TRUSTED
@@ -100,6 +101,7 @@ def test_a_certificate_that_has_run_out(authority):
     assert "the certificate has run out" in finding.meaning and "not verifiable" in finding.meaning
 
 
+@pytest.mark.slow
 def test_a_time_stamp_outlives_the_certificate(authority, other):
     """And only one by a clock on the list does."""
     with time_stamps(other) as clock:
