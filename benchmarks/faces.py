@@ -11,6 +11,7 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from detector.finder import FaceDetector, least_face
+from detector.sessions import Cores
 
 FRAMES = {"0.3 megapixels": (640, 480), "2 megapixels": (1632, 1224), "12 megapixels": (4000, 3000)}
 SIDES = (24, 32, 48)  # pixels from the hairline to the chin
@@ -40,7 +41,7 @@ def main() -> None:
     )
     parser.add_argument("--crops", type=int, default=2000, help="pictures without a face (default: %(default)s)")
     arguments = parser.parse_args()
-    detector = FaceDetector(threads=2)
+    detector = FaceDetector(Cores(2))
     print("faces found, of the surest size on" + "".join(f"{side:>8} px" for side in SIDES))
     for name, size in FRAMES.items():
         found = [recall(detector, size, side, arguments.places) for side in SIDES]

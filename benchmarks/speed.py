@@ -25,6 +25,7 @@ from detector.classifier import Classifier
 from detector.crop import crop_face
 from detector.finder import FaceDetector
 from detector.model_folder import store
+from detector.sessions import Cores
 from training.augment import corruptions
 
 Crops = Iterator[np.ndarray]
@@ -52,7 +53,7 @@ def crops(model: Path) -> None:
 
     loaded = store.load(model)
     of_network = loaded.networks[0].config
-    served = Classifier(loaded.networks[0].model, of_network.input_size, threads=os.cpu_count() or 1)
+    served = Classifier(loaded.networks[0].model, of_network.input_size, Cores(os.cpu_count() or 1))
     network = keras.saving.load_model(model / store.KERAS, compile=False, safe_mode=True)
     compiled = tf.function(lambda x: network(x, training=False), reduce_retracing=True)
 

@@ -2,12 +2,10 @@
 
 import math
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +18,7 @@ from detector.crop import crop_face
 from detector.errors import ImageError, ModelError
 from detector.model_folder import store
 from detector.result import Evidence, Face, PictureInfo, Result
+from detector.sessions import Cores
 
 
 @dataclass(frozen=True)
@@ -42,15 +41,14 @@ class Detector:
 
     def __init__(self, folder: store.ModelFolder, threads: int | None = None) -> None:
         self._trust = provenance.from_environment()
-        threads = threads or min(os.cpu_count() or 1, 4)
+        self._cores = Cores(threads or min(os.cpu_count() or 1, 4))
         self._folder = folder
         self._networks: dict[_Look, list[tuple[float, Classifier]]] = {}
         for network in folder.networks:
             size, margin, weight = network.config.input_size, network.config.crop_margin, network.config.weight
-            classifier = Classifier(network.model, size, threads)
+            classifier = Classifier(network.model, size, self._cores)
             self._networks.setdefault((size, margin), []).append((weight, classifier))
-        self._finder = finder.FaceDetector(threads)
-        self._busy, self._lock = 0, threading.Lock()
+        self._finder = finder.FaceDetector(self._cores)
 
     @classmethod
     def load(
@@ -169,31 +167,19 @@ class Detector:
             results.append(self._result(item, [(logits[part], maps[part]) for logits, maps in judged], share))
         return results
 
-    @contextmanager
-    def _alone(self) -> Iterator[bool]:
-        """Whether no other picture is worked at: only then is it worth to split one up among the cores."""
-        with self._lock:
-            self._busy += 1
-            alone = self._busy == 1
-        try:
-            yield alone
-        finally:
-            with self._lock:
-                self._busy -= 1
-
     def _judge(self, crops: Sequence[np.ndarray]) -> list[_Judged]:
         """What the networks say of each look. `crops` is empty where no picture could be read."""
         looks = zip(self._networks.values(), crops, strict=True) if crops else ()
-        with self._alone() as alone:
-            return [_added([(w, *c.predict(own, alone=alone)) for w, c in networks]) for networks, own in looks]
+        with self._cores.one_more():
+            return [_added([(w, *c.predict(own)) for w, c in networks]) for networks, own in looks]
 
     def _look(self, source: picture.Source, max_pixels: int, max_bytes: int, min_face: int) -> _Seen:
         read = picture.read(source, max_pixels=max_pixels, max_bytes=max_bytes)
         times = [time.perf_counter()]
         findings = provenance.read(read.data, read.format, self._trust)
         times.append(time.perf_counter())
-        with self._alone() as alone:
-            found = self._finder.find(read.pixels, min_face=min_face, alone=alone)
+        with self._cores.one_more():
+            found = self._finder.find(read.pixels, min_face=min_face)
         crops = tuple(_crops(read.pixels, found, *look) for look in self._networks)
         times.append(time.perf_counter())
         stages = zip(("provenance", "faces"), pairwise(times), strict=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from detector.sessions import SessionPool
+from detector.sessions import Cores, SessionPool
 
 # Part of the key of every cache of boxes: raise it whenever a box can come out differently.
 FINDER_VERSION = "retinaface-mobilenet0.25-2"
@@ -54,30 +54,22 @@ class FoundFace:
 
 
 class FaceDetector:
-    """Thread-safe. Loading takes a few milliseconds. `threads` share the work where a picture is alone."""
+    """Thread-safe. Loading takes a few milliseconds."""
 
-    def __init__(self, threads: int = 1) -> None:
-        model = MODEL.read_bytes()
-        self._narrow = SessionPool(model)
-        self._wide = SessionPool(model, threads) if threads > 1 else self._narrow
+    def __init__(self, cores: Cores | None = None) -> None:
+        self._sessions = SessionPool(MODEL.read_bytes(), cores)
 
-    def find(
-        self, pixels: np.ndarray, *, min_face: int = MIN_FACE, min_score: float = MIN_SCORE, alone: bool = True
-    ) -> list[FoundFace]:
-        """Faces of an RGB picture, uint8 (H, W, 3), the largest first; an empty list where there is none.
-
-        Faces of `least_face` pixels or more are found for sure, smaller ones often. Not `alone`, one thread does the
-        work, since other pictures need the cores.
-        """
+    def find(self, pixels: np.ndarray, *, min_face: int = MIN_FACE, min_score: float = MIN_SCORE) -> list[FoundFace]:
+        """Faces of an RGB picture, uint8 (H, W, 3), the largest first; an empty list where there is none. Faces of
+        `least_face` pixels or more are found for sure, smaller ones often."""
         height, width = pixels.shape[:2]
         longer = max(height, width)
-        sessions = self._wide if alone else self._narrow
-        rows = _search(pixels, COARSE, min(min_score, HINT), sessions)
+        rows = _search(pixels, COARSE, min(min_score, HINT), self._sessions)
         sides = _sides(rows) * COARSE / longer
         sure = rows[:, 0] >= min_score
         hints = sides < SMALL
         if longer > COARSE and (hints.any() or not sure.any()):
-            fine = _search(pixels, min(FINE, round(ENLARGED * longer)), min(min_score, SMALL_SCORE), sessions)
+            fine = _search(pixels, min(FINE, round(ENLARGED * longer)), min(min_score, SMALL_SCORE), self._sessions)
             fine = fine[_sides(fine) * COARSE / longer <= LARGE]
             kept = rows[sure & ~hints]
             rows = np.concatenate([kept, fine[[not _overlaps(row, kept) for row in fine]]]) if len(fine) else kept

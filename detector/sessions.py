@@ -1,6 +1,7 @@
 """LiteRT interpreters behind one door: a pool that threads share, since an interpreter serves one thread at a time."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -39,23 +40,48 @@ class Session:
         return [self._interpreter.get_tensor(index) for index in self._outputs]
 
 
+class Cores:
+    """`threads` for the picture that is worked at, as long as it is the only one; else one for each, since a network on
+    several threads keeps them spinning, and other pictures need the cores."""
+
+    def __init__(self, threads: int = 1) -> None:
+        self._threads, self._pictures, self._lock = threads, 0, threading.Lock()
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """While a picture is worked at."""
+        with self._lock:
+            self._pictures += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._pictures -= 1
+
+    @property
+    def threads(self) -> int:
+        """For a network that starts now."""
+        return self._threads if self._pictures <= 1 else 1
+
+
 class SessionPool:
     """Sessions of one model, made when a thread finds none free, kept for the next. For bytes that are no model `take`
     raises ValueError or RuntimeError."""
 
-    def __init__(self, model: bytes, threads: int = 1) -> None:
-        self._model, self._threads = model, threads
-        self._free: list[Session] = []
+    def __init__(self, model: bytes, cores: Cores | None = None) -> None:
+        self._model, self._cores = model, cores or Cores()
+        self._free: defaultdict[int, list[Session]] = defaultdict(list)  # by their threads
         self._lock = threading.Lock()
 
     @contextmanager
     def take(self) -> Iterator[Session]:
+        threads = self._cores.threads
         with self._lock:
-            session = self._free.pop() if self._free else None
+            session = self._free[threads].pop() if self._free[threads] else None
         if session is None:
-            session = Session(self._model, self._threads)
+            session = Session(self._model, threads)
         try:
             yield session
         finally:
             with self._lock:
-                self._free.append(session)
+                self._free[threads].append(session)

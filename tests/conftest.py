@@ -16,6 +16,7 @@ from skimage import data
 
 from detector import Detector
 from detector.finder import FaceDetector
+from detector.sessions import Cores
 from tests.support import ROOT
 from tests.support.running_app import PATIENCE, RunningApp, browser, serve
 
@@ -59,7 +60,7 @@ def detector() -> Detector:
 
 @pytest.fixture(scope="session")
 def finder() -> FaceDetector:
-    return FaceDetector(2)
+    return FaceDetector(Cores(2))
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ from detector.model_folder import (
     TrainingSet,
     store,
 )
+from detector.sessions import Cores
 from training import architectures, onnx_file
 from training.augment import corruptions
 from training.data.crops import serving_crops
@@ -130,7 +131,7 @@ def export(
     offset = calibrate.fit_offset(calibrate.fitted_on(of("unseen", joined), of("seen", joined)))
     architectures.shift(networks[0].model, offset / networks[0].weight)
     tflite = [convert(network.model) for network in networks]
-    classifiers = [Classifier(t, n.options.size, threads=2) for t, n in zip(tflite, networks, strict=True)]
+    classifiers = [Classifier(t, n.options.size, Cores(2)) for t, n in zip(tflite, networks, strict=True)]
     parts = list(zip(networks, classifiers, crops, strict=True))
     some = [_some(np.concatenate([clean for clean, _ in own.values()])) for own in crops]
     difference, checked = max(
@@ -229,7 +230,7 @@ def _crops(split: Split, options: FitOptions) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _classifier(network: _Network) -> Classifier:
-    return Classifier(convert(network.model), network.options.size, threads=2)
+    return Classifier(convert(network.model), network.options.size, Cores(2))
 
 
 def convert(model: keras.Model) -> bytes:

@@ -8,7 +8,7 @@ from detector.classifier import Classifier
 from detector.crop import crop_face
 from detector.finder import MODEL
 from detector.model_folder import store
-from detector.sessions import SessionPool
+from detector.sessions import Cores, SessionPool
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def folder() -> store.ModelFolder:
 
 @pytest.fixture(scope="module")
 def classifier(folder) -> Classifier:
-    return Classifier(folder.networks[0].model, folder.config.networks[0].input_size, threads=2)
+    return Classifier(folder.networks[0].model, folder.config.networks[0].input_size, Cores(2))
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,10 @@ def test_a_crop_is_judged_alike_alone_and_among_others(classifier, crops, answer
     assert turned[::-1] == pytest.approx(answers[0], abs=1e-3)
 
 
-def test_one_thread_says_what_several_say(classifier, crops, answers):
-    logits, maps = classifier.predict(crops, alone=False)
+def test_one_thread_says_what_several_say(folder, crops, answers):
+    network, cores = folder.networks[0], Cores(2)
+    with cores.one_more(), cores.one_more():
+        logits, maps = Classifier(network.model, network.config.input_size, cores).predict(crops)
     assert logits == pytest.approx(answers[0], abs=1e-3) and np.abs(maps - answers[1]).max() < 1e-2
 
 
@@ -98,6 +100,6 @@ def test_another_input_size_than_the_networks_is_refused(folder):
 
 def test_a_network_without_logit_and_map_is_refused(folder, crops):
     classifier = Classifier(folder.networks[0].model, folder.config.networks[0].input_size)
-    classifier._wide = SessionPool(MODEL.read_bytes())  # the face detector's, which takes any size
+    classifier._sessions = SessionPool(MODEL.read_bytes())  # the face detector's, which takes any size
     with pytest.raises(ModelError, match="lacks its logit or its activation map"):
         classifier.predict(crops[:1])

@@ -7,6 +7,7 @@ from skimage import data
 
 from detector.finder import MIN_FACE, FaceDetector, FoundFace, least_face
 from detector.picture import read
+from detector.sessions import Cores
 
 # Drawn by hand: from the hairline or the brows to the chin, from ear to ear.
 ASTRONAUT = (172, 66, 278, 182)
@@ -212,13 +213,15 @@ def test_the_picture_is_left_as_it_was_and_the_answer_is_the_same_twice(finder, 
 
 
 def test_threads_side_by_side_find_the_same_faces(finder, photos, portrait):
-    aside = FaceDetector(threads=2)
+    cores = Cores(2)
+    aside = FaceDetector(cores)
     row = [(20, 20, 150), (340, 20, 30), (420, 200, 80), (60, 330, 60)]
     pictures = [pixels for pixels, _ in photos.values()] + [pasted(portrait, (700, 500), row)[0], data.coffee()]
     for pixels in pictures:
         expected = [(f.box, f.score, f.visible) for f in finder.find(pixels)]
-        for alone in (True, False):
-            assert [(f.box, f.score, f.visible) for f in aside.find(pixels, alone=alone)] == expected
+        assert [(f.box, f.score, f.visible) for f in aside.find(pixels)] == expected
+        with cores.one_more(), cores.one_more():
+            assert [(f.box, f.score, f.visible) for f in aside.find(pixels)] == expected
 
 
 def test_a_face_knows_its_side():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from detector.finder import MODEL
-from detector.sessions import Session, SessionPool
+from detector.sessions import Cores, Session, SessionPool
 
 NETWORK = MODEL.read_bytes()
 
@@ -48,6 +48,29 @@ def test_a_session_serves_one_at_a_time():
     pool = SessionPool(NETWORK)
     with pool.take() as first, pool.take() as second:
         assert first is not second
+
+
+def test_a_picture_has_all_threads_while_it_is_the_only_one():
+    cores = Cores(3)
+    assert cores.threads == 3
+    with cores.one_more():
+        assert cores.threads == 3
+        with pytest.raises(KeyError), cores.one_more():
+            assert cores.threads == 1
+            raise KeyError
+        assert cores.threads == 3
+    assert Cores().threads == 1
+
+
+def test_sessions_of_one_thread_and_of_several_are_kept_apart():
+    cores = Cores(2)
+    pool = SessionPool(NETWORK, cores)
+    with pool.take() as wide:
+        pass
+    with cores.one_more(), cores.one_more(), pool.take() as narrow:
+        assert narrow is not wide
+    with pool.take() as again:
+        assert again is wide
 
 
 def test_a_session_comes_back_after_an_error():
