@@ -65,7 +65,7 @@ def crops(model: Path) -> None:
         }
 
     faces = altered_faces(of_network.input_size, of_network.crop_margin, max(BATCHES))
-    print(f"\nmedians over {len(faces)} altered crops of one face")
+    print(f"\nmedians over {len(faces)} altered crops of one face, the first network")
     print("ms per crop        served   predict  compiled   predict/served  compiled/served")
     for batch in BATCHES:
         parts = np.split(faces, len(faces) // batch)

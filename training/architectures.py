@@ -5,8 +5,8 @@ features into a map of evidence, whose mean is the logit. The map is therefore t
 2016 (arXiv:1512.04150, section 2), exactly, and serving needs no gradients for it.
 
 A probe (Alain and Bengio 2016, arXiv:1610.01644) keeps its backbone as ImageNet left it, and reads the pooled maps of
-several layers. Features that were not made for telling forgeries tell those of unseen generators better than features
-that were (Ojha et al. 2023, arXiv:2302.10174, section 4).
+several layers. Features that were learned for another task recognise forgeries by unseen generators better than
+features that were trained on forgeries (Ojha et al. 2023, arXiv:2302.10174, section 4).
 """
 
 import importlib.util
@@ -216,6 +216,7 @@ def _probe(backbone: str, probed: tuple[str, ...]) -> Callable[[int, str | None]
         mean = layers.GlobalAveragePooling2D(keepdims=True, name="mean", dtype="float32")(score)
         bounded = layers.Activation("tanh", name="bounded", dtype="float32")(mean)
         spread = layers.Add(dtype="float32")([layers.Subtract(dtype="float32")([score, mean]), bounded])
+        # Changes nothing but by its bias, which `shift` sets.
         evidence = layers.Conv2D(1, 1, kernel_initializer="ones", name=EVIDENCE, dtype="float32")(spread)
         logit = layers.GlobalAveragePooling2D(name="pool", dtype="float32")(evidence)
         result = keras.Model(model.input, logit, name=f"{backbone}-probe")
@@ -226,8 +227,8 @@ def _probe(backbone: str, probed: tuple[str, ...]) -> Callable[[int, str | None]
     return build_probe
 
 
-def is_probe(model: keras.Model) -> bool:
-    return any(layer.name == PROBED for layer in model.layers)
+def is_probe(name: str) -> bool:
+    return name.endswith("-probe")
 
 
 def probed_features(model: keras.Model) -> keras.Model:

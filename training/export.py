@@ -108,7 +108,9 @@ def export(
         for role, of_role in (("seen", sources), ("unseen", unseen_sources))
     }
     every = {**splits["seen"], **splits["unseen"]}
-    crops = [{name: _crops(split, network.options) for name, split in every.items()} for network in networks]
+    looks = [(network.options.size, network.options.margin) for network in networks]
+    cut = {look: {name: _crops(split, *look) for name, split in every.items()} for look in set(looks)}
+    crops = [cut[look] for look in looks]
 
     def logits(condition: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Fused logits and targets by set, of the pictures as they are (0) or at half size (1)."""
@@ -221,11 +223,9 @@ def _network(run: Path, start_share: float, weight: float, number: int = 1) -> _
     return _Network(run, options, model, weight, *files)
 
 
-def _crops(split: Split, options: FitOptions) -> tuple[np.ndarray, np.ndarray]:
+def _crops(split: Split, size: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
     """Crops of the pictures as they are, and at half size."""
-    clean, half = (
-        serving_crops(split, options.size, options.margin, alter)[0] for alter in (None, corruptions.web_measured)
-    )
+    clean, half = (serving_crops(split, size, margin, alter)[0] for alter in (None, corruptions.web_measured))
     return clean, half
 
 

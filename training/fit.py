@@ -77,7 +77,7 @@ def fit(
     workers.check(options.batch_size)
     if options.streaming and workers.world_size > 1:
         raise TrainingError("One process streams: leave out --streaming, or train in one process.")
-    if options.architecture.endswith("-probe") and workers.world_size > 1:
+    if architectures.is_probe(options.architecture) and workers.world_size > 1:
         raise TrainingError("A probe is fitted in one process: leave out --strategy.")
     reading: dict[str, Any] = {"streaming": options.streaming, "cache": cache, "limit": options.limit}
     with workers.main_process_first():  # the others find the faces in its cache
@@ -136,7 +136,7 @@ def fit(
     workers.at(state.step, state.step)
     with _stop_requests() as stop, SummaryWriter(str(out / "tensorboard"), write_to_disk=workers.is_main) as board:
         progress = _Progress(state.step, total, per_epoch, options.batch_size)
-        if architectures.is_probe(model) and not state.done:
+        if architectures.is_probe(options.architecture) and not state.done:
             probe.fit_head(model, _watched(batches, total, progress, stop), options.penalty)
             state.step = total
             _validate(model, crops, options, state, out, board, workers)

@@ -104,7 +104,7 @@ def _text(config: ModelConfig, metrics: Metrics, onnx: bool) -> str:
 Says of a face in a photograph how likely it is that it was forged, or that it cannot tell. A face is found by the face
 detector `{config.face_detector}`.
 It is judged by {_networks(config)}.
-A map of features adds up to the score, and doubles as the heat map. From P(fake) {calibration.likely_fake_from:.3f} the
+Maps of evidence add up to the score and double as the heat map. From P(fake) {calibration.likely_fake_from:.3f} the
 verdict is *likely fake*, below {calibration.no_signs_below:.3f} *no signs of forgery*, between them *uncertain*. No
 signs of forgery is no claim that a photograph is real.
 

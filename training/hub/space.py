@@ -23,7 +23,11 @@ ROOT = Path(__file__).parent.parent.parent
 _CARD, _REQUIREMENTS, _THUMBNAIL = "README.md", "requirements.txt", "docs/detect-wide.png"
 _FILES = ("app.py", _CARD, _REQUIREMENTS, "LICENSE", "NOTICE", _THUMBNAIL)
 _FOLDERS = ("detector", "ui")
-_LEFT_OUT = ("__pycache__", "*.keras")  # networks to train on from: serving needs the other files only
+_LEFT_OUT = (
+    ".*",
+    "__pycache__",
+    "*.keras",
+)  # the last are networks to train on from: serving needs the other files only
 
 
 def publish_space(
@@ -83,13 +87,9 @@ def _needed(root: Path) -> list[Path]:
     for folder in _FOLDERS:
         for path in sorted((root / folder).rglob("*")):
             parts = path.relative_to(root).parts
-            if path.is_file() and not any(part.startswith(".") or _is_left_out(part) for part in parts):
+            if path.is_file() and not any(fnmatch(part, pattern) for part in parts for pattern in _LEFT_OUT):
                 found.append(path)
     return found
-
-
-def _is_left_out(name: str) -> bool:
-    return any(fnmatch(name, pattern) for pattern in _LEFT_OUT)
 
 
 def check(files: dict[str, bytes], root: Path) -> None:

@@ -106,7 +106,6 @@ async function lookAt(model, { width, height, data }) {
 
 // Detector's _added(): the weighted sum of what networks say of a crop; the mean of the map stays its logit.
 function added(said) {
-  if (said.length === 1 && said[0].weight === 1) return said[0];
   const [height, width] = ["height", "width"].map((side) => said.map(({ map }) => map[side]).reduce(leastCommonMultiple));
   const values = Array.from({ length: height * width }, (_, i) => {
     const y = Math.floor(i / width), x = i % width;
@@ -129,15 +128,15 @@ async function judge(file, page, look, classify) {
   const picture = await read(file, page);
   times.push(performance.now());
   const found = await findFaces(picture, page.finder, look);
-  const looks = {}; // at a face: several networks may share a crop
-  for (const network of page.networks) (looks[`${network.input_size} ${network.crop_margin}`] ??= []).push(network);
-  const margins = Object.values(looks).map(([{ crop_margin: margin }]) => margin);
-  const crops = Object.values(looks).map(([{ input_size: size, crop_margin: margin }]) =>
+  const byCrop = {}; // several networks may see the same one
+  for (const network of page.networks) (byCrop[`${network.input_size} ${network.crop_margin}`] ??= []).push(network);
+  const looks = Object.values(byCrop), margins = looks.map(([{ crop_margin: margin }]) => margin);
+  const crops = looks.map(([{ input_size: size, crop_margin: margin }]) =>
     found.map(({ box }) => cropFace(picture, box, size, margin, page.crop_down)),
   );
   times.push(performance.now());
   const judged = []; // by look and face
-  for (const [i, networks] of Object.values(looks).entries()) {
+  for (const [i, networks] of looks.entries()) {
     const said = [];
     for (const network of networks) said.push(await classify(network, crops[i]));
     judged.push(found.map((_, face) => added(networks.map(({ weight }, n) => ({ weight, ...said[n][face] })))));
