@@ -96,6 +96,7 @@ def build(detector: Callable[[], Detector]) -> gr.Blocks:
                 game.build(detector)
             with gr.Tab("About", id="about"):
                 about.build(detector)
+    gradio_patches.serve_in_head(detect.HEAD)
     gradio_patches.steady_files(blocks)
     # api_open=False: nobody skips the queue; clients never do.
     return blocks.queue(
@@ -108,7 +109,7 @@ def launch_options(detector: Callable[[], Detector]) -> dict[str, Any]:
     return {
         "theme": theme(),
         "css": CSS,
-        "head": HEAD + detect.HEAD,
+        "head": HEAD,
         "mcp_server": True,
         "max_file_size": intake.ZIP_BYTES,  # gradio knows one for all; what is no zip is measured where it is read
         "show_error": False,

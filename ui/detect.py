@@ -56,8 +56,8 @@ _HEATMAP_DESCRIPTION = (
 )
 
 
-# gradio's own button for it asks the browser for leave first, and takes two clicks. In the head, as a page takes a
-# while to build itself: what is pasted meanwhile waits for the field.
+# gradio's own button for it asks the browser for leave first, and takes two clicks. Served in the head, as a page takes
+# a while to build itself: what is pasted meanwhile waits for the field, however long, and 30 seconds for it to be free.
 HEAD = """<script>
 document.addEventListener('paste', event => {
   const file = [...(event.clipboardData?.files ?? [])].find(file => file.type.startsWith('image/'));
@@ -65,7 +65,7 @@ document.addEventListener('paste', event => {
   const give = tries => {
     if (document.querySelector('[role=tab][aria-selected=true]:not([data-tab-id=detect])')) return;
     const field = document.querySelector('#upload'), input = field?.querySelector('input[type=file]');
-    if (!input || field.offsetParent === null) return tries && setTimeout(give, 250, tries - 1);
+    if (!input || field.offsetParent === null) return tries && setTimeout(give, 250, tries - !!field);
     const files = new DataTransfer();
     files.items.add(file);
     input.files = files.files;

@@ -1,8 +1,9 @@
 """Every reach into gradio's inside, each with the line of gradio 6.31.0 that it waits for.
 
 `Page` is gr.Blocks that tells whoever is refused so in a sentence; `has_left` ends work for who has gone;
-`steady_files` and `keep` see that visitors' files are deleted in time. tests/ui/test_gradio_patches.py and
-test_kept_files.py hold them to the pinned version; plain HTTP (ui/http_api.py) needs none of it.
+`serve_in_head` lets a script run before gradio's own; `steady_files` and `keep` see that visitors' files are deleted in
+time. tests/ui/test_app.py, test_gradio_patches.py and test_kept_files.py hold them to the pinned version; plain HTTP
+(ui/http_api.py) needs none of it.
 """
 
 import os
@@ -18,8 +19,10 @@ from gradio.context import LocalContext
 from gradio.data_classes import PredictBodyInternal
 from gradio.queueing import Event
 from gradio.route_utils import get_fn
+from gradio.routes import templates
 from gradio.server_messages import ProcessCompletedMessage
 from gradio.utils import error_payload
+from jinja2.ext import Extension
 
 from ui import intake
 
@@ -102,6 +105,17 @@ def has_left() -> bool:
         return False
     running = blocks._queue.event_ids_to_events.get(event)  # gradio drops one that was called off
     return running is None or not running.alive
+
+
+def serve_in_head(html: str) -> None:
+    """Put `html` into the <head> that every app of this process serves. What launch() takes as `head` is not there:
+    routes.py:752 fills in templates without a place for it, and gradio's scripts add it once they have come and run."""
+
+    class Head(Extension):  # jinja2 keeps one of a name, so the last call counts
+        def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+            return source.replace("<base ", f"{{% raw %}}{html}{{% endraw %}}<base ", 1)  # below the charset
+
+    templates.env.add_extension(Head)
 
 
 # --- Files ------------------------------------------------------------------------------------------------------------

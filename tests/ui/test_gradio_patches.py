@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import gradio as gr
 import pytest
 from gradio.data_classes import PredictBodyInternal
+from gradio.routes import templates
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
@@ -20,7 +21,7 @@ from detector import Detector
 from tests.support.running_app import ASTRONAUT, PATIENCE, RunningApp, answer, give, post, serve
 from tests.ui.test_app import upload
 from tests.ui.test_batch import many
-from ui import intake
+from ui import detect, intake
 from ui.gradio_patches import Page
 from ui.intake import BUSY
 
@@ -114,6 +115,15 @@ def test_refusals_that_nobody_fetches_are_forgotten() -> None:
         beside.submit(asyncio.run, turn_away(250)).result()
     assert len(blocks._queue.pending_messages_per_session) == len(blocks._queue.pending_event_ids_session) == 200
     assert len(blocks._queue) == 0
+
+
+@pytest.mark.parametrize("page", ["index", "share"])  # with a public link it is another
+def test_what_is_pasted_is_heard_from_the_head_on(page: str) -> None:
+    import app
+
+    app.build(Detector.load)
+    served = templates.env.get_template(f"frontend/{page}.html").render(config={}, gradio_api_info={})
+    assert detect.HEAD in served.partition("</head>")[0]
 
 
 def test_a_batch_ends_when_its_caller_leaves(running_app: RunningApp, tmp_path: Path) -> None:
