@@ -82,8 +82,9 @@ def export(
     logit of each counts in the sum. `unseen` are the sources that temperature and thresholds are fitted on, within
     `limits`: by default those of the run; without any, its own validation pictures.
 
-    `start_share` 0..1 of every weight is that of the network which the run started from: between the two lie networks
-    that are right more often than either (Wortsman et al. 2022, Robust fine-tuning of zero-shot models, section 3).
+    `start_share` 0..1 of every weight of the first network is that of the network which its run started from: between
+    the two lie networks that are right more often than either (Wortsman et al. 2022, Robust fine-tuning of zero-shot
+    models, section 3).
 
     `recipe` is the command that made the runs and this call, to stand before their own in the card.
 
@@ -97,7 +98,7 @@ def export(
         onnx_file.check_installed()
     networks = [_network(run, start_share, weights[0] if second else 1.0)]
     if second:
-        networks.append(_network(second, start_share, weights[1], number=2))
+        networks.append(_network(second, 0.0, weights[1], number=2))
     first = networks[0].options
     texts = dict.fromkeys(text for network in networks for text in network.options.data)
     data_of = {Source.parse(text).name: text for text in texts}

@@ -105,7 +105,7 @@ def fit(
     batches = (
         streaming.Batches(*batching, block=options.streaming_block)
         if options.streaming
-        else training_batches(*batching, own)
+        else training_batches(*batching, own, options.crop_processes)
     )
 
     state = _State()

@@ -67,6 +67,7 @@ class FitOptions:
     limit: int | None = _option(None, "pictures of each class and split, for trials")
     seed: int = _option(1, "of weights, order and alterations")
     threads: int = _option(4, "that decode and cut")
+    crop_processes: int = _option(0, "that decode and cut, where threads cannot keep up with a GPU; 0: none")
 
     @property
     def size(self) -> int:

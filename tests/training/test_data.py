@@ -377,8 +377,10 @@ def test_the_label_is_about_the_face_nearest_to_the_middle(tmp_path: Path) -> No
     assert np.array_equal(crop, crop_face(canvas, face.box, 96, 1.2))
 
 
-def batches(splits: list[tuple[Split, float]], options: CropOptions, seed: int = 1, threads: int = 2):
-    return training_batches(splits, options, 8, seed, threads)
+def batches(
+    splits: list[tuple[Split, float]], options: CropOptions, seed: int = 1, threads: int = 2, processes: int = 0
+):
+    return training_batches(splits, options, 8, seed, threads, processes=processes)
 
 
 def drawn(taken: list[tuple[np.ndarray, np.ndarray]], splits: list[Split]) -> list[tuple[int, int]]:
@@ -409,6 +411,16 @@ def test_the_seed_decides_the_batches(train: Split) -> None:
 def test_the_number_of_threads_does_not_change_the_batches(train: Split, six_each: Split) -> None:
     splits = [(train, 1.0), (six_each, 2.0)]
     assert same(take(batches(splits, VARIED, threads=1), 5), take(batches(splits, VARIED, threads=4), 5))
+
+
+def test_processes_cut_the_same_batches_and_go_on_where_they_were(train: Split, six_each: Split) -> None:
+    splits = [(train, 1.0), (six_each, 2.0)]
+    shared = batches(splits, VARIED, processes=2)
+    first, state = take(shared, 3), json.loads(json.dumps(shared.get_state()))
+    assert same(first, take(batches(splits, VARIED), 3))
+    again = batches(splits, VARIED, processes=2)
+    again.set_state(state)
+    assert same(take(again, 2), take(shared, 2))
 
 
 def test_every_picture_comes_once_before_any_comes_again(train: Split) -> None:

@@ -28,8 +28,11 @@ corruptions = ["blur"]
 RECIPE = f"""
 unseen = ["DATA/elsewhere"]
 weights = [1.0, 0.5]
-[fit.tight]
+start_share = 0.5
+[fit.begun]
 {FIT}
+[fit.tight]
+{FIT.replace("none", "RUNS/begun/best.keras")}
 [fit.wide]
 {FIT}
 margin = 2.2
@@ -51,10 +54,12 @@ def test_a_recipe_makes_the_folder_that_is_served(
     [face] = served.detect(hopper).faces
     margin = {Evidence.FACE: 1.4, Evidence.SURROUNDINGS: 2.2}[face.evidence]
     assert np.array_equal(face.crop, crop_face(picture.read(hopper).pixels, face.box, 64, margin))
-    named, tight, wide, made = served.model.config.commands
+    named, begun, tight, wide, made = served.model.config.commands
     assert named == "python -m training recipe two.toml --data DATA --runs RUNS --out MODEL_FOLDER"
+    assert begun.endswith("--out RUNS/begun") and "--weights RUNS/begun/best.keras " in tight
     assert tight.endswith("--out RUNS/tight") and "--margin 2.2 " in wide and wide.endswith("--out RUNS/wide")
     assert made.startswith("python -m training export RUNS/tight --second RUNS/wide --weights 1 0.5 --unseen DATA/else")
+    assert " --start-share 0.5" in made
 
     runs = [tmp_path / "runs" / name for name in ("tight", "wide")]
     before = [(run / STATE).stat().st_mtime_ns for run in runs]
@@ -74,6 +79,10 @@ def test_a_recipe_makes_the_folder_that_is_served(
         (None, "There is no recipe two.toml: give a file, or one of bundled."),
         ("[fit", "two.toml is no TOML: "),
         ("[fit.one]", "two.toml needs a list `unseen`, and a table `fit.NAME` for one network or two."),
+        (
+            "unseen = []\n[fit.one]\n[fit.two]\n[fit.three]",
+            "two.toml needs a list `unseen`, and a table `fit.NAME` for one",
+        ),
         ("unseen = []\n[fit.one]\nmargins = 1", "two.toml has an option that is not known, margins: see fit --help."),
     ],
 )

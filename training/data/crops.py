@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import grain
 import numpy as np
+from absl import flags
 from PIL import Image
 
 from detector.crop import crop_face
@@ -99,6 +100,7 @@ def training_batches(
     seed: int,
     threads: int = 4,
     part: tuple[int, int] = (0, 1),
+    processes: int = 0,
 ) -> "grain.DatasetIterator | _Part":
     """An endless iterator of (crops uint8 (B, S, S, 3), targets float32 (B, 1)).
 
@@ -107,7 +109,8 @@ def training_batches(
 
     `get_state()` and `set_state()` of the iterator resume it exactly. With `part` (index, count) only that part of each
     batch is read and cut; together the parts are the batches that are read otherwise, and the state is that of the
-    whole, from which any number of parts goes on.
+    whole, from which any number of parts goes on. With `processes` each of them cuts every so-manieth batch, the same
+    batches again; their state can only be taken up by as many.
     """
     classes = []
     for target in (1.0, 0.0):
@@ -122,6 +125,11 @@ def training_batches(
             classes.append(_mixed(sources, np.array(sizes)))
     mixed = _mixed(classes, np.ones(len(classes)))
     index, count = part
+    if processes:
+        flags.FLAGS.mark_as_parsed()  # Grain's own, which a program that is no absl.app leaves unread
+        whole = mixed.batch(batch_size, drop_remainder=True, batch_fn=stack)
+        apart = whole.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=2))
+        return iter(apart.mp_prefetch(grain.MultiprocessingOptions(num_workers=processes)))
     if count > 1:
         own = mixed.batch(batch_size // count, drop_remainder=True, batch_fn=stack)[index::count]
         reading = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4)

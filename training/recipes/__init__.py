@@ -1,8 +1,9 @@
 """Recipes: the whole training of a model, from its first weights to its folder, in one file that one command repeats.
 
 A recipe is TOML: `unseen` are the sources without a picture in training, which choose checkpoints and thresholds; a
-table `fit.NAME` for each network, one or two, holds options of FitOptions; `weights` are those of the two networks'
-logits. Folders of data begin with DATA/.
+table `fit.NAME` for each run, in their order, holds options of FitOptions; `weights` are those of the two networks'
+logits, and `start_share` is that of export. Folders of data begin with DATA/, and what an earlier run has left with
+RUNS/NAME/: the runs that no other goes on from are the model's networks, one or two.
 """
 
 import dataclasses
@@ -25,7 +26,7 @@ def names() -> list[str]:
 
 
 def follow(recipe: str, data: Path, runs: Path, out: Path, *, cache: Path | None = None) -> Path:
-    """Train every network of the recipe, a name or a file, in a folder of its own below `runs`, and export them to
+    """Make every run of the recipe, a name or a file, in a folder of its own below `runs`, and export the networks to
     `out`, which is returned. A run that was begun is continued, a finished one is taken as it is.
 
     Raises TrainingError for a recipe that cannot be followed; otherwise as `fit` and `export` do.
@@ -35,21 +36,22 @@ def follow(recipe: str, data: Path, runs: Path, out: Path, *, cache: Path | None
 
     file = _FOLDER / f"{recipe}.toml" if recipe in names() else Path(recipe)
     content = _read(file)
-    unseen = _placed(content["unseen"], data)
+    unseen = _placed(content["unseen"], data, runs)
     for name, table in content["fit"].items():
         if is_finished(runs / name):
             log.info("%s is trained", name)
             continue
         log.info("training %s", name)
-        options = FitOptions(**{key: _placed(value, data) for key, value in table.items()}, unseen=unseen)
+        options = FitOptions(**{key: _placed(value, data, runs) for key, value in table.items()}, unseen=unseen)
         fit(options, runs / name, resume=True, cache=cache)
     named = recipe if recipe in names() else file.name
-    first, *others = (runs / name for name in content["fit"])
+    first, *others = (runs / name for name in _networks(content["fit"]))
     return export(
         first,
         out,
         second=others[0] if others else None,
         weights=tuple(content.get("weights", (1.0, 1.0))),
+        start_share=content.get("start_share", 0.0),
         unseen=unseen,
         cache=cache,
         recipe=f"python -m training recipe {named} --data DATA --runs RUNS --out MODEL_FOLDER",
@@ -64,16 +66,32 @@ def _read(file: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TrainingError(f"{file.name} is no TOML: {error}.") from None
     tables = content.get("fit", {})
-    if not isinstance(tables, dict) or not 1 <= len(tables) <= 2 or not isinstance(content.get("unseen"), list):
+    if (
+        not isinstance(tables, dict)
+        or not isinstance(content.get("unseen"), list)
+        or not 1 <= len(_networks(tables)) <= 2
+    ):
         raise TrainingError(f"{file.name} needs a list `unseen`, and a table `fit.NAME` for one network or two.")
     options = {field.name for field in dataclasses.fields(FitOptions)} - {"unseen"}
-    unknown = {*content} - {"unseen", "fit", "weights"} | {key for table in tables.values() for key in table} - options
+    unknown = {*content} - {"unseen", "fit", "weights", "start_share"} | {
+        key for table in tables.values() for key in table
+    } - options
     if unknown:
         raise TrainingError(f"{file.name} has an option that is not known, {min(unknown)}: see fit --help.")
     return content
 
 
-def _placed(value: Any, data: Path) -> Any:
+def _networks(tables: dict[str, Any]) -> list[str]:
+    """The runs whose weights no other run goes on from."""
+    begun_from = {str(table.get("weights", "")).removeprefix("RUNS/").partition("/")[0] for table in tables.values()}
+    return [name for name in tables if name not in begun_from]
+
+
+def _placed(value: Any, data: Path, runs: Path) -> Any:
     if isinstance(value, list):
-        return tuple(_placed(part, data) for part in value)
-    return str(data / value.removeprefix("DATA/")) if isinstance(value, str) and value.startswith("DATA/") else value
+        return tuple(_placed(part, data, runs) for part in value)
+    if isinstance(value, str):
+        for prefix, folder in (("DATA/", data), ("RUNS/", runs)):
+            if value.startswith(prefix):
+                return str(folder / value.removeprefix(prefix))
+    return value
