@@ -26,6 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     _add_ablate(commands)
     _add_export(commands)
     _add_evaluate(commands)
+    _add_twins(commands)
     _add_forge(commands)
     _add_convert_face_detector(commands)
     _add_publish(commands)
@@ -262,6 +263,22 @@ def _add_convert_face_detector(commands: argparse._SubParsersAction) -> None:
         from training import face_detector
 
         print(face_detector.convert(arguments.out or MODEL))
+        return 0
+
+    parser.set_defaults(run=run)
+
+
+def _add_twins(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("twins", help="leave out of unseen sets and tests what is also trained on")
+    parser.add_argument("--data", nargs="+", required=True, metavar="SPEC", help="what is trained on")
+    parser.add_argument("--among", nargs="+", required=True, metavar="FOLDER", help="sets to take such pictures out of")
+    parser.add_argument("--split", default="validation", help="of the sets (default: %(default)s)")
+    parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from training.data import twins
+
+        twins.take_out(arguments.among, arguments.split, arguments.data, cache=arguments.cache)
         return 0
 
     parser.set_defaults(run=run)

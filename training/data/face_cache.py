@@ -106,7 +106,7 @@ def load(source: Source, split: str, *, cache: Path | None = None, limit: int | 
     """
     with _loading:
         available = tables.read(source.spec)
-        rows = tables.split_in(available, split, source)
+        rows = tables.without(tables.split_in(available, split, source), tables.left_out(source.spec))
         targets = tables.targets_of(rows, source)
         keep = tables.rows_of(split, targets, held_out="validation" not in available, limit=limit)
         return with_faces(source, rows.select(keep), targets[keep], split, cache)
@@ -196,8 +196,8 @@ def labelled_face(found: Sequence[AnyFace], width: int, height: int) -> AnyFace:
 
 
 def _row_name(rows: datasets.Dataset, index: int) -> str:
-    path = rows[index]["image"].get("path")
-    return f"row {index}" + (f" ({Path(path).name})" if path else "")
+    name = tables.name_of(rows[index])
+    return f"row {index}" + (f" ({name})" if name else "")
 
 
 def cache_beside(spec: str) -> Path:

@@ -201,6 +201,8 @@ def _by_shard(pieces: list[list[Piece]], shards: int) -> list[np.ndarray]:
 
 def _open(source: Source, split: str, cache: Path | None, limit: int | None) -> Stream:
     spec = _at_its_commit(source.spec)
+    if tables.left_out(spec):
+        raise TrainingError(f"{source.name} lists pictures to leave out: read it without --streaming.")
     found = None if Path(spec).exists() else side_by_side([lambda: asked(lambda: _single_files(spec), spec)])[0]
     files: _Table | _Pictures
     if found:

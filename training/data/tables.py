@@ -22,6 +22,7 @@ from training.hub import download
 AnyRows: TypeAlias = datasets.Dataset | datasets.IterableDataset
 T = TypeVar("T")
 
+LEFT_OUT = "left-out.txt"  # in a set's folder: names of pictures that are read as if they were not there
 HELD_OUT = 0.1  # of a train split, where a source has no validation split of its own
 
 
@@ -65,6 +66,21 @@ def rows_of(split: str, targets: np.ndarray, *, held_out: bool, limit: int | Non
         spread = [part[np.unique(np.linspace(0, len(part) - 1, min(limit, len(part))).astype(int))] for part in parts]
         keep = np.sort(np.concatenate(spread))
     return keep
+
+
+def left_out(spec: str) -> set[str]:
+    """Names of the pictures that the set is read without; training.data.twins lists them."""
+    file = Path(spec) / LEFT_OUT
+    return set(file.read_text("utf-8").split("\n")) - {""} if file.is_file() else set()
+
+
+def without(rows: datasets.Dataset, names: set[str]) -> datasets.Dataset:
+    return rows.select([index for index, row in enumerate(rows) if name_of(row) not in names]) if names else rows
+
+
+def name_of(row: dict[str, Any]) -> str:
+    """The file name of a row's picture, "" where it has none."""
+    return Path(row["image"]["path"] or "").name
 
 
 def pinned(text: str) -> str:

@@ -1,0 +1,61 @@
+"""Pictures of one set that another holds too, at whatever size and quality: photographs are passed on, and a set by
+another name need not be unseen."""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from detector.crop import crop_face
+from training.data import face_cache, tables
+from training.data.face_cache import Face, Split
+from training.data.sources import Source
+from training.errors import TrainingError
+from training.files import write
+
+log = logging.getLogger(__name__)
+
+_SIZE, _MARGIN = 32, 1.2
+# The same photograph in two sizes has 0.97 at least, the most alike of two photographs 0.96.
+_TWINS_FROM = 0.97
+
+
+def take_out(folders: Sequence[str], split: str, data: Sequence[str], *, cache: Path | None = None) -> None:
+    """List in every folder the pictures of its `split` that are in the train splits of `data` too: from then on it is
+    read without them. Raises TrainingError."""
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise TrainingError(f"{folder} is no folder here: what it is read without is listed in it.")
+    known = [face_cache.load(Source.parse(text), "train", cache=cache) for text in data]
+    for folder in folders:
+        found = names(face_cache.load(Source(folder), split, cache=cache), known)
+        every = tables.left_out(folder).union(found)
+        if found:
+            write(Path(folder) / tables.LEFT_OUT, ("\n".join(sorted(every)) + "\n").encode())
+        log.info("%s %s: %d pictures left out, which are trained on", Path(folder).name, split, len(found))
+
+
+def names(of: Split, among: Sequence[Split], threads: int = 4) -> list[str]:
+    """File names of the pictures of a split whose labelled face, or its mirror image, is in one of the others: the
+    correlation of the two faces' small grey crops is that of one photograph."""
+    known = np.concatenate([_thumbnails(split, threads) for split in among])
+    own = _thumbnails(of, threads).reshape(-1, _SIZE, _SIZE)
+    alike = np.maximum(*(turned.reshape(len(own), -1) @ known.T for turned in (own, own[:, :, ::-1]))).max(axis=1)
+    found = [face.index for face, most in zip(of.faces, alike, strict=True) if most > _TWINS_FROM]
+    return [tables.name_of(of.rows[index]) for index in found]
+
+
+def _thumbnails(split: Split, threads: int) -> np.ndarray:
+    """float32 (N, 1024), each of mean 0 and length 1."""
+
+    def one(face: Face) -> np.ndarray:
+        crop = crop_face(split.pixels(face), face.box, _SIZE, _MARGIN)
+        grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32).ravel()
+        grey -= grey.mean()
+        return grey / (np.linalg.norm(grey) + 1e-6)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return np.array(list(pool.map(one, split.faces)), np.float32).reshape(-1, _SIZE**2)
