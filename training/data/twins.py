@@ -39,11 +39,10 @@ def take_out(folders: Sequence[str], split: str, data: Sequence[str], *, cache: 
 
 
 def names(of: Split, among: Sequence[Split], threads: int = 4) -> list[str]:
-    """File names of the pictures of a split whose labelled face, or its mirror image, is in one of the others: the
-    correlation of the two faces' small grey crops is that of one photograph."""
+    """File names of the pictures of a split whose labelled face is in one of the others: the correlation of the two
+    faces' small grey crops is that of one photograph."""
     known = np.concatenate([_thumbnails(split, threads) for split in among])
-    own = _thumbnails(of, threads).reshape(-1, _SIZE, _SIZE)
-    alike = np.maximum(*(turned.reshape(len(own), -1) @ known.T for turned in (own, own[:, :, ::-1]))).max(axis=1)
+    alike = (_thumbnails(of, threads) @ known.T).max(axis=1)
     found = [face.index for face, most in zip(of.faces, alike, strict=True) if most > _TWINS_FROM]
     return [tables.name_of(of.rows[index]) for index in found]
 

@@ -1,0 +1,45 @@
+"""Unseen sets are read without photographs that are trained on."""
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.support import ROOT
+from tests.support.training_fixtures import write_parquet, write_pictures
+from training import __main__ as command_line
+from training.data import face_cache, streams, tables
+from training.data.sources import Source
+from training.errors import TrainingError
+
+pytest_plugins = ["tests.support.training_fixtures"]
+
+ASTRONAUT = ROOT / "ui" / "examples" / "astronaut.jpg"
+
+
+def passed_on(picture: Path) -> bytes:
+    """The photograph smaller and worse, as another collection may hold it."""
+    buffer = io.BytesIO()
+    Image.open(picture).convert("RGB").reduce(2).save(buffer, "WEBP", quality=60)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("parquet", [True, False])
+def test_what_is_trained_on_is_left_out(
+    parquet: bool, tmp_path: Path, hopper: Path, capsys: pytest.CaptureFixture
+) -> None:
+    unseen = [("Real", "astronaut.webp", passed_on(ASTRONAUT)), ("Real", "hopper.webp", passed_on(hopper))]
+    seen_set = write_parquet(tmp_path / "seen", {"train": [("Real", "one.jpg", ASTRONAUT.read_bytes())]})
+    unseen_set = (write_parquet if parquet else write_pictures)(tmp_path / "unseen", {"validation": unseen})
+    source = Source(str(unseen_set))
+    assert len(face_cache.load(source, "validation")) == 2
+    words = ["twins", "--data", str(seen_set), "--among", str(unseen_set)]
+    for _ in range(2):  # a second time finds no more, and forgets nothing
+        assert command_line.main(words) == 0
+        left = face_cache.load(source, "validation")
+        assert [tables.name_of(left.rows[face.index]) for face in left.faces] == ["hopper.webp"]
+    with pytest.raises(TrainingError, match="unseen lists pictures to leave out: read it without --streaming."):
+        streams.open_train(source)
+    assert command_line.main([*words, "owner/name"]) == 2
+    assert capsys.readouterr().err.endswith("owner/name is no folder here: what it is read without is listed in it.\n")
