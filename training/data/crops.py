@@ -109,8 +109,8 @@ def training_batches(
 
     `get_state()` and `set_state()` of the iterator resume it exactly. With `part` (index, count) only that part of each
     batch is read and cut; together the parts are the batches that are read otherwise, and the state is that of the
-    whole, from which any number of parts goes on. With `processes` each of them cuts every so-manieth batch, the same
-    batches again; their state can only be taken up by as many.
+    whole, from which any number of parts goes on. With `processes`, that many cut whole batches in turn, the same
+    ones again; only as many can continue from their state.
     """
     classes = []
     for target in (1.0, 0.0):

@@ -32,9 +32,9 @@ def take_out(folders: Sequence[str], split: str, data: Sequence[str], *, cache: 
     known = [face_cache.load(Source.parse(text), "train", cache=cache) for text in data]
     for folder in folders:
         found = names(face_cache.load(Source(folder), split, cache=cache), known)
-        every = tables.left_out(folder).union(found)
         if found:
-            write(Path(folder) / tables.LEFT_OUT, ("\n".join(sorted(every)) + "\n").encode())
+            every = sorted(tables.left_out(folder).union(found))
+            write(Path(folder) / tables.LEFT_OUT, ("\n".join(every) + "\n").encode())
         log.info("%s %s: %d pictures left out, which are trained on", Path(folder).name, split, len(found))
 
 
@@ -42,7 +42,7 @@ def names(of: Split, among: Sequence[Split], threads: int = 4) -> list[str]:
     """File names of the pictures of a split whose labelled face is in one of the others: the correlation of the two
     faces' small grey crops is that of one photograph."""
     known = np.concatenate([_thumbnails(split, threads) for split in among])
-    alike = (_thumbnails(of, threads) @ known.T).max(axis=1)
+    alike = (_thumbnails(of, threads) @ known.T).max(axis=1, initial=-1.0)
     found = [face.index for face, most in zip(of.faces, alike, strict=True) if most > _TWINS_FROM]
     return [tables.name_of(of.rows[index]) for index in found]
 
