@@ -29,8 +29,13 @@ MIME = {
     "HEIF": "image/heic",
 }
 
+# What a signer's certificate may be for (C2PA Technical Specification, certificate profile): e-mail protection, document
+# signing, or the C2PA's own claim signing; Microsoft's own is from before that. The library knows the first unasked, and
+# holds any other to be against the rules.
+KEY_USAGES = ("1.3.6.1.5.5.7.3.4", "1.3.6.1.5.5.7.3.36", "1.3.6.1.4.1.62558.2.1", "1.3.6.1.4.1.311.76.59.1.9")
 C2PA_SETTINGS: dict[str, Any] = {
     "version": 1,
+    "trust": {"trust_config": "\n".join(KEY_USAGES)},
     "verify": {"verify_after_reading": True, "verify_trust": True, "remote_manifest_fetch": False, "ocsp_fetch": False},
     "core": {"allowed_network_hosts": [], "decode_identity_assertions": False},
 }
@@ -40,6 +45,7 @@ C2PA_SETTINGS: dict[str, Any] = {
 UNPROVEN = ("signingCredential.untrusted", "signingCredential.expired", "claimSignature.outsideValidity", "timeStamp.")
 BOUND = ("assertion.dataHash.match", "assertion.bmffHash.match", "assertion.boxesHash.match")
 TRUSTED = "signingCredential.trusted"
+WRONG_CERTIFICATE = "signingCredential.invalid"
 REVOKED = ("signingCredential.revoked", "signingCredential.ocsp.revoked")
 DAMAGED = ("Assertion", "AssertionNotFound", "Decoding", "Manifest", "Signature", "Verify")
 MAX_MANIFESTS = 200
@@ -63,7 +69,7 @@ def content_credentials(metadata: Metadata, trust: TrustSource | None = None) ->
         log.warning("Content Credentials are not read, c2pa cannot be loaded: %r", error)
         return []
     trusted = trust.current() if trust else None
-    settings = C2PA_SETTINGS | ({"trust": trusted.settings} if trusted else {})
+    settings = C2PA_SETTINGS | {"trust": C2PA_SETTINGS["trust"] | (trusted.settings if trusted else {})}
     try:
         # A context of its own for every picture: sharing one between threads or over a fork is refused.
         with c2pa.Context.from_dict(settings) as context:
@@ -144,6 +150,9 @@ def _judge_credentials(store: dict[str, Any], trusted: TrustList | None = None) 
         if not failed.isdisjoint(REVOKED):
             why = "whoever issued the certificate has withdrawn it."
             return _broken(f"{attached} the certificate behind them was revoked.", Signature.REVOKED, why)
+        if WRONG_CERTIFICATE in failed:
+            why = "the standard asks for a certificate that was issued for it."
+            return _broken(f"{attached} the certificate behind them is not for signing pictures.", why=why)
         return _broken(f"{attached} they are not valid: their signature cannot be accepted.")
 
     manifests = as_dict(store.get("manifests"))

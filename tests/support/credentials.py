@@ -6,7 +6,7 @@ import io
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+
+STRANGE_USAGE = x509.ObjectIdentifier("1.2.3.4.5")  # which no certificate profile knows
 
 
 def signed(
@@ -34,7 +37,12 @@ def signed(
         "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": actions}}],
     }
     out = io.BytesIO()
-    settings = {"version": 1, "builder": {"thumbnail": {"enabled": thumbnail}}}
+    settings = {
+        "version": 1,
+        "builder": {"thumbnail": {"enabled": thumbnail}},
+        "verify": {"verify_after_sign": False},
+        "trust": {"trust_config": STRANGE_USAGE.dotted_string},  # it signs with what it would not accept, too
+    }
     with (
         c2pa.Context.from_dict(settings) as context,
         c2pa.Signer.from_info(signer_info) as signer,
@@ -62,7 +70,7 @@ class Authority:
     def __init__(self, organization: str = "Example <b>Pictures</b>", name: str = "Example Root") -> None:
         self._subject = _name(organization, name)
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._certificate = self._sign(self._subject, self._key.public_key(), None, datetime.timedelta(days=30))
+        self._certificate = self._sign(self._subject, self._key.public_key(), (), datetime.timedelta(days=30))
         self.pem = self._certificate.public_bytes(serialization.Encoding.PEM)
 
     def signer(
@@ -70,18 +78,19 @@ class Authority:
         organization: str = "Example <b>Pictures</b>",
         valid_for: datetime.timedelta = datetime.timedelta(days=30),
         time_stamps: str | None = None,
+        usages: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.EMAIL_PROTECTION,),
     ) -> c2pa.C2paSignerInfo:
-        """A signer of this authority's; `time_stamps` is the address of the authority that stamps what he signs."""
-        usage = ExtendedKeyUsageOID.EMAIL_PROTECTION
-        chain, private = self.issue(_name(organization, "Example Signer"), usage, valid_for)
+        """A signer of this authority's, with a certificate for `usages`; `time_stamps` is the address of the authority
+        that stamps what he signs."""
+        chain, private = self.issue(_name(organization, "Example Signer"), usages, valid_for)
         return c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, chain + self.pem, private, time_stamps)
 
     def issue(
-        self, subject: x509.Name, usage: x509.ObjectIdentifier, valid_for: datetime.timedelta
+        self, subject: x509.Name, usages: Sequence[x509.ObjectIdentifier], valid_for: datetime.timedelta
     ) -> tuple[bytes, bytes]:
-        """A certificate for `usage` and its key, both in PEM."""
+        """A certificate for `usages` and its key, both in PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._sign(subject, key.public_key(), usage, valid_for)
+        certificate = self._sign(subject, key.public_key(), usages, valid_for)
         return certificate.public_bytes(serialization.Encoding.PEM), key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
@@ -90,12 +99,12 @@ class Authority:
         self,
         subject: x509.Name,
         public_key: ec.EllipticCurvePublicKey,
-        usage: x509.ObjectIdentifier | None,
+        usages: Sequence[x509.ObjectIdentifier],
         valid_for: datetime.timedelta,
     ) -> x509.Certificate:
-        """One of an authority where `usage` is None."""
+        """One of an authority where there are no `usages`."""
         now = datetime.datetime.now(datetime.UTC)
-        rights = {"digital_signature": True} if usage else {"key_cert_sign": True, "crl_sign": True}
+        rights = {"digital_signature": True} if usages else {"key_cert_sign": True, "crl_sign": True}
         builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -105,23 +114,23 @@ class Authority:
             .not_valid_before(now - datetime.timedelta(days=1))
             .not_valid_after(now + valid_for)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-            .add_extension(x509.BasicConstraints(ca=usage is None, path_length=None), critical=True)
+            .add_extension(x509.BasicConstraints(ca=not usages, path_length=None), critical=True)
             .add_extension(_key_usage(**rights), critical=True)
         )
-        if usage:
+        if usages:
             issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
             builder = builder.add_extension(issuer, critical=False)
             # RFC 3161 asks that a certificate for time stamps serves for nothing else.
-            critical = usage == ExtendedKeyUsageOID.TIME_STAMPING
-            builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=critical)
+            critical = ExtendedKeyUsageOID.TIME_STAMPING in usages
+            builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=critical)
         return builder.sign(self._key, hashes.SHA256())
 
 
 @contextmanager
 def time_stamps(authority: Authority) -> Iterator[str]:
     """The address of a server that stamps what is sent to it with the time, by a certificate of `authority`'s."""
-    usage = ExtendedKeyUsageOID.TIME_STAMPING
-    certificate, key = authority.issue(_name("Example Clock", "Clock"), usage, datetime.timedelta(days=30))
+    usages = (ExtendedKeyUsageOID.TIME_STAMPING,)
+    certificate, key = authority.issue(_name("Example Clock", "Clock"), usages, datetime.timedelta(days=30))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "certificate.pem").write_bytes(certificate)

@@ -4,14 +4,16 @@ import datetime
 import io
 import json
 import time
+from itertools import combinations
 
 import c2pa
 import pytest
+from cryptography import x509
 
 from detector.provenance import Finding, ListOwner, ListUsed, Signature, read
-from detector.provenance.c2pa import _judge_credentials
+from detector.provenance.c2pa import KEY_USAGES, _judge_credentials
 from detector.provenance.trust_list import TrustList
-from tests.support.credentials import Authority, signed, time_stamps
+from tests.support.credentials import STRANGE_USAGE, Authority, signed, time_stamps
 from tests.support.marked_files import AI, SHOT, opened, save
 
 USED = ListUsed(ListOwner.C2PA, "2026-08-13")
@@ -55,6 +57,21 @@ def test_a_signer_on_the_list(authority):
     assert "signed by “Example bPictures/b”" in finding.summary
     assert "by a signer on the C2PA trust list of 13 August 2026" in finding.meaning
     assert "not for what they say" in finding.meaning and "not verifiable" not in finding.meaning
+
+
+@pytest.mark.parametrize("usages", [*combinations(KEY_USAGES, 1), *combinations(KEY_USAGES, 2), KEY_USAGES])
+def test_every_key_usage_of_the_certificate_profile_is_known(authority, other, usages):
+    """Those that telephones and generators sign with are others than the library's own."""
+    data = sign(authority.signer(usages=[x509.ObjectIdentifier(usage) for usage in usages]))
+    assert only(data, Listed(authority)).signature is Signature.TRUSTED
+    assert only(data, Listed(other)).signature is Signature.UNKNOWN
+    finding = only(data, None)
+    assert finding.signature is Signature.UNCHECKED and finding.suggests == "ai_made"
+
+
+def test_a_certificate_for_something_else_signs_nothing(authority):
+    finding = only(sign(authority.signer(usages=[STRANGE_USAGE])), Listed(authority))
+    assert finding.signature is Signature.INVALID and "not for signing pictures" in finding.summary
 
 
 def test_a_signer_that_is_not_on_the_list(authority, other):
