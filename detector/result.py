@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from detector.provenance import Finding
+from detector.provenance import Finding, Origin, origin
 from detector.verdict import Verdict
 
 
@@ -107,11 +107,17 @@ class Result:
     model: ModelInfo
     seconds: dict[str, float] = field(compare=False)
 
+    @property
+    def origin(self) -> Origin:
+        """What the file declares of its origin, all findings taken together, and how far that can be trusted."""
+        return origin(self.provenance)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain types only, ready for JSON."""
         return {
             "verdict": str(self.verdict),
             "p_fake": None if self.p_fake is None else round(self.p_fake, 6),
+            "origin": self.origin.to_dict(),
             "faces": [face.to_dict() for face in self.faces],
             "provenance": [finding.to_dict() for finding in self.provenance],
             "warnings": [_plain(warning) for warning in self.warnings],

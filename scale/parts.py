@@ -33,13 +33,16 @@ _WARNING = pa.struct([(name, pa.string()) for name in ("code", "text")])
 _FINDING = pa.struct(
     [(name, pa.string()) for name in ("source", "summary", "meaning", "suggests", "signature")]
     + [("trust_list", pa.struct([("owner", pa.string()), ("date", pa.string())]))]
+    + [("by", pa.string()), ("partly_unverified", pa.bool_())]
 )
+_ORIGIN = pa.struct([(name, pa.string()) for name in ("kind", "trust", "by", "says")])
 SCHEMA = pa.schema(
     [
         pa.field("file", pa.string(), nullable=False),
         ("sha256", pa.string()),  # null where the file could not be read to its end
         ("verdict", pa.string()),
         ("p_fake", pa.float64()),
+        ("origin", _ORIGIN),
         ("faces", pa.list_(_FACE)),
         ("findings", pa.list_(_FINDING)),
         ("warnings", pa.list_(_WARNING)),
@@ -132,6 +135,7 @@ def row(file: str, sha256: str | None, answer: dict[str, Any] | str) -> dict[str
         "sha256": sha256,
         "verdict": answer["verdict"],
         "p_fake": answer["p_fake"],
+        "origin": answer["origin"],
         "faces": answer["faces"],
         "findings": answer["provenance"],
         "warnings": answer["warnings"],

@@ -17,6 +17,7 @@ SHOWN_FACES = 24  # cards; the JSON has every face
 
 _SUGGESTS = {
     "ai_made": "Points to AI",
+    "ai_edited": "Points to editing with AI",
     "edited": "Points to editing",
     "camera": "Points to a camera",
     "neutral": "Tells little",

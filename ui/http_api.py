@@ -23,7 +23,7 @@ from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from detector import Detector, ImageError, Verdict, picture
-from detector.provenance import Finding
+from detector.provenance import Finding, Origin
 from detector.result import Evidence, ModelInfo, PictureInfo
 from ui import about, detect, http_docs, intake
 
@@ -59,6 +59,7 @@ class FaceAnswer(BaseModel):
 class ResultAnswer(BaseModel):
     verdict: Verdict = Field(description="Of the picture: that of its most suspicious face.")
     p_fake: float | None = Field(description="Of the most suspicious face; null where there is no face.")
+    origin: Origin = Field(description="What the file declares of its origin, and how far that can be trusted.")
     faces: list[FaceAnswer] = Field(description="The most suspicious first.")
     provenance: list[Finding] = Field(description="What the file says of its origin; it never changes p_fake.")
     warnings: list[Any] = Field(description="What makes this verdict weak.")

@@ -13,6 +13,7 @@ from detector.provenance.camera import camera_fields
 from detector.provenance.containers import read_metadata
 from detector.provenance.finding import Finding, ListOwner, ListUsed, Signature, Suggests
 from detector.provenance.marks import editors, generators
+from detector.provenance.origin import Origin, OriginKind, Trust, origin
 from detector.provenance.trust_list import TrustSource, from_environment
 from detector.provenance.xmp import aigc_labels, source_types
 
@@ -20,10 +21,14 @@ __all__ = [
     "Finding",
     "ListOwner",
     "ListUsed",
+    "Origin",
+    "OriginKind",
     "Signature",
     "Suggests",
+    "Trust",
     "TrustSource",
     "from_environment",
+    "origin",
     "read",
 ]
 

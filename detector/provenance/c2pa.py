@@ -10,6 +10,7 @@ from typing import Any
 
 from detector.provenance.containers import Metadata
 from detector.provenance.finding import CONTENT_CREDENTIALS, Finding, ListOwner, ListUsed, Signature, Suggests
+from detector.provenance.sentences import CREDENTIALS as WORDS
 from detector.provenance.source_type import SAYINGS, source_type
 from detector.provenance.trust_list import SIGNERS, TrustList, TrustSource
 from detector.provenance.untrusted import MAX_TEXT, as_dict, as_list
@@ -29,9 +30,9 @@ MIME = {
     "HEIF": "image/heic",
 }
 
-# What a signer's certificate may be for (C2PA Technical Specification, certificate profile): e-mail protection, document
-# signing, or the C2PA's own claim signing; Microsoft's own is from before that. The library knows the first unasked, and
-# holds any other to be against the rules.
+# What a signer's certificate may be for (C2PA Technical Specification, certificate profile): e-mail protection,
+# document signing, or the C2PA's own claim signing; Microsoft's own is from before that. The library knows the first
+# unasked, and holds any other to be against the rules.
 KEY_USAGES = ("1.3.6.1.5.5.7.3.4", "1.3.6.1.5.5.7.3.36", "1.3.6.1.4.1.62558.2.1", "1.3.6.1.4.1.311.76.59.1.9")
 C2PA_SETTINGS: dict[str, Any] = {
     "version": 1,
@@ -111,26 +112,15 @@ class _Bounded(io.BytesIO):
 def _unreadable_credentials(base: type[Exception], error: Exception) -> list[Finding]:
     log.info("Content Credentials: %s", excerpt(error, 300))
     if str(error).startswith("Remote: must fetch"):
-        return [
-            Finding(
-                CONTENT_CREDENTIALS,
-                "The file says that its Content Credentials are kept on a web site.",
-                "They were not fetched, since a picture is checked here without asking anyone, so this tells nothing.",
-                Suggests.NEUTRAL,
-            )
-        ]
+        return [Finding(CONTENT_CREDENTIALS, WORDS["remote"], WORDS["remote_meaning"], Suggests.NEUTRAL)]
     if isinstance(error, tuple(getattr(base, name) for name in DAMAGED)):
-        return [_broken("Content Credentials are attached, but they are damaged and cannot be read.")]
+        return [_broken("damaged")]
     return []
 
 
-def _broken(
-    summary: str,
-    signature: Signature = Signature.INVALID,
-    why: str = "ordinary programs that resave a picture break them too, so this alone is no sign of a forgery.",
-) -> Finding:
-    meaning = f"Nothing that they say can be believed; {why}"
-    return Finding(CONTENT_CREDENTIALS, summary, meaning, Suggests.NEUTRAL, signature)
+def _broken(what: str, signature: Signature = Signature.INVALID, why: str = "resaved_why") -> Finding:
+    meaning = WORDS["unbelievable"].format(why=WORDS[why])
+    return Finding(CONTENT_CREDENTIALS, WORDS[what], meaning, Suggests.NEUTRAL, signature)
 
 
 def _judge_credentials(store: dict[str, Any], trusted: TrustList | None = None) -> Finding:
@@ -144,16 +134,13 @@ def _judge_credentials(store: dict[str, Any], trusted: TrustList | None = None) 
     whole = "claimSignature.validated" in succeeded and not succeeded.isdisjoint(BOUND)
     if not whole or any(not code.startswith(UNPROVEN) for code in failed):
         log.info("Content Credentials fail: %s", excerpt(sorted(failed), 300))
-        attached = "Content Credentials are attached, but"
         if any(code.endswith(".mismatch") for code in failed):
-            return _broken(f"{attached} they are broken: they no longer match this picture.", Signature.CHANGED)
+            return _broken("mismatch", Signature.CHANGED)
         if not failed.isdisjoint(REVOKED):
-            why = "whoever issued the certificate has withdrawn it."
-            return _broken(f"{attached} the certificate behind them was revoked.", Signature.REVOKED, why)
+            return _broken("revoked", Signature.REVOKED, "revoked_why")
         if WRONG_CERTIFICATE in failed:
-            why = "the standard asks for a certificate that was issued for it."
-            return _broken(f"{attached} the certificate behind them is not for signing pictures.", why=why)
-        return _broken(f"{attached} they are not valid: their signature cannot be accepted.")
+            return _broken("certificate", why="certificate_why")
+        return _broken("invalid")
 
     manifests = as_dict(store.get("manifests"))
     manifest = as_dict(manifests.get(str(store.get("active_manifest"))))
@@ -164,13 +151,17 @@ def _judge_credentials(store: dict[str, Any], trusted: TrustList | None = None) 
     generator = excerpt(as_dict(generators[0]).get("name") or "", 60)
     status, meaning = _signer(active, trusted, elsewhere)
     said = [words for key, (words, _) in reversed(SAYINGS.items()) if key in sayings]
-    statement = f"the picture {' and '.join(said)}" if said else "nothing of how the picture was made"
-    by = "signed by" if status is Signature.TRUSTED else "signed under the name"
-    details = [(by, signer), ("written with", generator), ("tool:", tools[0] if tools else "")]
-    named = ", ".join(f"{role} “{name}”" for role, name in details if name)
+    statement = WORDS["statement"].format(words=WORDS["and"].join(said)) if said else WORDS["nothing"]
+    by = WORDS["trusted_signer" if status is Signature.TRUSTED else "signer"]
+    details = [(by, signer), (WORDS["generator"], generator), (WORDS["tool"], tools[0] if tools else "")]
+    named = ", ".join(words.format(name=name) for words, name in details if name)
     suggests = next((suggests for key, (_, suggests) in SAYINGS.items() if key in sayings), Suggests.NEUTRAL)
-    summary = f"Intact Content Credentials say {statement}{f' ({named})' if named else ''}."
-    return Finding(CONTENT_CREDENTIALS, summary, meaning, suggests, status, trusted.used if trusted else None)
+    summary = WORDS["intact"].format(statement=statement, named=f" ({named})" if named else "")
+    used = trusted.used if trusted else None
+    passed_on = status is Signature.TRUSTED and elsewhere
+    return Finding(
+        CONTENT_CREDENTIALS, summary, meaning, suggests, status, used, signer or generator or None, passed_on
+    )
 
 
 def _signer(active: dict[str, Any], trusted: TrustList | None, elsewhere: bool) -> tuple[Signature, str]:
@@ -178,29 +169,21 @@ def _signer(active: dict[str, Any], trusted: TrustList | None, elsewhere: bool) 
     of what is said comes from an earlier manifest whose signer is not on the list."""
     failed = _codes(active.get("failure"))
     if trusted and any(map(_is_trusted, as_list(active.get("success")))) and not failed:
-        if elsewhere:
-            limit = "A part of this is from earlier Content Credentials, whose signer was not found on that list."
-        else:
-            limit = "The list vouches for who signed, not for what they say."
-        listed = f"by a signer on {_in_words(trusted.used)}"
-        return Signature.TRUSTED, f"The picture is unchanged since it was signed, {listed}. {limit}"
+        limit = WORDS["limit_earlier" if elsewhere else "limit"]
+        return Signature.TRUSTED, WORDS["trusted"].format(list=_in_words(trusted.used), limit=limit)
     if "signingCredential.expired" in failed:
-        status, reason = Signature.EXPIRED, "the certificate has run out, and no trusted time stamp is from before"
+        status, reason = Signature.EXPIRED, WORDS["expired"]
     elif trusted:
-        status, reason = Signature.UNKNOWN, f"the signer is not on {_in_words(trusted.used)}"
+        status, reason = Signature.UNKNOWN, WORDS["unlisted"].format(list=_in_words(trusted.used))
     else:
-        status, reason = Signature.UNCHECKED, "no list of trusted signers is used"
-    return status, (
-        f"The picture is unchanged since it was signed, but who signed it is not verifiable here ({reason}), and "
-        "anyone can sign under any name."
-    )
+        status, reason = Signature.UNCHECKED, WORDS["no_list"]
+    return status, WORDS["unproven"].format(reason=reason)
 
 
 def _in_words(used: ListUsed) -> str:
     """The list with its date, to follow "on"."""
-    name = "the C2PA trust list" if used.owner is ListOwner.C2PA else "the trust list set up here"
     day = date.fromisoformat(used.date)
-    return f"{name} of {day.day} {day:%B %Y}"
+    return WORDS["c2pa_list" if used.owner is ListOwner.C2PA else "own_list"].format(day=f"{day.day} {day:%B %Y}")
 
 
 def _is_trusted(status: object) -> bool:

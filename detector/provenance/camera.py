@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from detector.provenance.containers import Metadata
 from detector.provenance.finding import CAMERA_EXIF, Finding, Suggests
 from detector.provenance.programs import GENERATORS, named
+from detector.provenance.sentences import CAMERA
 from detector.text import excerpt
 
 SHOT_FIELDS = ("DateTimeOriginal", "ExposureTime", "FNumber", "ISOSpeedRatings", "FocalLength", "LensModel")
@@ -22,11 +23,7 @@ def camera_fields(metadata: Metadata) -> Iterator[Finding]:
     make, model = excerpt(make, 40), excerpt(model, 60)
     camera = model if model.lower().startswith(make.lower()) else f"{make} {model}"
     taken = excerpt(metadata.exif.get("DateTimeOriginal", ""), 19)
-    on = f", taken at {taken.replace(':', '-', 2)}" if re.fullmatch(r"\d{4}:\d\d:\d\d \d\d:\d\d:\d\d", taken) else ""
-    yield Finding(
-        CAMERA_EXIF,
-        f"The file carries the fields that a camera writes: {camera}{on}, with {len(shot)} of {len(SHOT_FIELDS)} "
-        "details of the shot.",
-        "EXIF is easily forged or copied from another picture, and it stays when a photograph is changed afterwards.",
-        Suggests.CAMERA,
-    )
+    dated = re.fullmatch(r"\d{4}:\d\d:\d\d \d\d:\d\d:\d\d", taken)
+    when = CAMERA["taken"].format(time=taken.replace(":", "-", 2)) if dated else ""
+    summary = CAMERA["fields"].format(camera=camera, taken=when, n=len(shot), all=len(SHOT_FIELDS))
+    yield Finding(CAMERA_EXIF, summary, CAMERA["meaning"], Suggests.CAMERA, by=camera)

@@ -24,12 +24,18 @@ log = logging.getLogger(__name__)
 MAX_TEXTS = 64
 MAX_CHUNKS = 20_000
 MAX_EXIF = 8_000_000
+MAX_NOTES = 200  # of the editor of a Samsung telephone
 EXIF_TAGS = {
     0x000B: "ProcessingSoftware",
     0x010E: "ImageDescription",
     0x010F: "Make",
     0x0110: "Model",
     0x0131: "Software",
+    0x013B: "Artist",
+    0x9286: "UserComment",  # where Fooocus writes it
+    0x9C9B: "XPTitle",
+    0x9C9C: "XPComment",
+    0x9C9F: "XPSubject",
 }
 
 EXIF_IFD_TAGS = {
@@ -42,7 +48,10 @@ EXIF_IFD_TAGS = {
     0xA434: "LensModel",
 }
 
+IPTC_FIELDS = {(2, 65): "OriginatingProgram", (2, 110): "Credit", (2, 120): "Caption"}
 OPENERS = {"MPO": "JPEG", "HEIC": "HEIF"}  # Picture.format -> the name of Pillow's opener, where they differ
+RAW_PROFILE = "Raw profile type "
+XMP_APP1 = b"http://ns.adobe.com/xap/1.0/\0"
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 
 
@@ -70,6 +79,7 @@ def read_metadata(data: bytes, format_: str | None) -> Metadata:
         metadata = Metadata(data, image.format or "")
         for part in (_exif_of, _xmp_of, _comment_of, _iptc_of):
             _attempt(part, metadata, image)
+    _attempt(_samsung_of, metadata)
     return metadata
 
 
@@ -100,11 +110,25 @@ def _comment_of(metadata: Metadata, image: Image.Image) -> None:
 def _iptc_of(metadata: Metadata, image: ImageFile.ImageFile) -> None:
     if image.format not in ("JPEG", "MPO", "TIFF"):
         return
-    names = {(2, 65): "OriginatingProgram", (2, 110): "Credit", (2, 120): "Caption"}
     for key, value in (IptcImagePlugin.getiptcinfo(image) or {}).items():
-        if key in names:
+        if key in IPTC_FIELDS:
             value = value[0] if isinstance(value, list) else value
-            metadata.iptc[names[key]] = decode(value[:SCAN])
+            metadata.iptc[IPTC_FIELDS[key]] = decode(value[:SCAN])
+
+
+def _samsung_of(metadata: Metadata) -> None:
+    """The notes that Samsung's telephones append to a file: "SEFH", a count, and a place for each, counted backwards
+    from there (ExifTool's Samsung.pm)."""
+    data = metadata.data
+    if not data.endswith(b"SEFT") or metadata.container not in ("JPEG", "MPO", "HEIF"):
+        return
+    start = len(data) - 8 - struct.unpack_from("<I", data, len(data) - 8)[0]
+    magic, _, count = struct.unpack_from("<4sII", data, start)
+    for number in range(min(count, MAX_NOTES) if magic == b"SEFH" else 0):
+        _, _, offset, length = struct.unpack_from("<HHII", data, start + 12 + 12 * number)
+        note = data[max(start - offset, 0) :][: min(length, SCAN)]
+        named = 8 + struct.unpack_from("<I", note, 4)[0]
+        metadata.texts.append((decode(note[8:named]).lower(), decode(note[named:])))
 
 
 def _read_png(data: bytes) -> Metadata:
@@ -117,7 +141,7 @@ def _read_png(data: bytes) -> Metadata:
         end = position + 8 + length
         if end + 4 > len(data) or kind == b"IEND":
             break
-        if kind in (b"tEXt", b"zTXt", b"iTXt", b"eXIf") and length <= max(MAX_TEXT, MAX_EXIF):
+        if kind in (b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"comf") and length <= max(MAX_TEXT, MAX_EXIF):
             body = data[position + 8 : end]
             if zlib.crc32(kind + body) != struct.unpack_from(">I", data, end)[0]:
                 log.info("PNG: a %s chunk is damaged", kind.decode())
@@ -132,6 +156,8 @@ def _read_png(data: bytes) -> Metadata:
                     left -= len(value)
                     if key == "XML:com.adobe.xmp":
                         _attempt(read_xmp, metadata, value)
+                    elif key.startswith(RAW_PROFILE):
+                        _attempt(_take_raw_profile, metadata, key, value)
                     else:
                         metadata.texts.append((key.lower(), value))
         position = end + 4
@@ -153,7 +179,33 @@ def _png_text(kind: bytes, body: bytes, limit: int) -> tuple[str, str]:
         raise ValueError("longer than the limit")
     if encoding == "latin-1":  # most tools write UTF-8 into it all the same
         return key.decode("latin-1"), decode(rest)
-    return key.decode("latin-1"), rest.decode(encoding, "replace")
+    return key.decode("latin-1"), decode(rest.decode(encoding, "replace"))
+
+
+def _take_raw_profile(metadata: Metadata, key: str, value: str) -> None:
+    """What ImageMagick and others keep as text: a name, a length and the bytes in hexadecimal digits."""
+    _, _, digits = value.split(None, 2)
+    body = bytes.fromhex(digits)
+    if body.startswith(XMP_APP1):
+        read_xmp(metadata, body[len(XMP_APP1) :])
+    elif body.startswith(b"Exif\0\0") or key.removeprefix(RAW_PROFILE) == "exif":
+        _take_exif_bytes(metadata, body)
+    elif key.removeprefix(RAW_PROFILE) == "xmp":
+        read_xmp(metadata, body)
+    elif key.removeprefix(RAW_PROFILE) in ("iptc", "8bim"):
+        _take_iptc(metadata, body)
+
+
+def _take_iptc(metadata: Metadata, body: bytes) -> None:
+    """The records of IPTC's second part, wherever they begin: each is a mark, two numbers, a length and a value."""
+    position = max(body.find(b"\x1c\2"), 0)
+    for _ in range(MAX_TEXTS):
+        if body[position : position + 1] != b"\x1c":
+            break
+        record, number, length = struct.unpack_from(">BBH", body, position + 1)
+        if name := IPTC_FIELDS.get((record, number)):
+            metadata.iptc[name] = decode(body[position + 5 : position + 5 + min(length, SCAN)])
+        position += 5 + length
 
 
 def _read_webp(data: bytes) -> Metadata:
@@ -182,13 +234,19 @@ def _take_exif(metadata: Metadata, exif: Image.Exif) -> None:
     for tags, values in ((EXIF_TAGS, exif), (EXIF_IFD_TAGS, exif.get_ifd(0x8769))):
         for tag, name in tags.items():
             value = values.get(tag)
-            if name == "UserComment" and isinstance(value, (bytes, str)) and len(value) <= 2 * MAX_TEXT:
-                metadata.exif[name] = _user_comment(value)
-            elif isinstance(value, (bytes, str)):
-                if len(value) <= MAX_TEXT and (text := decode(value)):
+            if isinstance(value, (bytes, str)):
+                if len(value) <= 2 * MAX_TEXT and (text := _exif_text(name, value)):
                     metadata.exif[name] = text
             elif value is not None:
                 metadata.exif[name] = value
+
+
+def _exif_text(name: str, value: bytes | str) -> str:
+    if name == "UserComment":
+        return _user_comment(value)
+    if name.startswith("XP") and isinstance(value, bytes):  # Windows' own fields
+        return value.decode("utf-16-le", "replace").strip("\0 ")
+    return decode(value)
 
 
 def _user_comment(value: bytes | str) -> str:

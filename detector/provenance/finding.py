@@ -16,6 +16,7 @@ class Suggests(StrEnum):
     """What a finding speaks for."""
 
     AI_MADE = "ai_made"
+    AI_EDITED = "ai_edited"  # in part, or put together with parts that AI made
     EDITED = "edited"
     CAMERA = "camera"
     NEUTRAL = "neutral"
@@ -53,8 +54,9 @@ class Finding:
     """One thing that the file says of its origin.
 
     `source` is where it says so, `summary` one sentence on what was found, `meaning` one or two on what that does and
-    does not tell. All are plain text without markup. `signature` is None for what is not signed, and `trust_list` where
-    no signer was looked up.
+    does not tell; `by` is the signer or the program that says it, None where nobody is named. All are plain text
+    without markup. `signature` is None for what is not signed, and `trust_list` where no signer was looked up.
+    `partly_unverified`: a trusted signer passes on what an earlier one said who is not trusted.
     """
 
     source: str
@@ -63,11 +65,14 @@ class Finding:
     suggests: Suggests
     signature: Signature | None = None
     trust_list: ListUsed | None = None
+    by: str | None = None
+    partly_unverified: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types only, ready for JSON."""
-        return asdict(self, dict_factory=_plain)
+        return asdict(self, dict_factory=plain)
 
 
-def _plain(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+def plain(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For `asdict`: a member of an enum as its value."""
     return {name: str(value) if isinstance(value, StrEnum) else value for name, value in fields}

@@ -12,13 +12,19 @@ GENERATORS = {
     "OpenAI's image generator": r"(?:openai|chatgpt|gpt-image|gpt-4o image)\b",
     "Adobe Firefly": r"adobe firefly\b",
     "Google's image generator": r"(?:google (?:ai|gemini|imagen|generative ai)|imagen[- ]?[2-9]|nano banana)\b",
-    "FLUX": r"(?:flux[. -]?[12](?:\.\d)?\b|flux[. -](?:dev|schnell|pro|kontext)\b|black forest labs\b)",
+    "FLUX": (
+        r"(?:ai generated;[\w ]+;flux\b|flux[. -]?[12](?:\.\d)?\b|flux[. -](?:dev|schnell|pro|kontext)\b|"
+        r"black forest labs\b)"
+    ),
     "Stable Diffusion": r"(?:stable[- ]?diffusion|stability[. ]ai|sdxl|sd\.next|dreamstudio|automatic1111)\b",
     "Grok": r"(?:xai grok|grok(?:[ -]\d)?[ -]imag(?:e|ine))\b",
     "NovelAI": r"novelai\b",
     "InvokeAI": r"invoke-?ai\b",
     "ComfyUI": r"comfyui\b",
-    "Fooocus": r"(?:ruined ?)?fooocus\b",
+    "RuinedFooocus": r"ruined ?fooocus\b",
+    "Fooocus-MRE": r"fooocus-mre\b",
+    "Fooocus": r"fooocus\b",
+    "MFLUX": r"mflux\b",
     "Draw Things": r"draw things(?: [\d.]+)?$",
     "SwarmUI": r"(?:stable)?swarmui\b",
     "DiffusionBee": r"diffusion ?bee\b",
@@ -40,6 +46,7 @@ GENERATORS = {
     "Doubao": r"(?:doubao|豆包)",
     "Kling": r"kling ?ai\b",
     "Qwen-Image": r"qwen-image\b",
+    "Luma": r"luma (?:ai|labs)\b",
     "StyleGAN": r"(?:stylegan|thispersondoesnotexist)\b",
 }
 
@@ -90,7 +97,6 @@ EDITORS = {
 
 GENERATING_NODE = re.compile(r"sampler|checkpoint|unet|diffusion|vae ?decode|latent|flux|cliptextencode", re.I)
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-MARK_KEYS = frozenset("parameters prompt workflow usercomment invokeai_metadata sd-metadata comment".split())
 
 
 def named(table: dict[str, str], text: str) -> str | None:

@@ -4,7 +4,7 @@ import re
 
 from detector.provenance.finding import Suggests
 
-# IPTC's and C2PA's "digital source type" -> what it says of the picture.
+# All of IPTC's values, in lower case, the retired ones too, and the C2PA's own -> what they say of the picture.
 SOURCE_TYPES = {
     "trainedalgorithmicmedia": "ai",
     "trainedalgorithmicdata": "ai",
@@ -20,16 +20,28 @@ SOURCE_TYPES = {
     "computationalcapture": "camera",
     "negativefilm": "camera",
     "positivefilm": "camera",
+    "print": "print",
+    "screencapture": "screen",
+    "virtualrecording": "virtual",
+    "digitalcreation": "drawn",
+    "digitalart": "drawn",
+    "softwareimage": "drawn",
+    "datadrivenmedia": "data",
 }
 
 # What is said -> words and what they suggest; what matters most first.
 SAYINGS = {
     "ai": ("was made by generative AI", Suggests.AI_MADE),
     "algorithm": ("was made by a computer program alone, without a camera", Suggests.AI_MADE),
-    "ai_edit": ("was edited with generative AI, or holds parts made by it", Suggests.EDITED),
-    "synthetic_edit": ("was put together with synthetic parts", Suggests.EDITED),
+    "ai_edit": ("was edited with generative AI, or holds parts made by it", Suggests.AI_EDITED),
+    "synthetic_edit": ("was put together with synthetic parts", Suggests.AI_EDITED),
     "edit": ("was edited", Suggests.EDITED),
     "camera": ("was taken with a camera", Suggests.CAMERA),
+    "screen": ("is a capture of a screen", Suggests.NEUTRAL),
+    "virtual": ("is a recording of a virtual event", Suggests.NEUTRAL),
+    "print": ("was digitised from a print", Suggests.NEUTRAL),
+    "drawn": ("was made by a person with a program, without a camera", Suggests.NEUTRAL),
+    "data": ("was made by a program from data", Suggests.NEUTRAL),
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from detector.provenance.containers import Metadata
 from detector.provenance.finding import AIGC_LABEL, XMP_IPTC, Finding, Suggests
 from detector.provenance.programs import GENERATORS, MADE_WITH, named
+from detector.provenance.sentences import LABELS
 from detector.provenance.source_type import SAYINGS, source_type
 from detector.provenance.untrusted import as_dict, parse_json
 from detector.text import excerpt
@@ -18,31 +19,32 @@ NS_DCTERMS = "http://purl.org/dc/terms"
 NS_EXIF = "http://ns.adobe.com/exif/1.0"
 NS_TIFF = "http://ns.adobe.com/tiff/1.0"
 NS_AIGC = "http://www.tc260.org.cn/ns/AIGC/1.0"
-UNSIGNED = "Such a label is unsigned, so anyone can add, change or remove it; honest programs add it to what they make."
+# The tools' own credit lines. A credit names people and agencies, who may well report on a generator.
+CREDITS = {r"edited with google ai\.?|apple photos clean ?up": "ai_edit", r"apple image playground": "ai"}
 
 
 def source_types(metadata: Metadata) -> Iterator[Finding]:
     """IPTC's digital source type, the name of the AI system, and the credit lines of Google's and Apple's tools."""
-    sayings: dict[str, str] = {}
+    sayings: dict[str, tuple[str, str | None]] = {}  # what is said -> by which label, and by whom
     for name in ("DigitalSourceType", "DigitalSourceFileType", "DigitalSourcefileType"):
         for value in metadata.xmp.get((NS_IPTC_EXT, name), []):
             if saying := source_type(value):
-                sayings.setdefault(saying, "The label “digital source type”")
+                sayings.setdefault(saying, (LABELS["source_type"], None))
     for value in metadata.xmp.get((NS_IPTC_EXT, "AISystemUsed"), []):
-        if value:
-            sayings.setdefault("ai", f"The label “AI system used: {excerpt(value, 60)}”")
-    credits = [*metadata.xmp.get((NS_PHOTOSHOP, "Credit"), []), metadata.iptc.get("Credit", "")]
-    for credit in credits:
-        # A credit names people and agencies, who may well report on a generator: only the tools' own phrases count.
-        if re.fullmatch(r"edited with google ai\.?", credit, re.I):
-            sayings.setdefault("ai_edit", f"The credit line “{excerpt(credit)}”")
-        elif re.fullmatch(r"apple image playground", credit, re.I) or (
-            re.match(MADE_WITH, credit, re.I) and named(GENERATORS, credit)
-        ):
-            sayings.setdefault("ai", f"The credit line “{excerpt(credit)}”")
+        if shown := excerpt(value, 60):
+            sayings.setdefault("ai", (LABELS["ai_system"].format(value=shown), shown))
+    for credit in [*metadata.xmp.get((NS_PHOTOSHOP, "Credit"), []), metadata.iptc.get("Credit", "")]:
+        program = named(GENERATORS, credit) if re.match(MADE_WITH, credit, re.I) else None
+        saying = next((says for line, says in CREDITS.items() if re.fullmatch(line, credit, re.I)), None)
+        if saying or program:
+            label = LABELS["credit"].format(value=excerpt(credit))
+            sayings.setdefault(saying or "ai", (label, program or excerpt(credit)))
     for saying, (words, suggests) in SAYINGS.items():
         if saying in sayings:
-            yield Finding(XMP_IPTC, f"{sayings[saying]} says that the picture {words}.", UNSIGNED, suggests)
+            label, by = sayings[saying]
+            yield Finding(
+                XMP_IPTC, LABELS["says"].format(label=label, words=words), LABELS["unsigned"], suggests, by=by
+            )
 
 
 def aigc_labels(metadata: Metadata) -> Iterator[Finding]:
@@ -60,11 +62,8 @@ def aigc_labels(metadata: Metadata) -> Iterator[Finding]:
         kind = str(label.get("Label"))
         if kind not in ("1", "2", "3") or not producer_names:
             continue
-        by = f" (named in it: “{excerpt(producer_names[0], 60)}”)"
-        if kind == "1":
-            summary = f"China's AIGC label says that the picture was made by generative AI{by}."
-        else:
-            doubt = "possibly" if kind == "2" else "suspected to be"
-            summary = f"China's AIGC label says that the picture is {doubt} AI-made{by}."
-        yield Finding(AIGC_LABEL, summary, UNSIGNED, Suggests.AI_MADE if kind == "1" else Suggests.NEUTRAL)
+        by = excerpt(producer_names[0], 60)
+        summary = LABELS[{"1": "aigc_made", "2": "aigc_possibly", "3": "aigc_suspected"}[kind]].format(by=by)
+        suggests = Suggests.AI_MADE if kind == "1" else Suggests.NEUTRAL
+        yield Finding(AIGC_LABEL, summary, LABELS["unsigned"], suggests, by=by)
         return

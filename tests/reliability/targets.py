@@ -49,7 +49,7 @@ def look_at_picture(data: bytes) -> None:
 def read_provenance(data: bytes) -> None:
     """detector.provenance.read: findings in plain words, whatever the file; it never raises."""
     for finding in provenance.read(data, None):
-        _check(finding.suggests in ("ai_made", "edited", "camera", "neutral"), f"suggests {finding.suggests!r}")
+        _check(finding.suggests in list(provenance.Suggests), f"suggests {finding.suggests!r}")
         for text in (finding.source, finding.summary, finding.meaning):
             _check(0 < len(text) <= 3 * _SENTENCE, f"a text of {len(text)} characters")
             _check("<" not in text and "\n" not in text and "\0" not in text, f"markup or control in {text!r}")

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-
 STRANGE_USAGE = x509.ObjectIdentifier("1.2.3.4.5")  # which no certificate profile knows
 
 

@@ -9,7 +9,7 @@ from PIL import Image, PngImagePlugin
 
 from detector.provenance import Finding, read
 
-SUGGESTIONS = {"ai_made", "edited", "camera", "neutral"}
+SUGGESTIONS = {"ai_made", "ai_edited", "edited", "camera", "neutral"}
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 MIME = {
     "JPEG": "image/jpeg",
@@ -48,6 +48,67 @@ COMFY_RESIZE = json.dumps(
 )
 SWARM = json.dumps({"sui_image_params": {"prompt": "a cat", "model": "sd_xl_base", "seed": 1, "steps": 20}})
 AIGC = json.dumps({"Label": "1", "ContentProducer": "001191110102MACQD9K64010000", "ProduceID": "f123b54e"})
+# Each as the program's own source writes it.
+EASY_DIFFUSION = {
+    "prompt": "a cat",
+    "negative_prompt": "",
+    "seed": 123,
+    "use_stable_diffusion_model": "sd-v1-4",
+    "sampler_name": "euler_a",
+    "num_inference_steps": 25,
+    "guidance_scale": 7.5,
+}
+EASY_DIFFUSION_LABELS = {
+    "Prompt": "a cat",
+    "Negative Prompt": "",
+    "Seed": 123,
+    "Stable Diffusion model": "sd-v1-4",
+    "Sampler": "euler_a",
+    "Steps": 25,
+    "Guidance Scale": 7.5,
+}
+FOOOCUS = {"prompt": "a cat", "base_model": "juggernaut", "seed": "1", "steps": 30, "metadata_scheme": "fooocus"}
+FOOOCUS_MRE = {
+    "prompt": "a cat",
+    "negative_prompt": "",
+    "seed": 1,
+    "sampler": "dpmpp_2m_sde_gpu",
+    "performance": "Speed",
+    "steps": 30,
+    "cfg": 4,
+    "base_model": "juggernaut.safetensors",
+    "scale": 1,
+}
+RUINED_FOOOCUS = {
+    "Prompt": "a cat",
+    "Negative": "",
+    "steps": 30,
+    "cfg": 4,
+    "seed": 1,
+    "sampler_name": "dpmpp_2m_sde_gpu",
+    "base_model_name": "juggernaut.safetensors",
+}
+DRAW_THINGS = {
+    "c": "a cat",
+    "uc": "",
+    "steps": 20,
+    "sampler": "DPM++ 2M Karras",
+    "scale": 7,
+    "seed": 1,
+    "model": "sd_v1.5",
+}
+MFLUX = {"mflux_version": "0.24.0", "model": "schnell", "seed": 2, "steps": 4, "prompt": "a cat"}
+TENSOR_ART = {
+    "models": [],
+    "prompt": "a cat",
+    "negativePrompt": "",
+    "samplerName": "Euler",
+    "steps": 25,
+    "cfgScale": 7,
+    "baseModel": {},
+}
+PROOF = "Signature: " + "QUJDREVG" * 20
+UUID = "0b4f3a5e-8d3c-4c55-9a44-1f2e3d4c5b6a"
 JOB = "a castle --ar 3:2 --v 6.0 Job ID: 2b3c4d5e-1a2b-4c3d-8e9f-0123456789ab"
 
 
@@ -113,6 +174,18 @@ def created(kind: str) -> dict[str, str]:
 
 def opened(action: str = "c2pa.opened") -> dict[str, object]:
     return {"action": action, "parameters": {"ingredientIds": ["source"]}}
+
+
+def samsung(notes: dict[str, str]) -> bytes:
+    """A JPEG with the notes that the gallery's editor on a Samsung telephone appends."""
+    blocks, entries = b"", []
+    for name, note in notes.items():
+        block = struct.pack("<HHI", 0, 0x0BA1, len(name)) + name.encode() + note.encode()
+        entries.append((len(blocks), len(block)))
+        blocks += block
+    listed = b"".join(struct.pack("<HHII", 0, 0x0BA1, len(blocks) - at, size) for at, size in entries)
+    head = struct.pack("<4sII", b"SEFH", 107, len(entries)) + listed
+    return save() + blocks + head + struct.pack("<I4s", len(head), b"SEFT")
 
 
 AI = created("trainedAlgorithmicMedia")

@@ -26,12 +26,14 @@ def test_signed_as_made_by_ai_in_every_container(sign, format_):
 @pytest.mark.parametrize(
     ("actions", "suggests", "words"),
     [
-        ([created("compositeWithTrainedAlgorithmicMedia")], "edited", "edited with generative AI"),
+        ([created("compositeWithTrainedAlgorithmicMedia")], "ai_edited", "edited with generative AI"),
         ([created("algorithmicMedia")], "ai_made", "by a computer program alone"),
         ([SHOT], "camera", "was taken with a camera"),
-        ([created("digitalCreation")], "neutral", "nothing of how the picture was made"),
+        ([created("digitalCreation")], "neutral", "was made by a person with a program"),
+        ([created("screenCapture")], "neutral", "is a capture of a screen"),
+        ([created("unheardOf")], "neutral", "nothing of how the picture was made"),
         ([SHOT, {"action": "c2pa.cropped"}], "edited", "was taken with a camera and was edited"),
-        ([SHOT, {**AI, "action": "c2pa.edited"}], "edited", "edited with generative AI"),
+        ([SHOT, {**AI, "action": "c2pa.edited"}], "ai_edited", "edited with generative AI"),
         ([AI, {"action": "c2pa.edited"}], "ai_made", "was made by generative AI ("),
     ],
 )
@@ -82,7 +84,7 @@ def test_a_parent_made_by_ai_counts_and_a_part_counts_as_an_edit(sign):
     finding = only(sign([opened(), {"action": "c2pa.cropped"}], ingredient=("parentOf", sign([AI]))))
     assert finding.suggests == "ai_made" and "Example Model 3" in finding.summary
     finding = only(sign([SHOT, opened("c2pa.placed")], ingredient=("componentOf", sign([AI]))))
-    assert finding.suggests == "edited" and "was taken with a camera and was edited with gen" in finding.summary
+    assert finding.suggests == "ai_edited" and "was taken with a camera and was edited with gen" in finding.summary
 
 
 def test_an_altered_parent_is_not_believed(sign):

@@ -1,9 +1,22 @@
 """Where a file may keep its marks, and where they do not count."""
 
+import struct
 import zlib
 
 from detector.provenance import read
-from tests.support.marked_files import AI_ATTRIBUTE, AIGC, SETTINGS, chunk, png, save, suggested, with_chunk
+from tests.support.marked_files import (
+    AI_ATTRIBUTE,
+    AIGC,
+    COMFY_PROMPT,
+    SETTINGS,
+    chunk,
+    exif,
+    picture,
+    png,
+    save,
+    suggested,
+    with_chunk,
+)
 
 
 def test_xmp_counts_only_where_the_container_holds_it():
@@ -27,3 +40,36 @@ def test_a_text_counts_only_in_a_sound_chunk():
     assert read(data.replace(b"Steps: 20", b"Steps: 21"), "PNG") == ()  # the checksum is wrong
     assert read(save("PNG") + chunk(b"tEXt", b"parameters\0" + SETTINGS.encode()), "PNG") == ()  # after the end
     assert read(save() + b"parameters\0" + SETTINGS.encode(), "JPEG") == ()
+
+
+def raw_profile(name: str, body: bytes) -> bytes:
+    """As ImageMagick keeps what PNG has no place for."""
+    digits = body.hex()
+    lines = "\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
+    return with_chunk(
+        b"zTXt", f"Raw profile type {name}\0\0".encode() + zlib.compress(f"\n{name}\n{len(body):8}\n{lines}\n".encode())
+    )
+
+
+def test_raw_profiles_of_a_png():
+    credit = b"Edited with Google AI"
+    iptc = (
+        b"8BIM\x04\x04\0\0"
+        + struct.pack(">I", 5 + len(credit))
+        + b"\x1c\x02\x6e"
+        + struct.pack(">H", len(credit))
+        + credit
+    )
+    fields = exif({0x0131: "Midjourney 6"})
+    assert suggested(raw_profile("xmp", AI_ATTRIBUTE)) == ["ai_made"]
+    assert suggested(raw_profile("APP1", b"http://ns.adobe.com/xap/1.0/\0" + AI_ATTRIBUTE)) == ["ai_made"]
+    assert suggested(raw_profile("APP1", fields)) == suggested(raw_profile("exif", fields)) == ["ai_made"]
+    assert suggested(raw_profile("iptc", iptc)) == suggested(raw_profile("8bim", iptc)) == ["ai_edited"]
+    assert read(raw_profile("icc", AI_ATTRIBUTE), "PNG") == ()
+    assert read(png(**{"Raw profile type xmp": "xmp 12 zz"}), "PNG") == ()
+
+
+def test_an_animated_png_of_comfyui():
+    data = save("PNG", save_all=True, append_images=[picture().rotate(90)])
+    found = data[:-12] + chunk(b"comf", b"prompt\0" + COMFY_PROMPT.encode()) + data[-12:]
+    assert read(data, "PNG") == () and suggested(found) == ["ai_made"]

@@ -29,11 +29,13 @@ def test_the_source_type_is_read_in_every_container(format_):
         ),
         (xmp("", f'<Iptc4xmpExt:DigitalSourceType rdf:resource="{IPTC}trainedAlgorithmicMedia"/>'), "ai_made"),
         (xmp('Iptc4xmpExt:DigitalSourceType="trainedAlgorithmicMedia"'), "ai_made"),
-        (xmp(f'Iptc4xmpExt:DigitalSourceType="{IPTC}compositeWithTrainedAlgorithmicMedia"'), "edited"),
+        (xmp(f'Iptc4xmpExt:DigitalSourceType="{IPTC}compositeWithTrainedAlgorithmicMedia"'), "ai_edited"),
         (xmp(f'Iptc4xmpExt:DigitalSourceType="{IPTC}digitalCapture"'), "camera"),
         (xmp('Iptc4xmpExt:AISystemUsed="Example Model"'), "ai_made"),
         (xmp('photoshop:Credit="Made with Google AI"'), "ai_made"),
-        (xmp('photoshop:Credit="Edited with Google AI"'), "edited"),
+        (xmp('photoshop:Credit="Edited with Google AI"'), "ai_edited"),
+        (xmp('photoshop:Credit="Apple Photos Clean Up"'), "ai_edited"),
+        (xmp('xmp:CreatorTool="MFLUX 0.24.0"'), "ai_made"),
         (xmp('photoshop:Credit="Apple Image Playground"'), "ai_made"),
         (xmp("", f"<TC260:AIGC>{AIGC.replace(chr(34), '&quot;')}</TC260:AIGC>"), "ai_made"),
         (xmp("", f"<TC260:AIGC>{AIGC.replace(chr(34), '&quot;').replace('1', '2', 1)}</TC260:AIGC>"), "neutral"),
@@ -95,3 +97,40 @@ def test_iptc_fields():
     assert only(iim((65, b"Adobe Photoshop"))).suggests == "edited"
     assert only(iim((120, JOB.encode()))).suggests == "ai_made"
     assert read(iim((110, b"Example Agency"), (120, b"Job ID: 17, a picture made with Google AI")), "JPEG") == ()
+
+
+# https://cv.iptc.org/newscodes/digitalsourcetype/ of October 2024, the retired ones too, and the C2PA's own two
+SOURCE_TYPES = {
+    "trainedAlgorithmicMedia": "ai_made",
+    "algorithmicMedia": "ai_made",
+    "compositeWithTrainedAlgorithmicMedia": "ai_edited",
+    "compositeSynthetic": "ai_edited",
+    "algorithmicallyEnhanced": "edited",
+    "humanEdits": "edited",
+    "minorHumanEdits": "edited",
+    "composite": "edited",
+    "compositeCapture": "edited",
+    "digitalCapture": "camera",
+    "computationalCapture": "camera",
+    "negativeFilm": "camera",
+    "positiveFilm": "camera",
+    "print": "neutral",
+    "screenCapture": "neutral",
+    "virtualRecording": "neutral",
+    "digitalCreation": "neutral",
+    "digitalArt": "neutral",
+    "softwareImage": "neutral",
+    "dataDrivenMedia": "neutral",
+}
+
+
+@pytest.mark.parametrize("kind", SOURCE_TYPES)
+def test_every_source_type_is_told(kind):
+    for written in (IPTC + kind, IPTC.replace("http:", "https:") + kind, f"digsrctype:{kind}", kind):
+        finding = only(save(xmp=xmp(f'Iptc4xmpExt:DigitalSourceType="{written}"')), "JPEG")
+        assert finding.suggests == SOURCE_TYPES[kind] and finding.summary.startswith(
+            "The label “digital source type” says"
+        )
+    c2pa_own = xmp('Iptc4xmpExt:DigitalSourceType="http://c2pa.org/digitalsourcetype/trainedAlgorithmicData"')
+    assert only(save(xmp=c2pa_own)).suggests == "ai_made"
+    assert read(save(xmp=xmp('Iptc4xmpExt:DigitalSourceType="http://c2pa.org/digitalsourcetype/empty"')), "JPEG") == ()
