@@ -15,14 +15,14 @@ from ui.shapes import TONES, icon
 
 SHOWN_FACES = 24  # cards; the JSON has every face
 
-_SUGGESTS = {
+SUGGESTS = {
     "ai_made": "Points to AI",
     "ai_edited": "Points to editing with AI",
     "edited": "Points to editing",
     "camera": "Points to a camera",
     "neutral": "Tells little",
 }
-_SIGNATURES = {
+SIGNATURES = {
     Signature.TRUSTED: "Signer on {list}",
     Signature.UNKNOWN: "Signer unknown",
     Signature.UNCHECKED: "Signer not checked",
@@ -31,7 +31,7 @@ _SIGNATURES = {
     Signature.CHANGED: "Changed after signing",
     Signature.INVALID: "Signature not valid",
 }
-_LISTS = {ListOwner.C2PA: "the C2PA trust list", ListOwner.ADMINISTRATOR: "the trust list set up here"}
+LISTS = {ListOwner.C2PA: "the C2PA trust list", ListOwner.ADMINISTRATOR: "the trust list set up here"}
 
 # What is written round the figures; the static page shows the same.
 LABELS = {
@@ -56,6 +56,15 @@ LABELS = {
     "face_size": "{width} × {height} pixels; face finder’s score {found} of 1.",
     "records": "For your records",
     "error": "This picture could not be judged",
+    "evidence": "What the file says about itself",
+    "evidence_role": (
+        "Marks that cameras and programs leave in the file. They stand beside the verdict and never change the score."
+    ),
+    "evidence_none": "Nothing about its origin was found in this file.",
+    "evidence_absent": (
+        "A mark that is absent proves nothing: most websites and messengers strip them, and anybody can remove or "
+        "forge them."
+    ),
 }
 # By where most of a face's score comes from: what its crop shows, and how that is told.
 EVIDENCE = {
@@ -144,21 +153,18 @@ def evidence_html(result: Result) -> str:
         for finding in result.provenance
     )
     return (
-        '<section class="page panel evidence" aria-label="What the file says about itself">'
-        "<h2>What the file says about itself</h2>"
-        '<p class="soft">Marks that cameras and programs leave in the file. They stand beside the verdict and never '
-        "change the score.</p>"
-        + (f"<ul>{items}</ul>" if items else '<p class="absent">Nothing about its origin was found in this file.</p>')
-        + '<p class="absent soft">A mark that is absent proves nothing: most websites and messengers strip them, and '
-        "anybody can remove or forge them.</p></section>"
+        f'<section class="page panel evidence" aria-label="{LABELS["evidence"]}"><h2>{LABELS["evidence"]}</h2>'
+        f'<p class="soft">{LABELS["evidence_role"]}</p>'
+        + (f"<ul>{items}</ul>" if items else f'<p class="absent">{LABELS["evidence_none"]}</p>')
+        + f'<p class="absent soft">{LABELS["evidence_absent"]}</p></section>'
     )
 
 
 def _tags_html(finding: Finding) -> str:
-    tags = f'<span class="tag">{escape(_SUGGESTS.get(finding.suggests, ""))}</span>'
+    tags = f'<span class="tag">{escape(SUGGESTS.get(finding.suggests, ""))}</span>'
     if finding.signature is None:
         return tags
-    words = _SIGNATURES[finding.signature].format(list=_LISTS[finding.trust_list.owner] if finding.trust_list else "")
+    words = SIGNATURES[finding.signature].format(list=LISTS[finding.trust_list.owner] if finding.trust_list else "")
     return f'{tags}<span class="tag" data-signature="{finding.signature}">{words}</span>'
 
 

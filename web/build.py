@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -19,7 +20,14 @@ PAGE = Path(__file__).parent / "page"
 LIBRARY = Path(__file__).parent / ".npm"  # a folder for each package-lock.json that was installed
 _VARIANTS = ("internal", "compat_internal")  # a browser loads one of the two, by what it can do
 _IMPORT, _IMPORTED = b'"@litertjs/wasm-utils"', b'"./wasm-utils.js"'  # workers know no import maps
-_AT_NEED = ("litert/litert_wasm_", ".tflite")  # kept when a visitor has loaded them, not before
+_AT_NEED = ("litert/litert_wasm_", ".tflite", "c2pa_bg.wasm")  # kept when a visitor has loaded them, not before
+# What reads a file's marks: Content Credentials by the standard's own library, EXIF and IPTC, XML.
+_PLAIN = {f"c2pa/{name}": f"@contentauth/c2pa-wasm/pkg/{name}" for name in ("c2pa.js", "c2pa_bg.wasm")}
+_COMMON_JS = {
+    "metadata/exif-reader.js": "exifreader/dist/exif-reader.js",
+    "metadata/parse-xml.js": "@rgrove/parse-xml/dist/browser.js",
+}
+_LICENCES = ("@contentauth/c2pa-wasm/LICENSE", "exifreader/LICENSE", "@rgrove/parse-xml/LICENSE")
 _MANIFEST = "page.json"
 
 
@@ -55,10 +63,12 @@ def built(model: str | None = None, revision: str | None = None) -> dict[str, by
     files["style.css"] = (ROOT / "ui" / "style.css").read_bytes()
     files |= {network.config.file: network.model for network in folder.networks}
     files[FINDER.name] = FINDER.read_bytes()
-    files |= {f"litert/{name}": data for name, data in _library().items()}
-    files["notice.txt"] = b"\n\n".join(
-        (ROOT / name).read_bytes() for name in ("NOTICE", "LICENSE", "detector/face_detector/LICENSE")
-    )
+    modules = _installed()
+    files |= {f"litert/{name}": data for name, data in _litert(modules / "@litertjs").items()}
+    files |= {path: (modules / source).read_bytes() for path, source in _PLAIN.items()}
+    files |= {path: _module((modules / source).read_bytes()) for path, source in _COMMON_JS.items()}
+    own = [ROOT / name for name in ("NOTICE", "LICENSE", "detector/face_detector/LICENSE")]
+    files["notice.txt"] = b"\n\n".join(path.read_bytes() for path in [*own, *(modules / name for name in _LICENCES)])
     listed = {
         path: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for path, data in sorted(files.items())
     }
@@ -74,9 +84,14 @@ def built(model: str | None = None, revision: str | None = None) -> dict[str, by
     return files
 
 
-def _library() -> dict[str, bytes]:
+def _module(script: bytes) -> bytes:
+    """A CommonJS script as a module that a browser imports."""
+    head = b"const exports = {}, module = { exports };\n"
+    return head + re.sub(rb"\n//# sourceMappingURL=.*", b"", script) + b"\nexport default module.exports;\n"
+
+
+def _litert(modules: Path) -> dict[str, bytes]:
     """LiteRT.js, its import made one that workers understand. Raises BuildError."""
-    modules = _installed() / "@litertjs"
     core, utilities = modules / "core", modules / "wasm-utils"
     main = (core / "dist" / "index.js").read_bytes()
     if main.count(_IMPORT) != 1:
@@ -105,7 +120,7 @@ def _installed() -> Path:
     with tempfile.TemporaryDirectory(dir=LIBRARY) as work:  # others may do the same at this moment
         for file in (lock, lock.with_name("package.json")):
             shutil.copyfile(file, Path(work) / file.name)
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        command = [npm, "ci", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error"]
         ran = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
         if ran.returncode:
             raise BuildError(f"npm could not bring LiteRT.js; it says: {excerpt(ran.stderr, 300)}")

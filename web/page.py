@@ -7,8 +7,20 @@ import numpy as np
 
 from detector import crop, finder, heatmap, picture, quality, words
 from detector.model_folder.store import ModelFolder
+from detector.provenance import (
+    c2pa,
+    finding,
+    forms,
+    from_environment,
+    programs,
+    sentences,
+    source_type,
+    trust_list,
+    untrusted,
+    xmp,
+)
 from detector.sessions import Session
-from ui.answer import EVIDENCE, LABELS, SHOWN_FACES
+from ui.answer import EVIDENCE, LABELS, LISTS, SHOWN_FACES, SIGNATURES, SUGGESTS
 from ui.parts import SCORE_ABOVE, SCORE_BELOW
 from ui.shapes import BOX_COLOURS, TONES, icon
 
@@ -75,6 +87,8 @@ def content(model: ModelFolder) -> dict[str, Any]:
             }
             for verdict, text in words.VERDICTS.items()
         },
+        "provenance": _provenance(),
+        "tags": {"suggests": SUGGESTS, "signatures": SIGNATURES, "lists": LISTS},
         "error_icon": icon("error"),
         "score": {"above": SCORE_ABOVE, "below": SCORE_BELOW},
         "shown_faces": SHOWN_FACES,
@@ -114,6 +128,54 @@ def _finder() -> dict[str, Any]:
         "file": finder.MODEL.name,
         "output_strides": [side // values.shape[1] for values in maps],  # in the order of the network's outputs
     }
+
+
+def _provenance() -> dict[str, Any]:
+    """The tables and words of detector.provenance, and the trust list that is in force where the page is built: it may
+    ask nobody for one."""
+    source = from_environment()
+    trusted = source.current() if source else None
+    return {
+        "max_text": untrusted.MAX_TEXT,
+        "scan": untrusted.SCAN,
+        "programs": {name: getattr(programs, name.upper()) for name in _TABLES}
+        | {"generating_node": programs.GENERATING_NODE.pattern},
+        "forms": {
+            **{name: getattr(forms, name.upper()) for name in _PATTERNS},
+            "forms": [asdict(form) for form in forms.FORMS],
+            "text_places": sorted(forms.TEXT_PLACES),
+            "json_places": sorted(forms.JSON_PLACES),
+        },
+        "source_type": source_type.PATTERN,
+        "source_types": source_type.SOURCE_TYPES,
+        "sayings": source_type.SAYINGS,
+        "credits": xmp.CREDITS,
+        "words": {name: getattr(sentences, name.upper()) for name in ("marks", "labels", "camera", "credentials")},
+        "sources": {
+            "credentials": finding.CONTENT_CREDENTIALS,
+            "camera": finding.CAMERA_EXIF,
+            "xmp": finding.XMP_IPTC,
+            "generator": finding.GENERATOR_MARK,
+            "editor": finding.EDITOR_MARK,
+            "aigc": finding.AIGC_LABEL,
+        },
+        "c2pa": {
+            "settings": c2pa.settings(trusted),
+            "mime": {**c2pa.MIME, "HEIC": c2pa.MIME["HEIF"]},
+            "unproven": c2pa.UNPROVEN,
+            "bound": c2pa.BOUND,
+            "trusted": c2pa.TRUSTED,
+            "revoked": c2pa.REVOKED,
+            "wrong_certificate": c2pa.WRONG_CERTIFICATE,
+            "edit_actions": sorted(c2pa.EDIT_ACTIONS),
+            "signers": trust_list.SIGNERS,
+            "list": {"used": asdict(trusted.used), "words": c2pa.in_words(trusted.used)} if trusted else None,
+        },
+    }
+
+
+_TABLES = ("generators", "face_editors", "editors", "made_with", "uuid")
+_PATTERNS = ("settings_all", "settings_two", "dream_all", "job", "signature", "restored", "samsung_ai")
 
 
 def _errors() -> dict[str, str]:

@@ -70,10 +70,9 @@ def content_credentials(metadata: Metadata, trust: TrustSource | None = None) ->
         log.warning("Content Credentials are not read, c2pa cannot be loaded: %r", error)
         return []
     trusted = trust.current() if trust else None
-    settings = C2PA_SETTINGS | {"trust": C2PA_SETTINGS["trust"] | (trusted.settings if trusted else {})}
     try:
         # A context of its own for every picture: sharing one between threads or over a fork is refused.
-        with c2pa.Context.from_dict(settings) as context:
+        with c2pa.Context.from_dict(settings(trusted)) as context:
             reader = c2pa.Reader.try_create(mime, _Bounded(metadata.data), None, context)
             if reader is None:
                 return []
@@ -84,6 +83,11 @@ def content_credentials(metadata: Metadata, trust: TrustSource | None = None) ->
     if len(text) > 8 * MAX_TEXT:
         raise ValueError("the manifest store is longer than the limit")
     return [_judge_credentials(json.loads(text), trusted)]
+
+
+def settings(trusted: TrustList | None) -> dict[str, Any]:
+    """The library's settings, with the list of `trusted` signers."""
+    return C2PA_SETTINGS | {"trust": C2PA_SETTINGS["trust"] | (trusted.settings if trusted else {})}
 
 
 class _Bounded(io.BytesIO):
@@ -170,17 +174,17 @@ def _signer(active: dict[str, Any], trusted: TrustList | None, elsewhere: bool) 
     failed = _codes(active.get("failure"))
     if trusted and any(map(_is_trusted, as_list(active.get("success")))) and not failed:
         limit = WORDS["limit_earlier" if elsewhere else "limit"]
-        return Signature.TRUSTED, WORDS["trusted"].format(list=_in_words(trusted.used), limit=limit)
+        return Signature.TRUSTED, WORDS["trusted"].format(list=in_words(trusted.used), limit=limit)
     if "signingCredential.expired" in failed:
         status, reason = Signature.EXPIRED, WORDS["expired"]
     elif trusted:
-        status, reason = Signature.UNKNOWN, WORDS["unlisted"].format(list=_in_words(trusted.used))
+        status, reason = Signature.UNKNOWN, WORDS["unlisted"].format(list=in_words(trusted.used))
     else:
         status, reason = Signature.UNCHECKED, WORDS["no_list"]
     return status, WORDS["unproven"].format(reason=reason)
 
 
-def _in_words(used: ListUsed) -> str:
+def in_words(used: ListUsed) -> str:
     """The list with its date, to follow "on"."""
     day = date.fromisoformat(used.date)
     return WORDS["c2pa_list" if used.owner is ListOwner.C2PA else "own_list"].format(day=f"{day.day} {day:%B %Y}")

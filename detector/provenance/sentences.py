@@ -52,6 +52,8 @@ CREDENTIALS = {
     "remote_meaning": (
         "They were not fetched, since a picture is checked here without asking anyone, so this tells nothing."
     ),
+    "unread": "Content Credentials may be attached, but the part of this page that reads them could not be loaded.",
+    "unread_meaning": "Judge the picture again with a network; until then this tells nothing.",
     "damaged": "Content Credentials are attached, but they are damaged and cannot be read.",
     "mismatch": "Content Credentials are attached, but they are broken: they no longer match this picture.",
     "revoked": "Content Credentials are attached, but the certificate behind them was revoked.",

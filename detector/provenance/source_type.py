@@ -45,11 +45,10 @@ SAYINGS = {
 }
 
 
+PATTERN = r"(?:https?://(?:cv\.iptc\.org/newscodes/|c2pa\.org/)digitalsourcetype/|digsrctype:)?(\w{1,60})/?"
+
+
 def source_type(value: object) -> str | None:
     """The key of SAYINGS for a digital source type, given as its address or its bare name."""
-    match = isinstance(value, str) and re.fullmatch(
-        r"(?:https?://(?:cv\.iptc\.org/newscodes/|c2pa\.org/)digitalsourcetype/|digsrctype:)?(\w{1,60})/?",
-        value.strip(),
-        re.I,
-    )
+    match = isinstance(value, str) and re.fullmatch(PATTERN, value.strip(), re.I)
     return SOURCE_TYPES.get(match[1].lower()) if match else None

@@ -6,6 +6,7 @@ import struct
 import zlib
 
 from PIL import Image, PngImagePlugin
+from PIL.TiffImagePlugin import IFDRational
 
 from detector.provenance import Finding, read
 
@@ -176,6 +177,26 @@ def opened(action: str = "c2pa.opened") -> dict[str, object]:
     return {"action": action, "parameters": {"ingredientIds": ["source"]}}
 
 
+def iptc(*fields: tuple[int, bytes]) -> bytes:
+    """A block of IPTC's second part, as Photoshop keeps it."""
+    records = b"".join(struct.pack(">BBBH", 0x1C, 2, number, len(value)) + value for number, value in fields)
+    return b"8BIM\x04\x04\0\0" + struct.pack(">I", len(records)) + records + b"\0" * (len(records) % 2)
+
+
+def with_iptc(*fields: tuple[int, bytes]) -> bytes:
+    """A JPEG with it."""
+    body, data = b"Photoshop 3.0\0" + iptc(*fields), save()
+    return data[:2] + b"\xff\xed" + struct.pack(">H", len(body) + 2) + body + data[2:]
+
+
+def raw_profile(name: str, body: bytes) -> bytes:
+    """A PNG with what it has no place for, kept as ImageMagick does."""
+    digits = body.hex()
+    lines = "\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
+    text = f"\n{name}\n{len(body):8}\n{lines}\n"
+    return with_chunk(b"zTXt", f"Raw profile type {name}\0\0".encode() + zlib.compress(text.encode()))
+
+
 def samsung(notes: dict[str, str]) -> bytes:
     """A JPEG with the notes that the gallery's editor on a Samsung telephone appends."""
     blocks, entries = b"", []
@@ -192,4 +213,11 @@ AI = created("trainedAlgorithmicMedia")
 SHOT = created("digitalCapture")
 AI_ATTRIBUTE = xmp(f'Iptc4xmpExt:DigitalSourceType="{IPTC}trainedAlgorithmicMedia"')
 BODY = {0x010F: "Canon", 0x0110: "Canon EOS R5", 0x0131: "Firmware 1.8.1"}
-LENS = {0x829A: 0.004, 0x829D: 2.8, 0x8827: 400, 0x9003: "2024:05:06 07:08:09", 0x920A: 50.0, 0xA434: "RF50mm F1.2L"}
+LENS = {
+    0x829A: IFDRational(1, 250),
+    0x829D: IFDRational(28, 10),
+    0x8827: 400,
+    0x9003: "2024:05:06 07:08:09",
+    0x920A: IFDRational(50),
+    0xA434: "RF50mm F1.2L",
+}

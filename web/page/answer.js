@@ -61,6 +61,27 @@ function scale(p, page) {
   );
 }
 
+export function evidence({ provenance }, { labels, tags }) {
+  const tag = (text, attributes = {}) => element("span", { class: "tag", ...attributes }, text);
+  const items = provenance.map(({ source, summary, meaning, suggests, signature, trust_list: list }) =>
+    element(
+      "li",
+      {},
+      element("h3", {}, source, tag(tags.suggests[suggests]), signature ? tag(fill(tags.signatures[signature], { list: tags.lists[list?.owner] }), { "data-signature": signature }) : ""),
+      element("p", {}, summary),
+      element("p", { class: "meaning" }, meaning),
+    ),
+  );
+  return element(
+    "section",
+    { class: "page panel evidence", "aria-label": labels.evidence },
+    element("h2", {}, labels.evidence),
+    element("p", { class: "soft" }, labels.evidence_role),
+    items.length ? element("ul", {}, items) : element("p", { class: "absent" }, labels.evidence_none),
+    element("p", { class: "absent soft" }, labels.evidence_absent),
+  );
+}
+
 export function cards({ result, crops, maps }, page) {
   const { labels } = page, shown = result.faces.slice(0, page.shown_faces);
   const more = result.faces.length - shown.length;

@@ -3,6 +3,7 @@
 import { Tensor, getWebGpuDevice, loadAndCompile, loadLiteRt, supportsFeature } from "./litert/index.js";
 import { get } from "./files.js";
 import { findFaces } from "./finder.js";
+import { findingsOf, originOf } from "./provenance.js";
 import { read } from "./picture.js";
 import { cropFace } from "./pixels.js";
 import { warningsOf } from "./quality.js";
@@ -127,6 +128,8 @@ async function judge(file, page, look, classify) {
   const times = [performance.now()];
   const picture = await read(file, page);
   times.push(performance.now());
+  const provenance = await findingsOf(new Uint8Array(await file.arrayBuffer()), picture.format, page);
+  times.push(performance.now());
   const found = await findFaces(picture, page.finder, look);
   const byCrop = {}; // several networks may see the same one
   for (const network of page.networks) (byCrop[`${network.input_size} ${network.crop_margin}`] ??= []).push(network);
@@ -159,12 +162,13 @@ async function judge(file, page, look, classify) {
   const result = {
     verdict: p_fake === null ? "no_face" : verdictOf(p_fake),
     p_fake,
+    origin: originOf(provenance),
     faces: faces.map(({ face }) => face),
-    provenance: null, // this page does not read what a file says of its origin
+    provenance,
     warnings: warningsOf(picture, found, crops[0], page.quality, page.finder),
     picture: { width: picture.width, height: picture.height, format: picture.format, bytes: picture.bytes, sha256: picture.sha256 },
     model: page.model,
-    seconds: { read: seconds(0, 1), faces: seconds(1, 2), model: seconds(2, 3), total: seconds(0, 3) },
+    seconds: { read: seconds(0, 1), provenance: seconds(1, 2), faces: seconds(2, 3), model: seconds(3, 4), total: seconds(0, 4) },
   };
   return { result, crops: faces.map(({ crop }) => crop), maps: faces.map(({ map }) => map), bitmap: picture.bitmap };
 }

@@ -1,6 +1,6 @@
 // The page: pictures in, by button, drop, paste or camera; one after the other to the worker; a row for each answer.
 
-import { cards, marked, record, scoreWords, verdictPanel } from "./answer.js";
+import { cards, evidence, marked, record, scoreWords, verdictPanel } from "./answer.js";
 import { element, icon } from "./dom.js";
 import { counted, fill } from "./text.js";
 
@@ -156,10 +156,11 @@ function rowOf(answer) {
     inside.replaceChildren();
     if (!row.open) return;
     if (!result) return inside.append(element("p", {}, answer.error));
-    inside.append(verdictPanel(result, page), record(result, page));
+    const told = evidence(result, page);
+    inside.append(verdictPanel(result, page), told, record(result, page));
     if (!result.faces.length) return;
     const picture = await marked(file, result, page);
-    if (row.open) inside.lastChild.before(picture, cards(answer, page));
+    if (row.open) told.before(picture, cards(answer, page));
   });
   return row;
 }

@@ -1,7 +1,9 @@
 // Judges in a thread of its own, so that the page stays alive.
 
 import { open } from "./judge.js";
+import { get } from "./files.js";
 import { Refused } from "./picture.js";
+import { C2PA } from "./provenance.js";
 
 const THUMBNAIL = 96; // pixels
 
@@ -14,6 +16,7 @@ export async function start(page) {
       postMessage({ type: "judged", id, thumbnail, ...rest }, thumbnail ? [thumbnail] : []);
     };
     postMessage({ type: "ready" });
+    get(C2PA, page).catch(() => {}); // for a visit without a network: nobody waits for it
   } catch (error) {
     postMessage({ type: "failed", sentence: sentenceOf(error, page.words.no_start) });
   }

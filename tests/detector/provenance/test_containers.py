@@ -1,6 +1,5 @@
 """Where a file may keep its marks, and where they do not count."""
 
-import struct
 import zlib
 
 from detector.provenance import read
@@ -11,8 +10,10 @@ from tests.support.marked_files import (
     SETTINGS,
     chunk,
     exif,
+    iptc,
     picture,
     png,
+    raw_profile,
     save,
     suggested,
     with_chunk,
@@ -42,29 +43,13 @@ def test_a_text_counts_only_in_a_sound_chunk():
     assert read(save() + b"parameters\0" + SETTINGS.encode(), "JPEG") == ()
 
 
-def raw_profile(name: str, body: bytes) -> bytes:
-    """As ImageMagick keeps what PNG has no place for."""
-    digits = body.hex()
-    lines = "\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
-    return with_chunk(
-        b"zTXt", f"Raw profile type {name}\0\0".encode() + zlib.compress(f"\n{name}\n{len(body):8}\n{lines}\n".encode())
-    )
-
-
 def test_raw_profiles_of_a_png():
-    credit = b"Edited with Google AI"
-    iptc = (
-        b"8BIM\x04\x04\0\0"
-        + struct.pack(">I", 5 + len(credit))
-        + b"\x1c\x02\x6e"
-        + struct.pack(">H", len(credit))
-        + credit
-    )
+    credit = iptc((110, b"Edited with Google AI"))
     fields = exif({0x0131: "Midjourney 6"})
     assert suggested(raw_profile("xmp", AI_ATTRIBUTE)) == ["ai_made"]
     assert suggested(raw_profile("APP1", b"http://ns.adobe.com/xap/1.0/\0" + AI_ATTRIBUTE)) == ["ai_made"]
     assert suggested(raw_profile("APP1", fields)) == suggested(raw_profile("exif", fields)) == ["ai_made"]
-    assert suggested(raw_profile("iptc", iptc)) == suggested(raw_profile("8bim", iptc)) == ["ai_edited"]
+    assert suggested(raw_profile("iptc", credit)) == suggested(raw_profile("8bim", credit)) == ["ai_edited"]
     assert read(raw_profile("icc", AI_ATTRIBUTE), "PNG") == ()
     assert read(png(**{"Raw profile type xmp": "xmp 12 zz"}), "PNG") == ()
 

@@ -1,11 +1,9 @@
 """Labels in XMP and IPTC, each beside a near miss."""
 
-import struct
-
 import pytest
 
 from detector.provenance import read
-from tests.support.marked_files import AI_ATTRIBUTE, AIGC, IPTC, JOB, only, png, save, xmp
+from tests.support.marked_files import AI_ATTRIBUTE, AIGC, IPTC, JOB, only, png, save, with_iptc, xmp
 
 
 @pytest.mark.parametrize("format_", ["JPEG", "WEBP", "TIFF", "AVIF", "HEIF", "PNG"])
@@ -86,17 +84,10 @@ def test_xmp_near_misses(packet):
 
 
 def test_iptc_fields():
-    def iim(*fields: tuple[int, bytes]) -> bytes:
-        records = b"".join(struct.pack(">BBBH", 0x1C, 2, number, len(value)) + value for number, value in fields)
-        block = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(records)) + records + b"\0" * (len(records) % 2)
-        body = b"Photoshop 3.0\0" + block
-        data = save()
-        return data[:2] + b"\xff\xed" + struct.pack(">H", len(body) + 2) + body + data[2:]
-
-    assert only(iim((110, b"Made with Google AI"))).suggests == "ai_made"
-    assert only(iim((65, b"Adobe Photoshop"))).suggests == "edited"
-    assert only(iim((120, JOB.encode()))).suggests == "ai_made"
-    assert read(iim((110, b"Example Agency"), (120, b"Job ID: 17, a picture made with Google AI")), "JPEG") == ()
+    assert only(with_iptc((110, b"Made with Google AI"))).suggests == "ai_made"
+    assert only(with_iptc((65, b"Adobe Photoshop"))).suggests == "edited"
+    assert only(with_iptc((120, JOB.encode()))).suggests == "ai_made"
+    assert read(with_iptc((110, b"Example Agency"), (120, b"Job ID: 17, a picture made with Google AI")), "JPEG") == ()
 
 
 # https://cv.iptc.org/newscodes/digitalsourcetype/ of October 2024, the retired ones too, and the C2PA's own two
