@@ -69,12 +69,12 @@ function fromLibrary(metadata, bytes, max) {
 }
 
 function exifValue(name, value) {
-  if (typeof value === "number" || value === undefined) return value;
+  if (!Array.isArray(value)) return value;
   if (value.every((part) => typeof part === "string")) {
     const text = value.join("\0"); // the library cuts at what pads, and leaves UTF-8 as it is
     return [...text].some((c) => c > "\xff") ? trimmed(text) : exifText(name, Uint8Array.from(text, (c) => c.charCodeAt(0)));
   }
-  if (value.length === 2 && !["UserComment"].includes(name) && !name.startsWith("XP")) return value[0] / value[1];
+  if (value.length === 2 && ["ExposureTime", "FNumber", "FocalLength"].includes(name)) return value[0] / value[1];
   return exifText(name, Uint8Array.from(value));
 }
 
@@ -99,7 +99,8 @@ async function pngTexts(metadata, max) {
   const { bytes } = metadata, view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let left = 4 * max; // what all texts together may unfold to
   for (let at = 8; at + 12 <= bytes.length && metadata.texts.length < MAX_TEXTS; ) {
-    const length = view.getUint32(at), kind = latin1(bytes.subarray(at + 4, at + 8)), body = bytes.subarray(at + 8, at + 8 + length);
+    const length = view.getUint32(at), kind = latin1(bytes.subarray(at + 4, at + 8));
+    const body = bytes.subarray(at + 8, at + 8 + length);
     if (kind === "IEND" || body.length < length) break;
     if (["tEXt", "zTXt", "iTXt", "comf"].includes(kind) && length <= max) {
       await attempt(async () => {
@@ -115,7 +116,10 @@ async function pngTexts(metadata, max) {
 }
 
 async function pngText(kind, body, limit) {
-  const cut = (bytes) => (bytes.indexOf(0) < 0 ? [bytes, bytes.subarray(0, 0)] : [bytes.subarray(0, bytes.indexOf(0)), bytes.subarray(bytes.indexOf(0) + 1)]);
+  const cut = (bytes) => {
+    const end = bytes.includes(0) ? bytes.indexOf(0) : bytes.length;
+    return [bytes.subarray(0, end), bytes.subarray(end + 1)];
+  };
   let [key, rest] = cut(body), packed = kind === "zTXt";
   if (kind === "zTXt") rest = rest.subarray(1);
   else if (kind === "iTXt") {
@@ -180,8 +184,10 @@ function gifComment({ bytes, texts }, max) {
     } else {
       const kind = bytes[at + 1];
       at += 2;
-      let from = blocks(), body = [];
-      for (; kind === 0xfe && bytes[from] && body.length <= max; from += 1 + bytes[from]) body.push(...bytes.subarray(from + 1, from + 1 + bytes[from]));
+      const body = [];
+      for (let from = blocks(); kind === 0xfe && bytes[from] && body.length <= max; from += 1 + bytes[from]) {
+        body.push(...bytes.subarray(from + 1, from + 1 + bytes[from]));
+      }
       if (body.length) texts.push(["comment", decode(Uint8Array.from(body))]);
     }
   }

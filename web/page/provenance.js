@@ -5,7 +5,7 @@ import { get } from "./files.js";
 import { aigc, camera, editors, generators, labels } from "./marks.js";
 import { metadataOf } from "./metadata.js";
 
-export const C2PA = "c2pa/c2pa_bg.wasm"; // 8 MB, for few pictures
+export const C2PA = "c2pa/c2pa_bg.wasm"; // 9 MB, for few pictures
 const KINDS = { ai_made: "declared_ai", ai_edited: "edited", edited: "edited", camera: "camera" };
 const LEVELS = ["written", "intact", "verified"];
 
