@@ -123,10 +123,13 @@ def _samsung_of(metadata: Metadata) -> None:
     if not data.endswith(b"SEFT") or metadata.container not in ("JPEG", "MPO", "HEIF"):
         return
     start = len(data) - 8 - struct.unpack_from("<I", data, len(data) - 8)[0]
+    if start < 0:
+        return
     magic, _, count = struct.unpack_from("<4sII", data, start)
     for number in range(min(count, MAX_NOTES) if magic == b"SEFH" else 0):
         _, _, offset, length = struct.unpack_from("<HHII", data, start + 12 + 12 * number)
-        note = data[max(start - offset, 0) :][: min(length, SCAN)]
+        begin = max(start - offset, 0)
+        note = data[begin : begin + min(length, SCAN)]
         named = 8 + struct.unpack_from("<I", note, 4)[0]
         metadata.texts.append((decode(note[8:named]).lower(), decode(note[named:])))
 

@@ -21,6 +21,8 @@ from tests.support.marked_files import (
     chunk,
     exif,
     png,
+    raw_profile,
+    samsung,
     save,
     with_chunk,
     xmp,
@@ -52,6 +54,17 @@ HOSTILE = {
     "many texts": lambda: save("PNG")[:33] + chunk(b"tEXt", b"c2pa\0x") * 1_000_000 + save("PNG")[33:],
     "many boxes": lambda: boxes(3_000_000),
     "slow pattern": lambda: png(Dream='"a"' + " -aaaa" * 50_000 + '"', parameters="Steps: 1," * 200_000),
+    "lying notes": lambda: (
+        (save() + b"x" * 20_000_000 + struct.pack("<4sII", b"SEFH", 107, 0xFFFFFFFF) + b"\xff" * 24_000)
+        + struct.pack("<I4s", 24_012, b"SEFT")
+    ),
+    "notes before the file": lambda: save() + struct.pack("<I4s", 0xFFFFFFFF, b"SEFT"),
+    "odd raw profiles": lambda: (
+        save("PNG")[:33] + chunk(b"tEXt", b"Raw profile type iptc\0\niptc\n9\n1c02") + save("PNG")[33:]
+    ),
+    "packed raw profile": lambda: with_chunk(
+        b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(b"\nexif\n9\n" + b"00" * 50_000_000)
+    ),
     "lying length": lambda: save("PNG")[:33] + struct.pack(">I", 0xFFFFFFFF) + b"tEXt" + save("PNG")[33:],
     "odd EXIF": lambda: save("WEBP", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + bytes(range(256)) * 40),
     "looping EXIF": lambda: save("WEBP", exif=b"MM\0*\0\0\0\x08\0\1\x87\x69\0\4\0\0\0\1\0\0\0\x08\0\0\0\x08"),
@@ -81,6 +94,8 @@ def test_three_hundred_mutations_never_raise(sign):
     seeds += [save(f, exif=exif(BODY, LENS), xmp=AI_ATTRIBUTE) for f in ("JPEG", "WEBP", "AVIF", "HEIF")]
     seeds.append(save("TIFF", exif=exif(BODY, LENS), tiffinfo={700: AI_ATTRIBUTE, 0x0131: "GIMP 2.10"}))
     seeds.append(png(parameters=SETTINGS, prompt=COMFY_PROMPT, Software="NovelAI", Comment=AIGC))
+    seeds.append(samsung({"PhotoEditor_Re_Edit_Data": '{"genAIType": 3}'}))
+    seeds.append(raw_profile("APP1", exif(BODY, LENS)))
     for number in range(300):
         data = bytearray(seeds[number % len(seeds)])
         for _ in range(rng.randint(1, 12)):
