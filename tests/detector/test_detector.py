@@ -21,7 +21,7 @@ from detector.picture import read
 from detector.verdict import Calibration
 from tests.support.bundled import FILES
 
-KEYS = ["verdict", "p_fake", "faces", "provenance", "warnings", "picture", "model", "seconds"]
+KEYS = ["verdict", "p_fake", "origin", "faces", "provenance", "warnings", "picture", "model", "seconds"]
 
 
 def same(one: Result, other: Result) -> bool:
@@ -155,7 +155,9 @@ def test_the_dictionary_is_that_of_the_contract(detector, hopper):
     result = detector.detect(hopper)
     plain = result.to_dict()
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
-    assert list(plain) == KEYS == [field.name for field in dataclasses.fields(Result)]
+    assert list(plain) == KEYS
+    assert [key for key in KEYS if key != "origin"] == [field.name for field in dataclasses.fields(Result)]
+    assert plain["origin"] == {"kind": "none", "trust": None, "by": None, "says": None}
     assert plain["verdict"] == result.verdict == result.verdict.value
     assert plain["p_fake"] == pytest.approx(result.p_fake, abs=1e-6)
     (face,) = plain["faces"]
@@ -191,7 +193,9 @@ def test_what_the_file_says_of_itself_stands_beside_the_score(detector, astronau
     assert marked.provenance and not bare.provenance
     assert marked.p_fake == pytest.approx(bare.p_fake, abs=1e-6)
     (first, *_) = marked.to_dict()["provenance"]
-    assert list(first) == ["source", "summary", "meaning", "suggests", "signature", "trust_list"]
+    told = ["source", "summary", "meaning", "suggests"]
+    assert list(first) == [*told, "signature", "trust_list", "by", "partly_unverified"]
+    assert marked.origin.kind == "edited" and marked.origin.by == "Adobe Photoshop"
 
 
 def test_the_model_says_what_it_is(detector):
