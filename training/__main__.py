@@ -1,7 +1,6 @@
 """python -m training COMMAND; the commands and their options stand under --help."""
 
 import argparse
-import dataclasses
 import logging
 import os
 import sys
@@ -13,7 +12,7 @@ from training.cluster import Cluster
 from training.distributed import STRATEGIES, joined
 from training.errors import Interrupted, TrainingError
 from training.files import write_error_hint
-from training.options import add_arguments, from_arguments
+from training.options import add_arguments, add_fields, from_arguments, given_fields
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,6 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     _add_evaluate(commands)
     _add_twins(commands)
     _add_forge(commands)
+    _add_reconstruct(commands)
     _add_convert_face_detector(commands)
     _add_publish(commands)
     _add_publish_space(commands)
@@ -173,9 +173,7 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
             second=arguments.second,
             weights=tuple(arguments.weights),
             unseen=None if arguments.unseen is None else tuple(arguments.unseen),
-            limits=calibrate.Limits(
-                **{field.name: getattr(arguments, field.name) for field in dataclasses.fields(limits)}
-            ),
+            limits=calibrate.Limits(**given_fields(arguments, calibrate.Limits)),
             start_share=arguments.start_share,
             onnx=arguments.onnx,
             cache=arguments.cache,
@@ -236,16 +234,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
             return cases.run(arguments.folder, arguments.cases)
         from training.evaluation.evaluate import EvaluateOptions, evaluate
 
-        options = EvaluateOptions(
-            tuple(arguments.data),
-            tuple(arguments.splits),
-            arguments.limit,
-            arguments.robustness,
-            arguments.workers,
-            arguments.streaming,
-            arguments.reencoding,
-            tuple(arguments.unseen),
-        )
+        options = EvaluateOptions(**given_fields(arguments, EvaluateOptions))
         evaluate(arguments.folder, options, cache=arguments.cache)
         return 0
 
@@ -285,28 +274,36 @@ def _add_twins(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_forge(commands: argparse._SubParsersAction) -> None:
-    from training.augment.forge import METHODS, ForgeOptions, forge
+    from training.augment.forge import ForgeOptions, forge
 
-    default = ForgeOptions()
     parser = commands.add_parser("forge", help="real photographs -> a data set of forgeries made of them")
     parser.add_argument("photos", type=Path, metavar="INPUT", help="folder of photographs of people")
     parser.add_argument("--out", type=Path, required=True, help="folder to write; --data takes it")
-    parser.add_argument(
-        "--methods", nargs="+", choices=METHODS, default=METHODS, help=f"(default: {' '.join(METHODS)})"
-    )
-    parser.add_argument("--count", type=int, default=default.count, help="of each photograph (default: %(default)s)")
-    parser.add_argument(
-        "--around", type=float, default=default.around, help="cut, in face sides (default: %(default)s)"
-    )
-    parser.add_argument("--size", type=int, default=default.size, help="pixels at most (default: %(default)s)")
-    parser.add_argument("--quality", type=int, default=default.quality, help="of the JPEG files (default: %(default)s)")
-    parser.add_argument(
-        "--seed", type=int, default=default.seed, help="the same, the same files (default: %(default)s)"
-    )
+    add_fields(parser, ForgeOptions)
 
     def run(given: argparse.Namespace) -> int:
-        options = ForgeOptions(tuple(given.methods), given.count, given.around, given.size, given.quality, given.seed)
-        forge(given.photos, given.out, options)
+        forge(given.photos, given.out, ForgeOptions(**given_fields(given, ForgeOptions)))
+        return 0
+
+    parser.set_defaults(run=run)
+
+
+def _add_reconstruct(commands: argparse._SubParsersAction) -> None:
+    from training.reconstruct.options import ReconstructOptions
+
+    parser = commands.add_parser("reconstruct", help="real photographs -> pairs with what an autoencoder makes of them")
+    parser.add_argument(
+        "photos", nargs="+", metavar="PHOTOS", help="folder of photographs of people, or a data set with real ones"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder to write; --data takes it")
+    parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
+    add_fields(parser, ReconstructOptions)
+
+    def run(given: argparse.Namespace) -> int:
+        from training.reconstruct.pairs import reconstruct
+
+        options = ReconstructOptions(**given_fields(given, ReconstructOptions))
+        print(f"{reconstruct(given.photos, given.out, options, cache=given.cache)} pairs")
         return 0
 
     parser.set_defaults(run=run)
@@ -362,21 +359,17 @@ def _add_publish_space(commands: argparse._SubParsersAction) -> None:
     )
 
     def run(given: argparse.Namespace) -> int:
+        words = {"model": given.model, "revision": given.revision, "private": given.private}
         if given.static:
             from training.hub.static_space import publish_static_space
 
             if given.hardware:
                 raise TrainingError("A static Space has no hardware: leave --hardware out.")
-            revision = publish_static_space(
-                given.repo, model=given.model, revision=given.revision, private=given.private
-            )
-            print(f"{given.repo}@{revision}")
-            return 0
-        from training.hub.space import publish_space
+            revision = publish_static_space(given.repo, **words)
+        else:
+            from training.hub.space import publish_space
 
-        revision = publish_space(
-            given.repo, model=given.model, revision=given.revision, hardware=given.hardware, private=given.private
-        )
+            revision = publish_space(given.repo, hardware=given.hardware, **words)
         print(f"{given.repo}@{revision}")
         return 0
 

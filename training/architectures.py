@@ -11,16 +11,15 @@ features that were trained on forgeries (Ojha et al. 2023, arXiv:2302.10174, sec
 
 import importlib.util
 import math
-import pickle
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
 
+from training import pth
 from training.errors import TrainingError
 
 EVIDENCE = "evidence"  # the layer whose output (N, h, w, 1) is the activation map
@@ -144,7 +143,7 @@ def _load_lite(model: keras.Model, name: str) -> None:
             "folder, or start without them by --weights none."
         )
     with files[0].open("rb") as file:
-        tensors = iter(_without_classifier(read_legacy_pth(file)).items())
+        tensors = iter(_without_classifier(pth.read(file)).items())
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.set_weights([next(tensors)[1] for _ in range(4)])
@@ -158,49 +157,6 @@ def _load_lite(model: keras.Model, name: str) -> None:
 
 def _without_classifier(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {k: v for k, v in tensors.items() if not k.startswith("_fc") and not k.endswith("num_batches_tracked")}
-
-
-def read_legacy_pth(file: BinaryIO) -> dict[str, np.ndarray]:
-    """Tensors of a .pth file in PyTorch's format before 1.6, without PyTorch.
-
-    Only the three names that a state dict needs can be unpickled: a file that asks for any other code is refused with
-    pickle.UnpicklingError. The layout is that of torch/serialization.py, `_legacy_load`.
-    """
-    for _ in range(3):  # magic number, protocol version, byte order
-        _Unpickler(file).load()
-    unpickler = _Unpickler(file)
-    tensors = unpickler.load()
-    for key in _Unpickler(file).load():
-        count = int.from_bytes(file.read(8), "little")
-        storage = unpickler.storages[key]
-        storage[:] = np.frombuffer(file.read(count * storage.itemsize), storage.dtype)
-    return OrderedDict((name, tensor.copy()) for name, tensor in tensors.items())
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file)
-        self.storages: dict[str, np.ndarray] = {}
-
-    def find_class(self, module: str, name: str) -> Any:
-        allowed = {
-            ("collections", "OrderedDict"): OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2"): _rebuild,
-            ("torch", "FloatStorage"): np.float32,
-            ("torch", "LongStorage"): np.int64,
-        }
-        if (module, name) not in allowed:
-            raise pickle.UnpicklingError(f"A weights file has no business with {module}.{name}.")
-        return allowed[module, name]
-
-    def persistent_load(self, pid: tuple) -> np.ndarray:
-        _, dtype, key, _, count, _ = pid
-        return self.storages.setdefault(key, np.zeros(count, dtype))
-
-
-def _rebuild(storage: np.ndarray, offset: int, size: tuple, stride: tuple, *_: Any) -> np.ndarray:
-    steps = [step * storage.itemsize for step in stride]
-    return np.lib.stride_tricks.as_strided(storage[offset:], size, steps)
 
 
 def _probe(backbone: str, probed: tuple[str, ...]) -> Callable[[int, str | None], keras.Model]:

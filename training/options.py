@@ -20,54 +20,57 @@ ARCHITECTURES = {
 }
 
 
-def _option(default: Any, why: str) -> Any:
-    return field(default=default, metadata={"help": why})
+def option(default: Any, why: str, choices: tuple[str, ...] = ()) -> Any:
+    """A field that add_fields() makes an argument of; `choices` are all that it may hold."""
+    return field(default=default, metadata={"help": why, "choices": choices})
 
 
 @dataclass(frozen=True)
 class FitOptions:
     """Defaults are those of the bundled model unless a preset says otherwise."""
 
-    data: tuple[str, ...] = _option(
+    data: tuple[str, ...] = option(
         (DEFAULT_DATA,), "SPEC or SPEC:WEIGHT each: a Hub id, a folder of pictures or parquet"
     )
-    unseen: tuple[str, ...] = _option(
+    unseen: tuple[str, ...] = option(
         (), "sources whose validation split chooses the checkpoint; none of their pictures is trained on"
     )
-    streaming: bool = _option(
+    streaming: bool = option(
         False,
         "read the pictures from the Hub while training, for sets too large to download; their faces are found anew",
     )
-    streaming_block: int = _option(2048, "pictures that are shuffled together while streaming; two such are in memory")
-    architecture: str = _option("efficientnet-lite0", f"one of {', '.join(ARCHITECTURES)}")
-    weights: str = _option("imagenet", '"imagenet", "none", or a .keras file to go on from')
-    frozen_until: str = _option(
+    streaming_block: int = option(2048, "pictures that are shuffled together while streaming; two such are in memory")
+    architecture: str = option("efficientnet-lite0", f"one of {', '.join(ARCHITECTURES)}", choices=tuple(ARCHITECTURES))
+    weights: str = option("imagenet", '"imagenet", "none", or a .keras file to go on from')
+    frozen_until: str = option(
         "", "name of a layer: it and all before it stay as they are; block2_add makes a step nearly twice as fast"
     )
-    input_size: int = _option(0, "pixels; 0: what the architecture was designed for")
-    margin: float = _option(1.4, "crop side in face sides: the face, its outline and what a blend must match around it")
-    jitter: float = _option(1.0, "of the crop's scale, place and resampling; 0 teaches the data set's geometry")
-    corruptions: tuple[str, ...] = _option(corruptions.TRAINING, "alterations to draw from; none with no name given")
-    reencode: bool = _option(
+    input_size: int = option(0, "pixels; 0: what the architecture was designed for")
+    margin: float = option(1.4, "crop side in face sides: the face, its outline and what a blend must match around it")
+    jitter: float = option(1.0, "of the crop's scale, place and resampling; 0 teaches the data set's geometry")
+    corruptions: tuple[str, ...] = option(
+        corruptions.TRAINING, "alterations to draw from; none with no name given", choices=corruptions.TRAINING
+    )
+    reencode: bool = option(
         True, "make sizes and encodings of all pictures alike, or a network learns those of the data sets"
     )
-    self_blend: float = _option(0.1, "share of real faces blended with themselves into forgeries")
-    epochs: float = _option(8.0, "times that as many pictures go by as the weighted sources hold")
-    penalty: float = _option(5.0, "of a probe's squared weights, in units of its mean loss; other networks ignore it")
-    batch_size: int = _option(32, "crops in a step")
-    learning_rate: float = _option(1e-3, "AdamW's peak, after the warm-up, for a batch of 32")
-    warm_up: float = _option(0.05, "share of all steps")
-    weight_decay: float = _option(0.02, "of AdamW, on kernels only")
-    averaging: float = _option(
+    self_blend: float = option(0.1, "share of real faces blended with themselves into forgeries")
+    epochs: float = option(8.0, "times that as many pictures go by as the weighted sources hold")
+    penalty: float = option(5.0, "of a probe's squared weights, in units of its mean loss; other networks ignore it")
+    batch_size: int = option(32, "crops in a step")
+    learning_rate: float = option(1e-3, "AdamW's peak, after the warm-up, for a batch of 32")
+    warm_up: float = option(0.05, "share of all steps")
+    weight_decay: float = option(0.02, "of AdamW, on kernels only")
+    averaging: float = option(
         0.999, "momentum of the running mean of the weights, which is validated and kept (Keras' use_ema); 0: none"
     )
-    label_smoothing: float = _option(0.05, "some labels are wrong, and sure answers calibrate badly")
-    patience: int = _option(4, "validations without a better AUC before stopping")
-    validations_per_epoch: int = _option(1, "each followed by a checkpoint")
-    limit: int | None = _option(None, "pictures of each class and split, for trials")
-    seed: int = _option(1, "of weights, order and alterations")
-    threads: int = _option(4, "that decode and cut")
-    crop_processes: int = _option(0, "that decode and cut, where threads cannot keep up with a GPU; 0: none")
+    label_smoothing: float = option(0.05, "some labels are wrong, and sure answers calibrate badly")
+    patience: int = option(4, "validations without a better AUC before stopping")
+    validations_per_epoch: int = option(1, "each followed by a checkpoint")
+    limit: int | None = option(None, "pictures of each class and split, for trials")
+    seed: int = option(1, "of weights, order and alterations")
+    threads: int = option(4, "that decode and cut")
+    crop_processes: int = option(0, "that decode and cut, where threads cannot keep up with a GPU; 0: none")
 
     @property
     def size(self) -> int:
@@ -76,20 +79,20 @@ class FitOptions:
     def command(self, run: str) -> str:
         """The `fit` command with these options, DATA and RUNS for the folders of data and runs."""
         words = ["python -m training fit"]
-        for option in dataclasses.fields(self):
-            value = getattr(self, option.name)
-            if value == option.default:
+        for each in dataclasses.fields(self):
+            value = getattr(self, each.name)
+            if value == each.default:
                 continue
-            if option.name in ("data", "unseen"):
+            if each.name in ("data", "unseen"):
                 sources = [Source.parse(text) for text in value]
                 value = [s.place + (f":{s.weight:g}" if s.weight != 1 else "") for s in sources]
-            elif option.name == "weights" and value.endswith(".keras"):
+            elif each.name == "weights" and value.endswith(".keras"):
                 value = "RUNS/" + "/".join(Path(value).parts[-2:])
             if value is False:
-                words.append(f"--no-{option.name.replace('_', '-')}")
+                words.append(f"--no-{each.name.replace('_', '-')}")
                 continue
             text = " ".join(value) if isinstance(value, (list, tuple)) else "" if value is True else value
-            words.append(f"--{option.name.replace('_', '-')} {text}".rstrip())
+            words.append(f"--{each.name.replace('_', '-')} {text}".rstrip())
         return " ".join([*words, f"--out RUNS/{run}"])
 
 
@@ -107,29 +110,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         for preset, options in PRESETS.items()
     )
     parser.add_argument("--preset", choices=sorted(PRESETS), default="default", help=f"{changes} (default: default)")
-    for option in dataclasses.fields(FitOptions):
-        name = "--" + option.name.replace("_", "-")
-        text = option.metadata["help"].replace("%", "%%")
-        choices = list(ARCHITECTURES) if option.name == "architecture" else None
-        if isinstance(option.default, tuple):
-            text += f" (default: {' '.join(option.default)})"
-            many = "+" if option.name in ("data", "unseen") else "*"
-            choices = None if many == "+" else list(option.default)
-            parser.add_argument(
-                name, nargs=many, choices=choices, metavar=option.name.upper(), default=argparse.SUPPRESS, help=text
-            )
-        elif isinstance(option.default, bool):
-            action = argparse.BooleanOptionalAction if option.default else "store_true"
-            parser.add_argument(name, action=action, default=argparse.SUPPRESS, help=text)
+    add_fields(parser, FitOptions)
+
+
+def add_fields(parser: argparse.ArgumentParser, kind: Any) -> None:
+    """An argument for every option() of a dataclass."""
+    for each in dataclasses.fields(kind):
+        name, text = "--" + each.name.replace("_", "-"), each.metadata["help"].replace("%", "%%")
+        more: dict[str, Any] = {"choices": each.metadata["choices"] or None, "metavar": each.name.upper()}
+        if isinstance(each.default, tuple):
+            more["nargs"] = "*" if more["choices"] else "+"
+            text += f" (default: {' '.join(each.default)})" if each.default else ""
+        elif isinstance(each.default, bool):
+            more = {"action": argparse.BooleanOptionalAction if each.default else "store_true"}
         else:
-            text += f" (default: {'all' if option.default is None else option.default})"
-            kind = int if option.default is None else type(option.default)
-            metavar = option.name.upper()
-            parser.add_argument(name, type=kind, choices=choices, metavar=metavar, default=argparse.SUPPRESS, help=text)
+            more["type"] = int if each.default is None else type(each.default)
+            text += f" (default: {'all' if each.default is None else each.default})"
+        parser.add_argument(name, default=argparse.SUPPRESS, help=text, **more)
+
+
+def given_fields(arguments: argparse.Namespace, kind: Any) -> dict[str, Any]:
+    """What was parsed with add_fields(), without what was not said."""
+    values = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(kind) if f.name in arguments}
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def from_arguments(arguments: argparse.Namespace) -> FitOptions:
     """What was parsed with `add_arguments`; the preset says the rest."""
-    values = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(FitOptions) if f.name in arguments}
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    return FitOptions(**{**PRESETS[arguments.preset], **values})
+    return FitOptions(**{**PRESETS[arguments.preset], **given_fields(arguments, FitOptions)})

@@ -14,7 +14,7 @@ import skimage.data
 from PIL import Image
 
 from tests.support.training_fixtures import command
-from training import architectures
+from training import architectures, pth
 from training.architectures import WeightsUnavailable
 from training.options import ARCHITECTURES
 
@@ -90,7 +90,7 @@ def test_imagenet_weights_know_a_cat_from_a_cup(name: str) -> None:
     model = architectures.build(name, size)
     features = keras.Model(model.input, keras.layers.GlobalAveragePooling2D()(model.get_layer("head_relu").output))
     with weights_file(name).open("rb") as file:
-        tensors = architectures.read_legacy_pth(file)
+        tensors = pth.read(file)
     pictures = []
     for pixels in (skimage.data.chelsea(), skimage.data.coffee()):
         top, left = (side - 300 for side in pixels.shape[:2])
@@ -128,14 +128,14 @@ def test_a_weights_file_cannot_run_code(tmp_path: Path, function: object, where:
     payload = Calls(function, argument)
     file = legacy_pth(payload) if where == "state dict" else io.BytesIO(pickle.dumps(payload, protocol=2))
     with pytest.raises(pickle.UnpicklingError, match="A weights file has no business with"):
-        architectures.read_legacy_pth(file)
+        pth.read(file)
     assert not mark.exists()
     pickle.loads(pickle.dumps(payload, protocol=2))  # what an unguarded reader would have done
     assert mark.exists()
 
 
 def test_a_weights_file_of_plain_values_is_read() -> None:
-    assert architectures.read_legacy_pth(legacy_pth(collections.OrderedDict())) == {}
+    assert pth.read(legacy_pth(collections.OrderedDict())) == {}
 
 
 def test_weights_that_are_not_installed_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

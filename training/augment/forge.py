@@ -28,6 +28,7 @@ from detector import finder, picture
 from detector.errors import ImageError
 from training.errors import TrainingError
 from training.files import write
+from training.options import option
 
 log = logging.getLogger(__name__)
 
@@ -160,12 +161,12 @@ class ForgeOptions:
     cut to a square of `around` face sides (or what of it the photograph holds), scaled down to `size` pixels at most
     and saved as JPEG of `quality`."""
 
-    methods: tuple[str, ...] = METHODS
-    count: int = 1
-    around: float = 3.0
-    size: int = 512
-    quality: int = 90
-    seed: int = 1
+    methods: tuple[str, ...] = option(METHODS, "of forging", choices=METHODS)
+    count: int = option(1, "of each photograph")
+    around: float = option(3.0, "cut, in face sides")
+    size: int = option(512, "pixels at most")
+    quality: int = option(90, "of the JPEG files")
+    seed: int = option(1, "the same, the same files")
 
 
 @dataclass(frozen=True)

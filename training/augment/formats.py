@@ -26,17 +26,21 @@ _ROUNDS = (0.5, 0.3, 0.2)  # chances of one, two and three
 _JPEG, _LEAST_QUALITY, _BEST_QUALITY = 0.75, 45, 96
 
 
-def surroundings(pixels: np.ndarray, box: Box, reach: float, rng: np.random.Generator) -> tuple[np.ndarray, Box]:
+def surroundings(
+    pixels: np.ndarray, box: Box, reach: float, rng: np.random.Generator, frame: np.ndarray | None = None
+) -> tuple[np.ndarray, Box]:
     """The part of a picture uint8 (H, W, 3) within `reach` face sides of the middle of the face, and the box in it.
 
     Half of the pictures end nearer to the face, at random, or how much the data sets keep around a face would tell them
-    apart. Dark lines along the picture's edges are left out for the same reason. The part's edges lie up to eight
-    pixels further out at random: a JPEG's blocks start anywhere in it.
+    apart. Dark lines along the picture's edges are left out for the same reason: those of `frame`, a picture of the
+    same size, where two pictures are to be cut alike. The part's edges lie up to eight pixels further out at random: a
+    JPEG's blocks start anywhere in it.
     """
     if rng.random() < 0.5:
         reach = float(np.exp(rng.uniform(np.log(min(_NEAREST, reach)), np.log(reach))))
     x, y, side = crop_square(box, reach)
-    (first_column, width), (first_row, height) = (_without_frame(pixels, box, axis) for axis in (1, 0))
+    looked_at = pixels if frame is None else frame
+    (first_column, width), (first_row, height) = (_without_frame(looked_at, box, axis) for axis in (1, 0))
     left, top = (max(n, int(v) - int(rng.integers(8))) for v, n in ((x, first_column), (y, first_row)))
     right, bottom = min(width, int(x + side) + int(rng.integers(8))), min(height, int(y + side) + int(rng.integers(8)))
     part = pixels[top : max(bottom, top + 16), left : max(right, left + 16)]
@@ -65,14 +69,14 @@ def scaled(pixels: np.ndarray, box: Box, largest: float, rng: np.random.Generato
     top = min(face, largest)
     if top <= LEAST_FACE:
         return pixels, box
-    return _resized(pixels, box, float(np.exp(rng.uniform(np.log(LEAST_FACE), np.log(top)))) / face, rng)
+    return resized(pixels, box, float(np.exp(rng.uniform(np.log(LEAST_FACE), np.log(top)))) / face, rng)
 
 
 def reencoded(pixels: np.ndarray, box: Box, rng: np.random.Generator) -> tuple[np.ndarray, Box]:
     """The picture after one to three rounds of JPEG or WebP of random quality, at times made smaller between them."""
     for number in range(1 + int(rng.choice(3, p=_ROUNDS))):
         if number and rng.random() < 0.4:
-            pixels, box = _resized(pixels, box, rng.uniform(0.7, 1.0), rng)
+            pixels, box = resized(pixels, box, rng.uniform(0.7, 1.0), rng)
         quality = int(rng.integers(_LEAST_QUALITY, _BEST_QUALITY))
         buffer = io.BytesIO()
         if rng.random() < _JPEG:
@@ -85,7 +89,8 @@ def reencoded(pixels: np.ndarray, box: Box, rng: np.random.Generator) -> tuple[n
     return pixels, box
 
 
-def _resized(pixels: np.ndarray, box: Box, factor: float, rng: np.random.Generator) -> tuple[np.ndarray, Box]:
+def resized(pixels: np.ndarray, box: Box, factor: float, rng: np.random.Generator) -> tuple[np.ndarray, Box]:
+    """The picture in another size, by a random kernel, and the box in it."""
     height, width = pixels.shape[:2]
     size = (max(16, round(width * factor)), max(16, round(height * factor)))
     across, down = size[0] / width, size[1] / height

@@ -3,8 +3,10 @@
 The pipeline is Grain's: globally shuffled from a seed, resumable at any batch, and free of any Keras backend.
 """
 
+import sys
 from collections.abc import Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import grain
 import numpy as np
@@ -14,6 +16,7 @@ from PIL import Image
 from detector.crop import crop_face
 from training.augment import corruptions, forge, formats
 from training.data.face_cache import Face, Split
+from training.errors import TrainingError
 
 
 @dataclass(frozen=True)
@@ -55,15 +58,15 @@ def training_crop(split: Split, face: Face, options: CropOptions, rng: np.random
 
 
 def varied_crop(
-    pixels: np.ndarray, face: Face, options: CropOptions, rng: np.random.Generator
+    pixels: np.ndarray, face: Face, options: CropOptions, rng: np.random.Generator, frame: np.ndarray | None = None
 ) -> tuple[np.ndarray, float]:
-    """The same of a picture uint8 (H, W, 3) that is at hand."""
+    """The same of a picture uint8 (H, W, 3) that is at hand; `frame` as in formats.surroundings()."""
     target, box, jitter = face.target, face.box, options.jitter
     if target == 0.0 and options.self_blend and rng.random() < options.self_blend:
         pixels, target = forge.self_blend(pixels, face.keypoints, rng), 1.0
     if options.reencode:
         reach = options.margin * np.exp(_ZOOM) + 2 * _SHIFT
-        pixels, box = formats.surroundings(pixels, box, reach, rng)
+        pixels, box = formats.surroundings(pixels, box, reach, rng, frame)
         pixels, box = formats.scaled(pixels, box, _LARGEST * options.size / options.margin, rng)
     if options.corruptions:
         pixels = corruptions.for_training(pixels, rng, options.corruptions)
@@ -105,25 +108,18 @@ def training_batches(
     """An endless iterator of (crops uint8 (B, S, S, 3), targets float32 (B, 1)).
 
     Real and fake faces alternate, so that every batch holds as many of one as of the other. Of each class a source is
-    drawn in proportion to its faces times its weight, each of its faces once before any a second time.
+    drawn in proportion to its faces times its weight, each of its faces once before any a second time. The halves of a
+    pair (Split.pairs) follow each other in one batch, varied by the same draws, and are drawn in the same proportion to
+    all other faces. Raises TrainingError where a batch of an odd size would part them.
 
     `get_state()` and `set_state()` of the iterator resume it exactly. With `part` (index, count) only that part of each
     batch is read and cut; together the parts are the batches that are read otherwise, and the state is that of the
     whole, from which any number of parts goes on. With `processes`, that many cut whole batches in turn, the same
     ones again; only as many can continue from their state.
     """
-    classes = []
-    for target in (1.0, 0.0):
-        sources, sizes = [], []
-        for number, (split, weight) in enumerate(splits):
-            rows = [index for index, face in enumerate(split.faces) if face.target == target]
-            if rows:
-                source = grain.MapDataset.source(rows).seed(seed + 2 * number + int(target)).shuffle().repeat()
-                sources.append(source.random_map(_Crop(split, options)))
-                sizes.append(len(rows) * weight)
-        if sources:
-            classes.append(_mixed(sources, np.array(sizes)))
-    mixed = _mixed(classes, np.ones(len(classes)))
+    if batch_size % 2 and any(split.pairs() for split, _ in splits):
+        raise TrainingError("Pairs need an even --batch-size: both halves of each are in one batch.")
+    mixed = _order(splits, seed).map(_Cut([split for split, _ in splits], options))
     index, count = part
     if processes:
         flags.FLAGS.mark_as_parsed()  # Grain's own, which a program that is no absl.app leaves unread
@@ -139,17 +135,88 @@ def training_batches(
     return iter(batches)
 
 
-def _mixed(sources: list[grain.MapDataset], weights: np.ndarray) -> grain.MapDataset:
-    return grain.MapDataset.mix(sources, weights=list(weights / weights.sum())) if len(sources) > 1 else sources[0]
+def _mixed(sources: list[grain.MapDataset], sizes: list[float]) -> grain.MapDataset:
+    return grain.MapDataset.mix(sources, weights=[s / sum(sizes) for s in sizes]) if len(sources) > 1 else sources[0]
+
+
+class _Turn(NamedTuple):
+    """A face that is cut: split, number in it, seed of what varies, and of a pair the number of the real half."""
+
+    split: int
+    face: int
+    seed: int
+    real: int | None = None
+
+
+def _order(splits: list[tuple[Split, float]], seed: int) -> grain.MapDataset:
+    """The turns of all faces, in twos of a fake and a real one."""
+    twos: list[grain.MapDataset] = []
+    sizes: list[float] = []
+    classes: dict[float, tuple[list[grain.MapDataset], list[float]]] = {1.0: ([], []), 0.0: ([], [])}
+    for number, (split, weight) in enumerate(splits):
+        pairs = split.pairs()
+        if pairs:
+            twos.append(_turns(number, pairs, seed + 2 * number))
+            sizes.append(2 * len(pairs) * weight)
+        paired = {half for pair in pairs for half in pair}
+        for target, (sources, of_class) in classes.items():
+            rows = [(n,) for n, face in enumerate(split.faces) if face.target == target and n not in paired]
+            if rows:
+                sources.append(_turns(number, rows, seed + 2 * number + int(target)))
+                of_class.append(len(rows) * weight)
+    single = [_mixed(*of_class) for of_class in classes.values() if of_class[0]]
+    if single:
+        twos.append(grain.MapDataset.range(sys.maxsize).map(_Two(single)))
+        sizes.append(sum(sum(of_class) for _, of_class in classes.values()))
+    order = _mixed(twos, sizes)
+    return grain.MapDataset.range(sys.maxsize).map(lambda index: order[index // 2][index % 2])
+
+
+def _turns(split: int, rows: list[tuple[int, ...]], seed: int) -> grain.MapDataset:
+    return grain.MapDataset.source(rows).seed(seed).shuffle().repeat().random_map(_Draw(split))
 
 
 @dataclass(frozen=True)
-class _Crop(grain.transforms.RandomMap):
-    split: Split
+class _Draw(grain.transforms.RandomMap):
+    split: int
+
+    def random_map(self, element: tuple[int, ...], rng: np.random.Generator) -> tuple[_Turn, ...]:
+        seed = int(rng.integers(2**63))
+        if len(element) == 1:
+            return (_Turn(self.split, element[0], seed),)
+        fake, real = element
+        return _Turn(self.split, fake, seed, real), _Turn(self.split, real, seed, real)
+
+
+@dataclass(frozen=True)
+class _Two(grain.transforms.Map):
+    """One of each class; two of the only one where there is no other."""
+
+    classes: list[grain.MapDataset]
+
+    def map(self, element: int) -> tuple[_Turn, ...]:
+        if len(self.classes) == 1:
+            return tuple(self.classes[0][2 * element + half][0] for half in (0, 1))
+        return tuple(of_class[element][0] for of_class in self.classes)
+
+
+@dataclass(frozen=True)
+class _Cut(grain.transforms.Map):
+    splits: list[Split]
     options: CropOptions
 
-    def random_map(self, element: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-        return training_crop(self.split, self.split.faces[element], self.options, rng)
+    def map(self, element: _Turn) -> tuple[np.ndarray, float]:
+        split, rng = self.splits[element.split], np.random.default_rng(element.seed)
+        face = split.faces[element.face]
+        if element.real is None:
+            return training_crop(split, face, self.options, rng)
+        real = split.faces[element.real]
+        frame = split.pixels(real)
+        pixels = frame if face is real else split.pixels(face)
+        if pixels.shape != frame.shape:
+            raise TrainingError(f"The halves of a pair in {split.name} differ in size: make the set anew.")
+        face = replace(face, box=real.box, keypoints=real.keypoints)
+        return varied_crop(pixels, face, replace(self.options, self_blend=0.0), rng, frame)
 
 
 @dataclass

@@ -25,6 +25,7 @@ from training.files import atomic_path
 AnyFace = TypeVar("AnyFace", finder.FoundFace, JudgedFace)
 log = logging.getLogger(__name__)
 
+PAIR = "pair"  # the column that names the pair whose half a picture is
 _MAX_NAMED = 20
 SURELY_A_FACE = 0.3  # least score in data sets, whose pictures are known to show a face
 
@@ -76,6 +77,14 @@ class Split:
         named = tuple(generator(str(name)) for name in names if name)
         known = source.generator if (self.labels > 0.5).any() else None
         return named or ((known,) if known else ())
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Numbers in `faces` of a fake face and the real one that it was made of: the column `pair` says the same of
+        both. What has no counterpart is a face like any other."""
+        names = self.column(PAIR)
+        real = {names[face.index]: n for n, face in enumerate(self.faces) if face.target == 0.0}
+        fakes = [(n, names[face.index]) for n, face in enumerate(self.faces) if face.target == 1.0]
+        return [(n, real[name]) for n, name in fakes if name and name in real]
 
     def part(self, index: int, count: int) -> "Split":
         """Every `count`th face, from `index` on."""

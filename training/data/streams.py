@@ -156,7 +156,10 @@ class Lane:
 def open_train(source: Source, *, cache: Path | None = None, limit: int | None = None) -> Stream:
     """The train split of a source, its pictures not yet read: the rows that face_cache.load() would take. The labels
     are kept in `cache`. Raises TrainingError, or ModelError where the Hub refuses."""
-    return _open(source, "train", cache, limit)
+    stream = _open(source, "train", cache, limit)
+    if isinstance(stream.files, _Table) and face_cache.PAIR in (stream.files.rows.column_names or ()):
+        raise TrainingError(f"{source.name} holds pairs, whose halves come together: read it without --streaming.")
+    return stream
 
 
 def load(source: Source, split: str, *, cache: Path | None = None, limit: int | None = None) -> Split:

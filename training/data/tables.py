@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from huggingface_hub import HfApi
 
+from detector import picture
 from detector.model_folder import hub
 from training.data.sources import Source
 from training.errors import TrainingError
@@ -149,6 +150,20 @@ def _read_folder(path: Path, how: dict[str, Any]) -> dict[str, AnyRows]:
     for file in files:
         by_split.setdefault(_split_of(file.stem), []).append(str(file))
     return datasets.load_dataset("parquet", data_files=by_split, **how)
+
+
+def photographs(folder: Path) -> datasets.Dataset | None:
+    """The pictures of a folder that says nothing of labels, in the order of their names; None for any other place."""
+    if not folder.is_dir():
+        return None
+    files = [file for file in sorted(folder.rglob("*")) if not _hidden(file.relative_to(folder))]
+    if any(file.suffix == ".parquet" or file.name.lower() in ("real", "fake") for file in files):
+        return None
+    found = [file for file in files if file.suffix.lower() in picture.SUFFIXES]
+    images = [{"bytes": None, "path": str(file)} for file in found]
+    stamps = [f"{file.stat().st_size} {file.stat().st_mtime_ns}" for file in found]  # of other contents, other rows
+    features = datasets.Features({"image": datasets.Image(decode=False), "stamp": datasets.Value("string")})
+    return datasets.Dataset.from_dict({"image": images, "stamp": stamps}, features=features)
 
 
 def _hidden(path: Path) -> bool:

@@ -1,0 +1,1 @@
+"""Reconstructions: what the decoder of an image generator leaves, in photographs that are real but for that."""
