@@ -171,6 +171,35 @@ def _brightness(pixels: np.ndarray, severity: float, rng: np.random.Generator) -
     return table[pixels]
 
 
+def _sharpen(pixels: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
+    amount = _step(severity, (0.4, 0.7, 1.1, 1.6, 2.2))
+    smooth = cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.6, 1.2) * _unit(pixels))
+    return cv2.addWeighted(pixels, 1 + amount, smooth, -amount, 0)
+
+
+def _sensor_noise(pixels: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
+    """More of it where there is more light; as cameras work it up, colour in larger grains than brightness."""
+    sigma = _step(severity, (3, 6, 10, 15, 22))
+    height, width = pixels.shape[:2]
+    light = cv2.GaussianBlur(rng.standard_normal((height, width), np.float32), (0, 0), 0.5)[..., None]
+    colour = cv2.GaussianBlur(rng.standard_normal((height, width, 3), np.float32), (0, 0), 1.2)
+    grain = light / light.std() + 0.7 * colour / colour.std()
+    return _clip(pixels + sigma * np.sqrt(0.2 + pixels / np.float32(255)) * grain)
+
+
+def _screenshot(pixels: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
+    """Shown in another size, in a screen's colours, and made a picture of again."""
+    factor = _step(severity, (0.95, 0.85, 0.75, 0.65, 0.55)) * rng.uniform(0.95, 1.0)
+    factor = factor if rng.random() < 0.5 else 1 / factor
+    height, width = pixels.shape[:2]
+    size = (max(8, round(width * factor)), max(8, round(height * factor)))
+    there, back = (Image.Resampling(_FILTERS[i]) for i in rng.integers(0, 3, 2))
+    shown = Image.fromarray(pixels).resize(size, there).resize((width, height), back)
+    reach = _step(severity, (0.02, 0.04, 0.06, 0.08, 0.1))
+    gamma = rng.uniform(1 - reach, 1 + reach, 3)
+    return _clip((np.asarray(shown) / np.float32(255)) ** gamma * 255 + 0.5)
+
+
 ALTERATIONS: dict[str, Alteration] = {
     "blur": _blur,
     "noise": _noise,
@@ -186,6 +215,9 @@ ALTERATIONS: dict[str, Alteration] = {
     "contrast": _contrast,
     "grey": _grey,
     "brightness": _brightness,
+    "sharpen": _sharpen,
+    "sensor-noise": _sensor_noise,
+    "screenshot": _screenshot,
 }
 NAMES = tuple(ALTERATIONS)
 
@@ -218,14 +250,18 @@ def _shrunk(pixels: np.ndarray, factor: int) -> np.ndarray:
 
 _WEATHER = ("snow", "rain", "fog", "blocks")
 _COLOUR = ("colour-cast", "saturation", "contrast", "grey", "brightness")
-_FOCUS = ("blur", "noise")
-TRAINING = _WEATHER + _COLOUR + _FOCUS  # what training draws; sizes and encodings are training.augment.formats
+_FOCUS = ("blur", "noise", "sharpen", "sensor-noise")
+_SCREEN = ("screenshot",)
+TRAINING = (
+    _WEATHER + _COLOUR + _FOCUS + _SCREEN
+)  # what training draws; sizes and encodings are training.augment.formats
 
 
 def for_training(pixels: np.ndarray, rng: np.random.Generator, names: tuple[str, ...] = NAMES) -> np.ndarray:
     """A random chain of the alterations in `names`, about half of the pictures little changed.
 
-    Weather comes before colour, focus and noise. Sizes and encodings are the business of training.augment.formats.
+    Weather comes before colour, focus and noise, and a screen shows all of them. Sizes and encodings are the business
+    of training.augment.formats.
     """
 
     def draw(group: tuple[str, ...], chance: float, top: float = 5.0) -> None:
@@ -238,5 +274,6 @@ def for_training(pixels: np.ndarray, rng: np.random.Generator, names: tuple[str,
     draw(_WEATHER, 0.2)
     draw(_COLOUR, 0.35)
     draw(_COLOUR, 0.15, 3.0)
-    draw(_FOCUS, 0.25, 4.0)
+    draw(_FOCUS, 0.3, 4.0)
+    draw(_SCREEN, 0.1)
     return pixels

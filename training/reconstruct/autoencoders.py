@@ -16,9 +16,10 @@ Values = Callable[[np.ndarray], np.ndarray]  # float32 (1, H, W, 3) -> the same
 
 _STEP = 64  # sides that an encoder sees are multiples of it: the coarsest in use shrink them that much
 # What RGB of 0 to 255 is turned into, by factor and offset. A file doesn't tell which it was trained with.
-_RANGES = {"0 to 255": (1.0, 0.0), "-1 to 1": (2 / 255, -1.0), "0 to 1": (1 / 255, 0.0)}
+BYTES = "0 to 255"
+_RANGES = {BYTES: (1.0, 0.0), "-1 to 1": (2 / 255, -1.0), "0 to 1": (1 / 255, 0.0)}
 _TRIED_ON = 256  # pixels of a picture's sides
-_LEAST_PSNR = 15.0  # dB: below, it's no picture of the same
+_LEAST_PSNR = 15.0  # dB: below, it's another picture
 
 
 class Autoencoder:
@@ -57,16 +58,16 @@ def psnr(pixels: np.ndarray, others: np.ndarray) -> float:
     return 10 * float(np.log10(255**2 / max(error, 1e-3)))
 
 
-def load(place: str) -> Autoencoder:
-    """An .onnx or .keras file, or what `diffusers` reads: owner/name[@revision] on the Hub or a folder. Raises
-    TrainingError."""
+def load(place: str, taken: str | None = None) -> Autoencoder:
+    """An .onnx or .keras file, which takes values of `taken` where that is known, or what `diffusers` reads:
+    owner/name[@revision] on the Hub or a folder. Raises TrainingError."""
     path = Path(place)
     if path.suffix in (".onnx", ".keras") and not path.is_file():
         raise TrainingError(f"There is no autoencoder file called {path.name}.")
     if path.suffix == ".onnx":
-        return Autoencoder(path.stem, _onnx(path))
+        return Autoencoder(path.stem, _onnx(path), taken)
     if path.suffix == ".keras":
-        return Autoencoder(path.stem, _keras(path))
+        return Autoencoder(path.stem, _keras(path), taken)
     if path.is_dir() or hub.parse(place):
         return Autoencoder(path.name if path.is_dir() else place, _diffusers(place), "-1 to 1")
     raise TrainingError(f"{path.name} is no autoencoder: give an .onnx or .keras file, owner/name on the Hub, or zoo.")
@@ -97,11 +98,10 @@ def _keras(path: Path) -> Values:
 
 def _checked(path: Path, shape: Any, values: Values) -> Values:
     """With channels last, whichever the file has. Raises TrainingError where it doesn't take pictures of any size."""
-    sides = {len(shape): shape}.get(4, ())[1:]
-    if len(sides) != 3 or not 3 in (sides[0], sides[2]):  # noqa: E713
+    first = len(shape) == 4 and shape[1] == 3
+    if len(shape) != 4 or not (first or shape[3] == 3):
         raise TrainingError(f"{path.name} takes no pictures of three colours.")
-    first = sides[0] == 3
-    if any(isinstance(side, int) for side in (sides[1:] if first else sides[:2])):
+    if any(isinstance(side, int) for side in (shape[2:] if first else shape[1:3])):
         raise TrainingError(f"{path.name} takes pictures of one size only: export it with free height and width.")
     if not first:
         return values

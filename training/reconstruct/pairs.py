@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, JpegImagePlugin
+from rich.console import Console
+from rich.progress import track
 
 from detector.crop import Box, crop_square
 from training.augment import formats
@@ -35,6 +37,8 @@ log = logging.getLogger(__name__)
 _AROUND = (2.0, 4.0)  # face sides: what is cut around a face
 _BLOCK = 16  # pixels: where a JPEG's blocks can begin
 _LEAST_FACE, _LEAST_SIDE = 64, 128  # pixels: of a face, and of a picture, that is scaled down
+_FACES = ".faces"  # in `out`: the faces of a folder of photographs, into which nothing is written
+_GREY = 8  # of 255: between the colours of a pixel
 _LOSSY = {"WEBP", "AVIF", "HEIF"}
 _ZOO_SEES, _ZOO_SIZE = 500, 384  # photographs, and pixels of their longer side
 
@@ -49,17 +53,16 @@ def reconstruct(photos: Sequence[str], out: Path, options: ReconstructOptions, *
     _check(options)
     _claim(out, {"photos": list(photos), **dataclasses.asdict(options)})
     splits = [found for place in photos for found in _photographs(place, options.limit, out, cache)]
-    if not any(face.target == 0.0 for _, split in splits for face in split.faces):
+    real = [(name, split, face) for name, split in splits for face in split.faces if face.target == 0.0]
+    if not real:
         raise TrainingError("No face was found in the photographs: give pictures of people.")
     found = _autoencoders(options, splits, out)
     rows: dict[str, list[dict[str, str]]] = {}
-    for name, split in splits:
-        groups = split.column("group")
-        for face in split.faces:
-            for turn in range(options.count if face.target == 0.0 else 0):
-                made = _pair(split, face, turn, found, options, out / name)
-                rows.setdefault(name, []).extend({**row, "group": str(groups[face.index])} for row in made)
-                log.info("%s %s: picture %d of %d", split.name, name, face.index + 1, len(split.rows))
+    for name, split, face in track(real, "pairs", console=Console(stderr=True)):
+        group = str(split.rows[face.index].get("group") or "")
+        for turn in range(options.count):
+            made = _pair(split, face, turn, found, options, out / name)
+            rows.setdefault(name, []).extend({**row, "group": group} for row in made)
     for name, of_split in rows.items():
         lines = [json.dumps(row) for row in sorted(of_split, key=lambda row: row["label"])]  # the sort is stable
         write(out / name / "metadata.jsonl", ("\n".join(lines) + "\n").encode())
@@ -79,11 +82,11 @@ def _claim(out: Path, words: dict[str, Any]) -> None:
     """Raises TrainingError where `out` holds anything but what a call with the same words has made."""
     manifest = out / MANIFEST
     content = json.dumps(words, indent=1).encode()
-    if manifest.is_file():
+    if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - {MANIFEST, _FACES}):
+        if not manifest.is_file():
+            raise TrainingError(f"{out.name} already holds something: give another --out.")
         if manifest.read_bytes() != content:
             raise TrainingError(f"{out.name} holds pairs that were made with other options: give another --out.")
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise TrainingError(f"{out.name} already holds something: give another --out.")
     out.mkdir(parents=True, exist_ok=True)
     write(manifest, content)
 
@@ -97,7 +100,7 @@ def _photographs(place: str, limit: int | None, out: Path, cache: Path | None) -
         if plain:
             targets = np.zeros(len(plain), np.float32)
             keep = tables.rows_of(name, targets, held_out=True, limit=limit)
-            yield name, face_cache.with_faces(source, plain.select(keep), targets[keep], name, cache or out / ".faces")
+            yield name, face_cache.with_faces(source, plain.select(keep), targets[keep], name, cache or out / _FACES)
         elif {name, "train"} & available:
             yield name, face_cache.load(source, name, cache=cache, limit=limit)
 
@@ -133,7 +136,7 @@ def _pair(
 ) -> list[dict[str, str]]:
     """Write both halves, unless they are there, and return their rows."""
     file = split.file(face.index)
-    digest = hashlib.sha256(file).hexdigest()[:16]
+    digest = digest_of(file)
     rng = np.random.default_rng([options.seed, int(digest, 16), turn])
     autoencoder = found[rng.integers(len(found))]
     saving = _Saving.like(file)
@@ -151,6 +154,11 @@ def _pair(
     ]
 
 
+def digest_of(file: bytes) -> str:
+    """What the pairs of a photograph are called by."""
+    return hashlib.sha256(file).hexdigest()[:16]
+
+
 def _halves(
     pixels: np.ndarray, face: Face, autoencoder: Autoencoder, options: ReconstructOptions, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -161,6 +169,8 @@ def _halves(
     pixels, box = _scaled(pixels, box, options.size, rng)
     share = np.float32(rng.uniform(options.mix, 1.0))
     change = (autoencoder.reconstruct(pixels).astype(np.float32) - pixels) * share
+    if np.ptp(pixels, axis=2).max() <= _GREY:  # black and white, or a tint would give the forged half away
+        change = change.mean(axis=2, keepdims=True)
     if region == "face":
         across, down = ((box[n + 2] - box[n]) / (face.box[n + 2] - face.box[n]) for n in (0, 1))
         points = (face.keypoints - face.box[:2]) * (across, down) + box[:2]

@@ -18,7 +18,7 @@ from keras import layers, ops
 
 from training import architectures
 from training.files import write_model
-from training.reconstruct.autoencoders import Autoencoder, load, psnr
+from training.reconstruct.autoencoders import BYTES, Autoencoder, load, psnr
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ def make(photographs: Sequence[np.ndarray], folder: Path, count: int, steps: int
             started = time.monotonic()
             write_model(train(design, trained, steps, seed + number), file)
             log.info("%s: trained in %.0f s", file.stem, time.monotonic() - started)
-        autoencoder = load(str(file))
+        autoencoder = load(str(file), BYTES)
         quality = [psnr(pixels, autoencoder.reconstruct(pixels)) for pixels in measured[:16]]
         log.info("%s: %.1f dB", file.stem, float(np.mean(quality)))
         found.append(autoencoder)
