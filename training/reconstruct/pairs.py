@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, JpegImagePlugin
+from PIL import ExifTags, Image, JpegImagePlugin
 from rich.console import Console
 from rich.progress import track
 
@@ -39,6 +39,7 @@ _BLOCK = 16  # pixels: where a JPEG's blocks can begin
 _LEAST_FACE, _LEAST_SIDE = 64, 128  # pixels: of a face, and of a picture, that is scaled down
 _FACES = ".faces"  # in `out`: the faces of a folder of photographs, into which nothing is written
 _GREY = 8  # of 255: between the colours of a pixel
+_ON_ITS_SIDE = (5, 6, 7, 8)  # what EXIF says of a picture whose rows are its columns
 _LOSSY = {"WEBP", "AVIF", "HEIF"}
 _ZOO_SEES, _ZOO_SIZE = 500, 384  # photographs, and pixels of their longer side
 
@@ -139,7 +140,7 @@ def _pair(
     digest = digest_of(file)
     rng = np.random.default_rng([options.seed, int(digest, 16), turn])
     autoencoder = found[rng.integers(len(found))]
-    saving = _Saving.like(file)
+    saving = Saving.like(file)
     places = {label: f"{label}/{digest}-{turn}{saving.suffix}" for label in ("Real", "Fake")}
     if not all((folder / place).exists() for place in places.values()):
         for place, pixels in zip(
@@ -197,7 +198,7 @@ def _scaled(pixels: np.ndarray, box: Box, size: int, rng: np.random.Generator) -
 
 
 @dataclass(frozen=True)
-class _Saving:
+class Saving:
     """How both halves are saved: as the photograph was, where that is known."""
 
     format: str
@@ -205,12 +206,14 @@ class _Saving:
     options: dict[str, Any]
 
     @classmethod
-    def like(cls, file: bytes) -> "_Saving":
+    def like(cls, file: bytes) -> "Saving":
         with Image.open(io.BytesIO(file)) as image:
             grey = image.mode in ("L", "LA", "1", "I;16")
             if isinstance(image, JpegImagePlugin.JpegImageFile):
-                sampling = JpegImagePlugin.get_sampling(image)
-                return cls("JPEG", grey, {"qtables": image.quantization, "subsampling": sampling})
+                tables, sampling = image.quantization, JpegImagePlugin.get_sampling(image)
+                if image.getexif().get(ExifTags.Base.Orientation) in _ON_ITS_SIDE:
+                    tables = {n: np.reshape(table, (8, 8)).T.ravel().tolist() for n, table in tables.items()}
+                return cls("JPEG", grey, {"qtables": tables, "subsampling": sampling})
             return cls("JPEG", grey, {"quality": 90}) if image.format in _LOSSY else cls("PNG", grey, {})
 
     @property

@@ -61,8 +61,8 @@ def designs(count: int, seed: int) -> list[Design]:
                 upsampling=UPSAMPLING[number % len(UPSAMPLING)],
                 kernel=int(rng.choice((3, 4, 5))),
                 normalisation=str(rng.choice(("none", "batch", "group"))),
-                width=int(rng.choice((16, 24, 32))),
-                perceptual=float(rng.choice((0.1, 0.3, 1.0))),
+                width=int(rng.choice((12, 16, 24))),
+                perceptual=float(rng.choice((0.02, 0.05, 0.1))),
             )
         )
     return drawn
@@ -92,7 +92,7 @@ def _after(x: Any, design: Design) -> Any:
     if design.normalisation == "batch":
         x = layers.BatchNormalization()(x)
     elif design.normalisation == "group":
-        x = layers.GroupNormalization(8)(x)
+        x = layers.GroupNormalization(4)(x)
     return layers.Activation("silu")(x)
 
 
