@@ -172,7 +172,7 @@ def _order(splits: list[tuple[Split, float]], seed: int) -> grain.MapDataset:
     return grain.MapDataset.range(sys.maxsize).map(lambda index: order[index // 2][index % 2])
 
 
-def _turns(split: int, rows: list[tuple[int, ...]], seed: int) -> grain.MapDataset:
+def _turns(split: int, rows: Sequence[tuple[int, ...]], seed: int) -> grain.MapDataset:
     return grain.MapDataset.source(rows).seed(seed).shuffle().repeat().random_map(_Draw(split))
 
 

@@ -5,6 +5,7 @@ A network that sees the reconstructions of one decoder learns that decoder; of m
 loss: a design draws these at random.
 """
 
+import itertools
 import logging
 import time
 from collections.abc import Sequence
@@ -27,6 +28,11 @@ _BATCH = 8
 _LEARNING_RATE = 2e-3
 _PERCEIVED = ("stem_relu", "block2_add", "block4_add")  # of Lite0: a half, a quarter and an eighth of the size
 
+UPSAMPLING = ("transposed", "nearest", "bilinear", "shuffle")
+_LATENTS = ((8, 4), (8, 8), (8, 16), (8, 32), (16, 16), (16, 32))  # four channels, 16 times smaller, hold a blur
+_KERNELS = (3, 4, 5)
+_NORMALISATION = ("none", "batch", "group")
+
 
 @dataclass(frozen=True)
 class Design:
@@ -45,26 +51,17 @@ class Design:
         return f"{self.times}x{self.channels}-{self.upsampling}-{self.kernel}-{self.normalisation}"
 
 
-UPSAMPLING = ("transposed", "nearest", "bilinear", "shuffle")
-
-
 def designs(count: int, seed: int) -> list[Design]:
-    """Drawn at random; each way of scaling up is as common as the others."""
+    """Drawn at random, none twice; each way of scaling up is as common as the others."""
     rng = np.random.default_rng([seed, 0x200])
+    others = list(itertools.product(_LATENTS, _KERNELS, _NORMALISATION))
+    orders = [rng.permutation(len(others)) for _ in UPSAMPLING]
     drawn = []
     for number in range(count):
-        times = int(rng.choice((8, 8, 16)))
-        drawn.append(
-            Design(
-                times=times,
-                channels=int(rng.choice((4, 8, 16, 32) if times == 8 else (16, 32))),  # 16x4 gives back a blur
-                upsampling=UPSAMPLING[number % len(UPSAMPLING)],
-                kernel=int(rng.choice((3, 4, 5))),
-                normalisation=str(rng.choice(("none", "batch", "group"))),
-                width=int(rng.choice((12, 16, 24))),
-                perceptual=float(rng.choice((0.02, 0.05, 0.1))),
-            )
-        )
+        way, turn = number % len(UPSAMPLING), number // len(UPSAMPLING)
+        (times, channels), kernel, normalisation = others[orders[way][turn % len(others)]]
+        width, perceptual = int(rng.choice((12, 16, 24))), float(rng.choice((0.02, 0.05, 0.1)))
+        drawn.append(Design(times, channels, UPSAMPLING[way], kernel, normalisation, width, perceptual))
     return drawn
 
 
@@ -133,7 +130,7 @@ def train(design: Design, photographs: Sequence[np.ndarray], steps: int, seed: i
     )
     rng = np.random.default_rng(seed)
     for _ in range(steps):
-        batch = np.stack([_window(photographs[rng.integers(len(photographs))], rng) for _ in range(_BATCH)])
+        batch = np.stack([_window(photographs[int(rng.integers(len(photographs)))], rng) for _ in range(_BATCH)])
         model.train_on_batch(batch, batch)
     return model
 
