@@ -1,4 +1,5 @@
 FROM python:3.12-slim
+RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/*
 RUN useradd --create-home app
 WORKDIR /home/app
 COPY requirements.txt .
@@ -10,4 +11,5 @@ USER app
 ENV GRADIO_SERVER_NAME=0.0.0.0
 EXPOSE 7860
 HEALTHCHECK --start-period=60s CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/api/model', timeout=20)"]
+ENTRYPOINT ["tini", "--"]
 CMD ["python", "app.py", "--port", "7860"]

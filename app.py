@@ -19,7 +19,7 @@ import gradio as gr
 from detector import Detector, ModelError, model_folder, options, settings
 from detector.errors import SettingError
 from detector.result import ModelSource
-from ui import about, batch, detect, game, gradio_patches, http_api, intake
+from ui import about, batch, detect, game, gradio_patches, http_api, intake, uploads
 from ui.parts import masthead_html
 from ui.theme import CSS, HEAD, theme
 
@@ -27,6 +27,7 @@ log = logging.getLogger("app")
 
 _SESSIONS = 250  # whose state is kept: every call of the API is one and takes 150 kB; the least used is dropped
 _TOLD_EVERY = 1  # second, how many are before them; gradio's own way is to write to all who wait after each answer
+_LAST_SECONDS = 2  # after which the process ends, whatever it still does
 _AT_ONCE = 2  # pictures judged at the same time: each uses the cores that it finds
 # Addresses that no visitor can have. A Space is reached through its host's proxies alone, and those have such ones.
 _INSIDE = "127.0.0.0/8,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,::1,fc00::/7"
@@ -84,7 +85,7 @@ def build(detector: Callable[[], Detector]) -> gr.Blocks:
     with gradio_patches.Page(
         title="Deepfake Image Detector",
         analytics_enabled=False,
-        delete_cache=(600, intake.KEPT_SECONDS),
+        delete_cache=None,  # the sweeper's
     ) as blocks:
         gr.HTML(masthead_html())
         with gr.Tabs():
@@ -97,7 +98,7 @@ def build(detector: Callable[[], Detector]) -> gr.Blocks:
             with gr.Tab("About", id="about"):
                 about.build(detector)
     gradio_patches.serve_in_head(detect.HEAD)
-    gradio_patches.steady_files(blocks)
+    gradio_patches.forget_files(blocks)
     # api_open=False: nobody skips the queue; clients never do.
     return blocks.queue(
         status_update_rate=_TOLD_EVERY, max_size=_settings.waiting, default_concurrency_limit=_AT_ONCE, api_open=False
@@ -132,11 +133,19 @@ with contextlib.suppress(ImportError):  # on a Space of Hugging Face's it is ins
 
 try:
     _settings = settings.read()
+    _kept = uploads.folder()
 except SettingError as error:
     print(error, file=sys.stderr)
     sys.exit(2)
+except OSError as error:
+    print(
+        f"The folder for what visitors send could not be made: {error.strerror}. Set GRADIO_TEMP_DIR.", file=sys.stderr
+    )
+    sys.exit(2)
+os.environ["GRADIO_TEMP_DIR"] = str(_kept.uploads)
 _detector = _Lazy(_settings.model, _settings.revision)
 demo = build(_detector)
+_kept.keep_what_is_there()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -170,6 +179,10 @@ def main(arguments: list[str] | None = None) -> int:
         # that is not one of these: a proxy wrote it, whatever the visitor sent. Elsewhere it trusts this machine only.
         os.environ.setdefault("FORWARDED_ALLOW_IPS", _INSIDE)
     demo.launch(share=given.share, server_port=given.port, **launch_options(_detector))
+    _kept.end()
+    last = threading.Timer(_LAST_SECONDS, os._exit, [0])  # a picture that is being looked at may take longer
+    last.daemon = True
+    last.start()
     return 0
 
 

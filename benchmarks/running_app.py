@@ -62,6 +62,7 @@ def serve(
             "HF_HUB_OFFLINE": "1",
             "DETECTOR_PICTURES_PER_MINUTE": str(per_minute),
             "DETECTOR_BATCHES_PER_MINUTE": "0",
+            "DETECTOR_MEGABYTES_PER_MINUTE": "0",
             "PYTHONPATH": str(root),
             "PYTHONUNBUFFERED": "1",
             **variables,
@@ -81,7 +82,7 @@ def serve(
         finally:
             process.terminate()
             try:
-                process.wait(10)
+                process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

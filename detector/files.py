@@ -15,14 +15,16 @@ def write(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def atomic_path(path: Path, name: str | None = None) -> Iterator[Path]:
+def atomic_path(path: Path, name: str | None = None, *, durable: bool = True) -> Iterator[Path]:
     """Where to write a file that is to appear at `path` at once, when the block ends; what a block that fails has
-    written is taken away. Threads and processes do not meet: each has a name of its own, unless `name` says which."""
+    written is taken away. Threads and processes do not meet: each has a name of its own, unless `name` says which.
+    Not `durable`: it may be lost when the machine stops."""
     beside = path.with_name(name or f".{path.name}.{os.getpid()}-{threading.get_native_id()}.part")
     try:
         yield beside
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
+        if durable:
+            with beside.open("rb") as file:
+                os.fsync(file.fileno())
         os.replace(beside, path)
     except BaseException:
         beside.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +18,12 @@ class Settings:
     trust_list: str  # DETECTOR_TRUST_LIST: a PEM file, an https address, or none; empty for the C2PA's
     pictures_per_minute: int  # of one visitor; 0 is no limit
     batches_per_minute: int  # likewise
+    megabytes_per_minute: int  # that a visitor may send; likewise
     waiting: int  # requests in the queue; the next one is told to come back
     refresh_minutes: float  # between looks for a newer model; 0 is never
     gallery: str | None  # DETECTOR_GALLERY: pictures of the game, a folder or a data set on the Hub
     reports: str | None  # DETECTOR_REPORTS: the address that wrong verdicts are reported to
+    frame_ancestors: str  # DETECTOR_FRAME_ANCESTORS: whose pages may show this one in a frame, as in a CSP
     space: str | None  # SPACE_ID, which a Space of Hugging Face's sets
 
 
@@ -32,10 +35,12 @@ def read() -> Settings:
         trust_list=_text("DETECTOR_TRUST_LIST") or "",
         pictures_per_minute=_count("DETECTOR_PICTURES_PER_MINUTE", 60, 0),
         batches_per_minute=_count("DETECTOR_BATCHES_PER_MINUTE", 6, 0),
+        megabytes_per_minute=_count("DETECTOR_MEGABYTES_PER_MINUTE", 1000, 0),
         waiting=_count("DETECTOR_WAITING", 32, 1),
         refresh_minutes=_minutes("DETECTOR_REFRESH_MINUTES", 10),
         gallery=_text("DETECTOR_GALLERY"),
         reports=_text("DETECTOR_REPORTS"),
+        frame_ancestors=_frame_ancestors(),
         space=_text("SPACE_ID"),
     )
 
@@ -50,6 +55,16 @@ def caches() -> Path | None:
 
 def _text(name: str) -> str | None:
     return os.environ.get(name, "").strip() or None
+
+
+def _frame_ancestors() -> str:
+    words = _text("DETECTOR_FRAME_ANCESTORS") or ("'self' https://huggingface.co" if _text("SPACE_ID") else "'self'")
+    if not re.fullmatch(r"(?:'self'|'none'|\*|https?://[\w.*:-]+)(?: (?:'self'|https?://[\w.*:-]+))*", words, re.ASCII):
+        raise SettingError(
+            "DETECTOR_FRAME_ANCESTORS must name the sites that may show the page in a frame, such as "
+            "'self' https://example.org, or be 'none' or *."
+        )
+    return words
 
 
 def _count(name: str, otherwise: int, least: int) -> int:

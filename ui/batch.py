@@ -16,14 +16,13 @@ from typing import Any
 import gradio as gr
 import numpy as np
 from gradio.data_classes import GradioRootModel, ImageData
-from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 from pydantic import ValidationError, model_validator
 
 from detector import Detector, ImageError, picture
 from detector.model_folder import Metrics
 from detector.rows import row_of
-from ui import archive, gradio_patches, intake
+from ui import archive, gradio_patches, intake, uploads
 from ui.batch_list import ERROR, ORDER, Row, csv_of, json_of, table_html, tone_of, words_of
 from ui.gradio_patches import has_left, was_refused
 from ui.parts import data_url, error_html, lead_html
@@ -178,7 +177,7 @@ def build(detector: Callable[[], Detector]) -> None:
         return {**finish(batch), kept: batch}
 
     def keep(data: bytes, name: str) -> str:
-        return gradio_patches.keep(upload, save_bytes_to_cache(data, name, upload.GRADIO_CACHE))
+        return gradio_patches.save_bytes(data, name, upload.GRADIO_CACHE)
 
     def detect_batch(files: list[dict[str, Any]] | None, request: gr.Request) -> list[dict[str, Any]]:
         with intake.answering():
@@ -209,7 +208,7 @@ def build(detector: Callable[[], Detector]) -> None:
                 save_json = gr.DownloadButton("Save as JSON", interactive=False, min_width=130, elem_id="batch-json")
     table = gr.HTML(elem_id="batch-table")
     gr.HTML(_CAUTION)
-    kept = gr.State(time_to_live=intake.KEPT_SECONDS)
+    kept = gr.State(time_to_live=uploads.KEPT_SECONDS)
 
     page = [status, said, table, start, stop, save_csv, save_json, kept]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}

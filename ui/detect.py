@@ -8,15 +8,14 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from gradio.processing_utils import save_bytes_to_cache, save_pil_to_cache
 from PIL import Image
 
 from detector import Detector, ImageError, Result, Verdict, picture, words
 from detector.heatmap import overlay
 from detector.model_folder import ModelFolder
-from ui import boxes, doubt, gradio_patches, intake, report
+from ui import boxes, doubt, gradio_patches, intake, report, uploads
 from ui.answer import LABELS, LIMITS, SHOWN_FACES, cards_html, evidence_html, record_html, verdict_html
-from ui.links import KEPT_SECONDS, Links
+from ui.links import Links
 from ui.parts import error_html, lead_html
 from ui.shapes import icon
 
@@ -80,7 +79,7 @@ document.addEventListener('paste', event => {
 
 def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
     """Lay the tab out in `page`, which is open. `detector` is called when a picture comes, not before."""
-    links, doubted = Links(), doubt.address()
+    links, doubted = Links(uploads.folder().links), doubt.address()
 
     def answer(
         upload: dict[str, Any] | None, request: gr.Request, progress: gr.Progress = _PROGRESS
@@ -144,10 +143,10 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
         return tuple(keep(_enlarged(pixels)) for pixels in (crop, overlay(crop, activation)))
 
     def keep(image: Image.Image) -> str:
-        return gradio_patches.keep(upload, save_pil_to_cache(image, upload.GRADIO_CACHE, format="webp"))
+        return gradio_patches.save_picture(image, upload.GRADIO_CACHE)
 
     def keep_text(text: str, name: str) -> str:
-        return gradio_patches.keep(upload, save_bytes_to_cache(text.encode(), name, upload.GRADIO_CACHE))
+        return gradio_patches.save_bytes(text.encode(), name, upload.GRADIO_CACHE)
 
     def make_link(upload: dict[str, Any] | None, request: gr.Request) -> Any:
         with intake.answering():
@@ -175,7 +174,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
         """Judge every face of one picture: was it forged?
 
         Args:
-            picture: the photograph, as a URL or a file
+            picture: the photograph, a file or a data: URL; addresses are not fetched
         """
         with intake.answering():
             intake.admit(request)
@@ -185,7 +184,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
         """Mark where the traces of a forgery lie in one face of a picture.
 
         Args:
-            picture: the photograph, as a URL or a file
+            picture: the photograph, a file or a data: URL; addresses are not fetched
             face: which face, 1 for the most suspicious
         """
         with intake.answering():
@@ -245,14 +244,14 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
         link = gr.Textbox(
             label="Link to this result",
             info=f"Whoever has this link sees your picture and all that its file says. It ends after "
-            f"{KEPT_SECONDS // 3600} hours.",
+            f"{uploads.LINK_SECONDS // 3600} hours.",
             interactive=False,
             visible=False,
             buttons=["copy"],
             elem_id="link",
         )
     gr.HTML(LIMITS)
-    judged = gr.State([], time_to_live=intake.KEPT_SECONDS)
+    judged = gr.State([], time_to_live=uploads.KEPT_SECONDS)
 
     # preprocess=False: gradio would open the file with every decoder that Pillow has, and answer a bare "Error" where
     # that fails. intake.read() takes what it hands over instead.

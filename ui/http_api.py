@@ -2,12 +2,11 @@
 
 gradio's own API takes three requests for one picture: upload, call, and the stream of the answer. This is a FastAPI
 application of its own, which `Blocks.launch(app_kwargs={"routes": …})` mounts before gradio's routes; gradio.Server
-would be an API without the page.
+would be an API without the page. How much may come, and how slowly, is the door's (ui/door.py).
 """
 
-import asyncio
 import io
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
@@ -29,7 +28,6 @@ from ui import about, detect, http_docs, intake
 
 PREFIX = "/api"
 _RETRY_SECONDS = 10  # after a full queue: what it holds is judged by then
-_UPLOAD_SECONDS = 120  # for one picture to arrive: 30 MB at 2 Mbit/s
 _FORM_BYTES = 10_000  # of a multipart form, around the picture
 _IN_MEMORY = 1_000_000  # bytes of a picture that is arriving; the rest goes to a file without a name
 _FACE_DESCRIPTION = "Which face, 1 for the most suspicious, in the order of `faces`."
@@ -143,8 +141,6 @@ def build(detector: Callable[[], Detector], *, at_once: int, waiting: int) -> Fa
 
     async def answer(request: Request, judge: Callable[[picture.Picture, dict[str, str]], Response]) -> Response:
         """What `judge` makes of the picture and the fields that came with it, when it is their turn."""
-        if int(request.headers.get("content-length", 0)) > picture.MAX_BYTES + _FORM_BYTES:
-            raise picture.oversize(picture.MAX_BYTES)
         refuse_if_full()
         intake.admit(request)
         upload, fields = await _received(request)
@@ -220,27 +216,11 @@ def build(detector: Callable[[], Detector], *, at_once: int, waiting: int) -> Fa
 # --- What is sent -----------------------------------------------------------------------------------------------------
 
 
-class _Bounded(Request):
-    """A request whose body ends with an ImageError where it is larger than a picture may be."""
-
-    async def stream(self) -> AsyncGenerator[bytes, None]:
-        size = 0
-        async for chunk in super().stream():
-            size += len(chunk)
-            if size > picture.MAX_BYTES + _FORM_BYTES:
-                raise picture.oversize(picture.MAX_BYTES)
-            yield chunk
-
-
 async def _received(request: Request) -> tuple[UploadFile, dict[str, str]]:
     """The picture, at its beginning, and the other fields: of a form, or of the address where it is the body."""
-    bounded = _Bounded(request.scope, request.receive)
     is_form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
     try:
-        async with asyncio.timeout(_UPLOAD_SECONDS):
-            return await (_from_form(bounded) if is_form else _from_body(bounded))
-    except TimeoutError:
-        raise Problem(408, "timeout", "The picture took too long to arrive: send it again.") from None
+        return await (_from_form(request) if is_form else _from_body(request))
     except ClientDisconnect:
         raise Problem(400, "damaged", "The picture did not arrive whole: send it again.") from None
 

@@ -2,12 +2,12 @@
 
 import base64
 import binascii
+import ipaddress
 import logging
 import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -18,13 +18,14 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.requests import HTTPConnection
 
 from detector import ImageError, picture, settings
+from ui import uploads
 
 log = logging.getLogger(__name__)
 
-KEPT_SECONDS = 3600  # how long the server keeps what a visitor sent or was shown
 BATCH_FILES = 200  # pictures of one batch, those in its zips included
 ZIP_BYTES = 150_000_000  # of a zip
 UNPACKED_BYTES = 500_000_000  # of all pictures in the zips of one batch
+UPLOAD_BYTES = 1_000_000_000  # of all that is sent at once
 UNPACKED_RATIO = 200  # a picture's size to what it takes in the zip: photographs hardly shrink
 
 UNEXPECTED = "Something went wrong on this side, not with your picture. Please try again in a moment."
@@ -44,9 +45,21 @@ class Refused(Exception):
         self.retry_after = retry_after
 
 
+def visitor_of(request: gr.Request | HTTPConnection | None) -> str:
+    """Who counts as one: an address, or the network of an IPv6 address, as its owner has all of them."""
+    host = request.client.host if request is not None and request.client else "unknown"
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(address.ipv4_mapped or ipaddress.ip_network((int(address), 64), strict=False))
+    return host
+
+
 def admit(request: gr.Request | HTTPConnection | None, pictures: int = 1) -> None:
     """Count `pictures` against the visitor's minute. Raises Refused where they are too many."""
-    _count(request, "pictures", settings.read().pictures_per_minute, pictures)
+    _count(visitor_of(request), "pictures", settings.read().pictures_per_minute, pictures)
 
 
 def admit_batch(request: gr.Request | None) -> None:
@@ -56,13 +69,24 @@ def admit_batch(request: gr.Request | None) -> None:
     others is bounded by their queue, which runs one at a time. So each is a few pictures, and the visitor has a number
     of them.
     """
-    _count(request, "batches", settings.read().batches_per_minute, 1)
+    _count(visitor_of(request), "batches", settings.read().batches_per_minute, 1)
     admit(request, _BATCH_COST)
 
 
-def _count(request: gr.Request | HTTPConnection | None, what: str, limit: int, cost: int) -> None:
-    visitor = request.client.host if request is not None and request.client else "unknown"
-    if not limit or _counter.hit(item := RateLimitItemPerMinute(limit), what, visitor, cost=cost):
+def admit_upload(visitor: str) -> None:
+    """Count one request that brings files: that of a picture, or of a batch. Raises Refused."""
+    pictures, batches = settings.read().pictures_per_minute, settings.read().batches_per_minute
+    _count(visitor, "uploads", pictures + batches if pictures and batches else 0, 1)
+
+
+def admit_bytes(visitor: str, size: int) -> None:
+    """Count what a request brings, of any kind. Raises Refused."""
+    _count(visitor, "megabytes", settings.read().megabytes_per_minute, size / 1e6)
+
+
+def _count(visitor: str, what: str, limit: int, cost: float) -> None:
+    item, thousandths = RateLimitItemPerMinute(1000 * limit), math.ceil(1000 * cost)
+    if not limit or _counter.hit(item, what, visitor, cost=thousandths):
         return
     reset = _counter.get_window_stats(item, what, visitor).reset_time
     raise Refused(
@@ -92,7 +116,7 @@ def file_of(upload: dict[str, Any] | None) -> str | bytes:
     if not isinstance(path, str) or not path:
         raise ImageError(NO_PICTURE)
     # gradio checks this too, but not where a request leaves `meta` out: then any file of the server could be named.
-    if not Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve()):
+    if not uploads.holds(get_upload_folder(), path):
         raise ImageError(NO_PICTURE)
     return path
 

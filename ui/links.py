@@ -1,28 +1,28 @@
 """Links that reopen a result: the picture is kept under a name that nobody can guess, until the link runs out."""
 
 import secrets
-import tempfile
 import threading
 import time
 from pathlib import Path
 
-KEPT_SECONDS = 24 * 3600
+from ui.uploads import LINK_SECONDS
+
 _MOST = 300  # pictures kept at once; the oldest goes first
 _TOKEN_BYTES = 18
 
 
 class Links:
-    """Thread-safe. Everything is gone when the process ends."""
+    """Thread-safe. `folder` is swept of what is older than LINK_SECONDS, and gone when the process ends."""
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="links-")  # readable by this user only
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._made: dict[str, tuple[float, Path]] = {}  # the oldest first
         self._lock = threading.Lock()
 
     def make(self, file: bytes, suffix: str) -> str:
-        """Keep the picture file for KEPT_SECONDS and return the token that finds it."""
+        """Keep the picture file for LINK_SECONDS and return the token that finds it."""
         token = secrets.token_urlsafe(_TOKEN_BYTES)
-        path = Path(self._folder.name, token + suffix)
+        path = self._folder / (token + suffix)
         path.write_bytes(file)
         with self._lock:
             self._made[token] = (time.monotonic(), path)
@@ -37,7 +37,7 @@ class Links:
             return path
 
     def _sweep(self) -> None:
-        oldest_kept = time.monotonic() - KEPT_SECONDS
+        oldest_kept = time.monotonic() - LINK_SECONDS
         for token, (made, path) in list(self._made.items()):
             if made >= oldest_kept and len(self._made) <= _MOST:
                 break

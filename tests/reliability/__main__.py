@@ -1,4 +1,4 @@
-"""python -m tests.reliability fuzz | kill | disk | soak; options under --help."""
+"""python -m tests.reliability fuzz | kill | disk | soak | deletion; options under --help."""
 
 import argparse
 import sys
@@ -35,6 +35,11 @@ def main(argv: list[str] | None = None) -> int:
     soak.add_argument("--minutes", type=float, default=60, help="how long")
     soak.add_argument("--rate", type=float, default=2, help="calls a second")
 
+    deletion = add("deletion", "pictures older than promised, under faults")
+    deletion.add_argument("--minutes", type=float, default=10, help="how long")
+    deletion.add_argument("--kept", type=float, default=60, help="seconds that pictures are kept, instead of an hour")
+    deletion.add_argument("--every", type=float, default=60, help="seconds between two faults")
+
     arguments = vars(parser.parse_args(argv))
     match arguments.pop("trial"):
         case "fuzz":
@@ -45,6 +50,8 @@ def main(argv: list[str] | None = None) -> int:
             from tests.reliability.disk import disk as run
         case "soak":
             from tests.reliability.soak import soak as run
+        case "deletion":
+            from tests.reliability.deletion import deletion as run
     return run(**arguments)
 
 

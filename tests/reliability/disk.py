@@ -45,13 +45,8 @@ class Tally:
 
 def disk(only: Sequence[str] = ()) -> int:
     """Returns the exit status. `only` names the trials to run."""
-    if os.environ.get("RELIABILITY_INSIDE") != "yes":
-        words = ["unshare", "--map-root-user", "--mount"]
-        if shutil.which("unshare") is None or subprocess.run([*words, "true"], check=False).returncode:
-            print("This machine allows no small disks: `unshare --map-root-user --mount` must work.", file=sys.stderr)
-            return 2
-        words += [sys.executable, "-m", "tests.reliability", "disk", *only]
-        return subprocess.run(words, env={**os.environ, "RELIABILITY_INSIDE": "yes"}, check=False).returncode
+    if (status := again_with_small_disks("disk", *only)) is not None:
+        return status
     started, tally = time.monotonic(), Tally()
     known = {"model_folders": model_folders, "rows": _rows, "heatmaps": _heatmaps, "training": _training, "hub": _hub,
              "app": _app}  # fmt: skip
@@ -67,6 +62,19 @@ def disk(only: Sequence[str] = ()) -> int:
                 tally.case(False, f"{name} could not be tried: {error!r:.500}")
             progress(f"{name}: {tally.cases} cases so far, {len(tally.findings)} findings")
     return conclude("disk", tally.findings, cases=tally.cases, seconds=time.monotonic() - started)
+
+
+def again_with_small_disks(*words: str) -> int | None:
+    """Run `python -m tests.reliability` with `words` where disks can be mounted, and return its exit status; None where
+    it runs there already."""
+    if os.environ.get("RELIABILITY_INSIDE") == "yes":
+        return None
+    command = ["unshare", "--map-root-user", "--mount"]
+    if shutil.which("unshare") is None or subprocess.run([*command, "true"], check=False).returncode:
+        print("This machine allows no small disks: `unshare --map-root-user --mount` must work.", file=sys.stderr)
+        return 2
+    command += [sys.executable, "-m", "tests.reliability", *words]
+    return subprocess.run(command, env={**os.environ, "RELIABILITY_INSIDE": "yes"}, check=False).returncode
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """Small versions of the trials of disks and the running app."""
 
 import random
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.reliability import disk
+from tests.reliability import deletion, disk
 from tests.reliability.soak import Calls, Wrong
 from tests.support.running_app import RunningApp
 
@@ -46,3 +48,21 @@ def test_an_answer_that_is_not_what_it_must_be_is_found(calls: Calls, monkeypatc
     monkeypatch.setattr(calls, "_answer", lambda *_: ("complete", [{}]))
     with pytest.raises(Wrong):
         calls.no_picture()
+
+
+def test_no_picture_is_older_than_promised(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert deletion.soak(tmp_path, minutes=0.75, kept=10, every=20, small_disk=False) == 0
+    said = dict(word.split("=") for word in capsys.readouterr().out.split() if "=" in word)
+    assert int(said["files"]) > 10 and int(said["kills"]) > 0
+
+
+def test_a_picture_that_is_older_is_found(tmp_path: Path) -> None:
+    watch = deletion.Watch(tmp_path, kept=-1, late=0)
+    (tmp_path / "sent.jpg").touch()
+    watch.running.set()
+    looking = threading.Thread(target=watch.look)
+    looking.start()
+    time.sleep(1.2)
+    watch.over.set()
+    looking.join()
+    assert watch.findings and watch.findings[0].startswith("overdue: sent.jpg")

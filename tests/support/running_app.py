@@ -27,18 +27,18 @@ PATIENCE = 90_000  # ms: an idle machine needs two seconds
 def nothing_kept(chromium: "Browser", cache: Path, *names: str) -> Iterator["Page"]:
     """The page of an app whose files are in `cache`. At the end: there were more, some of these `names`, than it began
     with, and none of them is left when its time is over."""
-    from gradio.route_utils import delete_files_created_by_app
-
     import app
     from detector import Detector
-    from ui import intake
+    from ui.uploads import Folder
 
     def files() -> set[str]:
         return {file.name for file in cache.rglob("*.*")}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(cache))
+        place = Folder(cache)
+        patch.setenv("GRADIO_TEMP_DIR", str(place.uploads))
         blocks = app.build(Detector.load)
+        place.keep_what_is_there()
         examples = files()
         _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **app.launch_options(Detector.load))
         try:
@@ -48,11 +48,12 @@ def nothing_kept(chromium: "Browser", cache: Path, *names: str) -> Iterator["Pag
             yield page
             page.close()
             assert files() > examples | set(names)
-            assert blocks.delete_cache == (600, intake.KEPT_SECONDS)
-            delete_files_created_by_app(blocks, -1)
+            patch.setattr("ui.uploads.KEPT_SECONDS", 0)
+            place.sweep()
             assert files() == examples
         finally:
             blocks.close()
+            place.end()
 
 
 def give(page: "Page", picture: Path) -> None:

@@ -123,7 +123,10 @@ def test_what_is_pasted_is_heard_from_the_head_on(page: str) -> None:
 
     app.build(Detector.load)
     served = templates.env.get_template(f"frontend/{page}.html").render(config={}, gradio_api_info={})
-    assert detect.HEAD in served.partition("</head>")[0]
+    head = served.partition("</head>")[0]
+    assert detect.HEAD.partition("<script")[2] in head
+    assert "<script>" not in served and served.count("<script") == served.count('<script nonce="')
+    assert "amazonaws" not in served, "with a public link, too, it comes from here"
 
 
 def test_a_batch_ends_when_its_caller_leaves(running_app: RunningApp, tmp_path: Path) -> None:

@@ -106,7 +106,13 @@ def test_the_container_runs_as_nobody_of_importance() -> None:
     names = [name for name, _ in dockerfile()]
     assert dict(dockerfile())["USER"] not in ("root", "0") and names.index("USER") < names.index("CMD")
     assert dict(dockerfile())["FROM"].startswith("python:3.12")
-    assert len(names) <= 14
+    assert len(names) <= 16
+
+
+def test_the_container_passes_signals_on_and_buries_the_dead() -> None:
+    assert json.loads(dict(dockerfile())["ENTRYPOINT"]) == ["tini", "--"]
+    assert any("apt-get install" in words and "tini" in words for name, words in dockerfile() if name == "RUN")
+    assert "--stop-timeout 15" in (ROOT / "docs" / "hosting.md").read_text()  # Docker's own is 10 s
 
 
 def test_what_is_copied_is_sent_to_the_builder() -> None:

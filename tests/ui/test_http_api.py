@@ -1,6 +1,5 @@
 """Plain HTTP: one request for a picture and its answer, with the same limits and sentences as the page."""
 
-import asyncio
 import http.client
 import io
 import json
@@ -9,14 +8,12 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-import httpx
 import numpy as np
 import psutil
 import pytest
@@ -372,20 +369,3 @@ def test_behind_a_proxy_with_a_path(judged: Result) -> None:
         assert urljoin("https://host/detector/api/openapi.json", described) == "https://host/detector/api"
         links = ask(f"{url}/docs").body.decode()
         assert 'href="openapi.json"' in links and 'action="detect"' in links and 'href="/' not in links
-
-
-def test_a_slow_upload_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_api, "_UPLOAD_SECONDS", 0.2)
-    api = http_api.build(Detector.load, at_once=1, waiting=1)
-
-    async def drip() -> AsyncIterator[bytes]:
-        yield b"x"
-        await asyncio.sleep(60)
-
-    async def go() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://test") as client:
-            return await client.post("/detect", content=drip())
-
-    with ThreadPoolExecutor(1) as beside:  # the browser has a loop in this thread
-        response = beside.submit(asyncio.run, go()).result()
-    assert response.status_code == 408 and response.json()["error"]["code"] == "timeout"

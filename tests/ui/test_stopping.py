@@ -1,0 +1,108 @@
+"""SIGTERM and SIGINT: what has begun is answered, nothing else begins, and nothing of visitors stays."""
+
+import http.client
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.running_app import ASTRONAUT, RunningApp, post, serve
+from tests.ui.test_app import upload
+from tests.ui.test_batch import many
+from tests.ui.test_http_api import Answer, ask
+
+pytestmark = pytest.mark.slow
+
+
+def ended(app: RunningApp) -> int | None:
+    """Its exit status, when it has ended."""
+    return psutil.Process(app.pid).wait(60)
+
+
+def files(app: RunningApp) -> list[Path]:
+    return [path for path in app.cache.rglob("*") if not path.is_dir()]
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+def test_those_who_have_asked_are_answered(kind: signal.Signals, tmp_path: Path) -> None:
+    with serve() as app:
+        answers: list[Answer | str] = []
+        sent = upload(app, many(tmp_path, 6).read_bytes())
+        batch = [{"path": sent, "orig_name": "many.zip", "meta": {"_type": "gradio.FileData"}}]
+        crowd = [threading.Thread(target=lambda: answers.append(post(app, batch, "detect_batch")))]
+        crowd += [
+            threading.Thread(target=lambda: answers.append(ask(f"{app.url}/api/detect", ASTRONAUT.read_bytes())))
+            for _ in range(4)
+        ]
+        for thread in crowd:
+            thread.start()
+        time.sleep(0.3)
+        psutil.Process(app.pid).send_signal(kind)
+        time.sleep(0.15)
+        try:
+            late = ask(f"{app.url}/api/detect", ASTRONAUT.read_bytes())
+            assert (late.status, late.code) == (503, "stopping") and int(late.headers["Retry-After"]) > 0
+        except urllib.error.URLError:
+            pass  # it was quick, and is gone
+        for thread in crowd:
+            thread.join()
+        assert ended(app) == 0
+        told = [answer for answer in answers if isinstance(answer, str)]
+        assert len(told) == 1 and len(json.loads(told[0].partition("data: ")[2])[0]) == 6
+        assert [answer.status for answer in answers if isinstance(answer, Answer)] == [200] * 4
+        assert files(app) == [] and "Traceback" not in app.log
+
+
+def test_it_waits_no_longer_than_it_says(tmp_path: Path) -> None:
+    with serve() as app:
+        sent = upload(app, many(tmp_path, 200).read_bytes())
+
+        def wait() -> None:
+            with suppress(OSError, http.client.HTTPException):  # it is cut off
+                post(app, [{"path": sent}], "detect_batch")
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        time.sleep(1)
+        begun = time.monotonic()
+        psutil.Process(app.pid).terminate()
+        time.sleep(0.3)
+        psutil.Process(app.pid).terminate()  # who says it twice does not want to wait
+        assert ended(app) == 0 and time.monotonic() - begun < 30 and files(app) == []
+        waiting.join()
+
+
+def test_what_a_killed_one_left_goes_with_the_next_start(tmp_path: Path) -> None:
+    with serve(GRADIO_TEMP_DIR=str(tmp_path)) as app:
+        upload(app, ASTRONAUT.read_bytes())
+        psutil.Process(app.pid).kill()
+        ended(app)
+    [left] = tmp_path.rglob("a.png")
+    with serve(GRADIO_TEMP_DIR=str(tmp_path)):
+        assert not left.exists()
+
+
+@pytest.mark.skipif(
+    not shutil.which("unshare")
+    or subprocess.run(["unshare", "--map-root-user", "--pid", "--fork", "true"], check=False).returncode != 0,
+    reason="needs a process number of its own",
+)
+def test_as_the_first_process_of_a_container(tmp_path: Path) -> None:
+    """The system ends such a one by no signal that it does not handle itself."""
+    starter = tmp_path / "python"
+    starter.write_text(f'#!/bin/sh\nexec unshare --map-root-user --pid --fork {sys.executable} "$@"\n')
+    starter.chmod(0o755)
+    with serve(python=str(starter)) as app:
+        upload(app, ASTRONAUT.read_bytes())
+        [first] = psutil.Process(app.pid).children()
+        first.terminate()
+        assert ended(app) == 0 and files(app) == []
