@@ -93,7 +93,7 @@ class Page(gr.Blocks):
                 signal.signal(kind, handler)
 
     def block_thread(self) -> None:
-        while not self._signals:
+        while self.is_running and not self._signals:
             time.sleep(0.1)
         self.stop()
 

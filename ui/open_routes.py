@@ -15,7 +15,7 @@ from ui import intake
 
 _FORM_BYTES = 10_000  # of a multipart form, around the picture
 _SMALL = 10_000  # bytes of a request that names things
-_DATA_URL = picture.MAX_BYTES * 4 // 3 + 100_000  # a picture in JSON
+_DATA_URL = picture.MAX_BYTES * 4 // 3 + 2_000_000  # a picture in JSON; what is little too large is told in its place
 
 
 class Kind(StrEnum):

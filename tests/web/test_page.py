@@ -187,6 +187,17 @@ def test_no_picture_can_leave(visitor: Callable[..., "Page"], url: str, elsewher
     assert {line.split("/")[1] for line in _Ear.heard} >= {"fetch", "cors", "image"}
 
 
+def test_the_server_says_what_the_page_cannot(visitor: Callable[..., "Page"], url: str) -> None:
+    """Nobody shows it in a frame, and no script of it opens a window, through which it could tell somebody."""
+    page = visitor(url)
+    assert page.evaluate("window.open('about:blank')") is None
+    frame = page.context.new_page()
+    frame.goto(f"{url}notice.txt")
+    frame.evaluate("url => document.body.append(Object.assign(document.createElement('iframe'), {src: url}))", url)
+    frame.wait_for_timeout(1000)
+    assert all(inner.url.startswith("chrome-error:") for inner in frame.frames[1:]) and len(frame.frames) == 2
+
+
 def test_a_second_visit_needs_no_network(visitor: Callable[..., "Page"], built: Path) -> None:
     with served(built) as url:
         page = visitor(url)
