@@ -39,7 +39,7 @@ _PRIVACY = panel_html(
     "Privacy",
     """<dl class="pairs"><dt>What is sent</dt><dd>The picture that you add, to the computer that runs this page. Nothing
 else of yours.</dd>
-<dt>What is kept</dt><dd>The picture and what was drawn of it, for about an hour; then they are deleted. A picture
+<dt>What is kept</dt><dd>The picture and what was drawn of it; they are deleted within the hour. A picture
 that you make a link to, for a day. Your network
 address, in memory, for as long as your pictures of the last minutes are counted.</dd>
 <dt>What is logged</dt><dd>How many pictures and faces were judged, and how long it took. No picture, no file name, no

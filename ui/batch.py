@@ -43,7 +43,7 @@ _LEAD = lead_html(
 _LIMITS = f"""<div class="page soft"><p>Up to {intake.BATCH_FILES} pictures at once, {picture.MAX_BYTES / 1e6:.0f} MB
 each. A zip may have {intake.ZIP_BYTES / 1e6:.0f} MB and hold {intake.UNPACKED_BYTES / 1e6:.0f} MB unpacked; a zip in a
 zip is not opened.</p><p>Your pictures go to the computer that runs this page. They are used for this list only and
-deleted after about an hour.</p></div>"""
+deleted within the hour.</p></div>"""
 _CAUTION = """<section class="page panel limits" aria-label="How to read the list"><h2>How to read the list</h2><ul>
 <li>The order says where to look first, not what is forged. Open what is on top in Detect and see why.</li>
 <li>Among many real pictures some are called forged by mistake; the more you add, the more of them.</li>

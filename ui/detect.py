@@ -34,7 +34,7 @@ _LEAD = lead_html(
     "cannot know.",
 )
 PRIVACY = """<p class="page soft">Your picture goes to the computer that runs this page. It is used for this answer
-only and deleted after about an hour.</p>"""
+only and deleted within the hour.</p>"""
 WAITING = f"""<section class="page panel verdict wait"><div class="top">{icon("wait")}<h2>Your answer appears here</h2>
 </div><p class="plain">Add a picture, or try one of the examples. It takes about a second.</p></section>"""
 LOOKING = f"""<section class="page panel verdict wait"><div class="top">{icon("wait")}<h2>Looking at the picture…</h2>
