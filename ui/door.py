@@ -2,11 +2,11 @@
 headers of every answer."""
 
 import asyncio
-import logging
 import secrets
 import time
 from collections import Counter
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 from gradio.utils import get_upload_folder
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,8 +17,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from detector import settings
 from ui import intake, open_routes, uploads
 from ui.open_routes import Kind, Route
-
-log = logging.getLogger(__name__)
 
 _PATIENCE = 30.0  # seconds for a request to arrive, and
 _SLOWEST = 50_000  # bytes a second above that
@@ -35,12 +33,22 @@ def nonce() -> str:
     return _nonce.get()
 
 
-class _Refusal(Exception):
-    """A request that is not let in: HTTP status, a code for programs, a sentence for people, seconds to wait."""
+@dataclass(frozen=True)
+class _Refusal:
+    """Why a request is not let in: HTTP status, a code for programs, a sentence for people, seconds to wait."""
 
-    def __init__(self, status: int, code: str, message: str, retry_after: int | None = None) -> None:
-        super().__init__(message)
-        self.status, self.code, self.retry_after = status, code, retry_after
+    status: int
+    code: str
+    message: str
+    retry_after: int | None = None
+
+
+class _Refused(Exception):
+    """In the middle of a request."""
+
+    def __init__(self, refusal: _Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
 
 
 _CLOSED = _Refusal(404, "not_found", "There is nothing at this address.")
@@ -60,6 +68,10 @@ def _oversize(route: Route) -> _Refusal:
         return _Refusal(413, "too_large", "Nothing may be sent to this address.")
     limit = f"{route.most / 1e6:.0f} MB" if route.most >= 1e6 else f"{route.most / 1e3:.0f} kB"
     return _Refusal(413, "too_large", f"The request is larger than the limit of {limit}: send less at once.")
+
+
+def _too_many(refused: intake.Refused) -> _Refusal:
+    return _Refusal(429, "too_many_pictures", str(refused), refused.retry_after)
 
 
 class Door:
@@ -110,10 +122,10 @@ class Door:
         return None
 
     def hold(self, visitor: str, size: int) -> None:
-        """Count bytes in memory. Raises _Refusal where they are too many."""
+        """Count bytes in memory. Raises _Refused where they are too many."""
         self._held[visitor] += size
         if self._held[visitor] > _IN_MEMORY / 2 or self._held.total() > _IN_MEMORY:
-            raise _BUSY
+            raise _Refused(_BUSY)
 
 
 def _less(counter: Counter[str], visitor: str, size: int) -> None:
@@ -149,8 +161,8 @@ class _Request:
                 intake.admit_upload(self.visitor)
             if self.length:
                 intake.admit_bytes(self.visitor, self.length)
-        except intake.Refused as error:
-            await self._refuse(_Refusal(429, "too_many_pictures", str(error), error.retry_after))
+        except intake.Refused as refused:
+            await self._refuse(_too_many(refused))
             return
         try:
             await self._door.app(self.scope, self._next, self._reply)
@@ -171,10 +183,10 @@ class _Request:
                 self._count(message)
         except TimeoutError:
             return await self._cut_off(_SLOW)
-        except _Refusal as refusal:
-            return await self._cut_off(refusal)
-        except intake.Refused as error:
-            return await self._cut_off(_Refusal(429, "too_many_pictures", str(error), error.retry_after))
+        except _Refused as refused:
+            return await self._cut_off(refused.refusal)
+        except intake.Refused as refused:
+            return await self._cut_off(_too_many(refused))
         return message
 
     def _count(self, message: Message) -> None:
@@ -183,15 +195,15 @@ class _Request:
         self._whole = not message.get("more_body", False)
         self._arrived += len(body)
         if self._arrived > self.route.most:
-            raise _oversize(self.route)
-        if not self.length:  # it was not told before
+            raise _Refused(_oversize(self.route))
+        if body and not self.length:  # it was not told before
             intake.admit_bytes(self.visitor, len(body))
         if self.route.kind is Kind.JSON:
             self.held += len(body)
             self._door.hold(self.visitor, len(body))
             self._parts += body.count(b",") + body.count(b"[") + body.count(b"{")
             if self._parts > _PARTS:
-                raise _SCATTERED
+                raise _Refused(_SCATTERED)
 
     async def _cut_off(self, refusal: _Refusal) -> Message:
         if not self._answering:
@@ -199,7 +211,7 @@ class _Request:
         return {"type": "http.disconnect"}
 
     async def _refuse(self, refusal: _Refusal) -> None:
-        path, message = self.route.path if self.route else self.scope["path"], str(refusal)
+        path, message = self.route.path if self.route else "", refusal.message
         headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
         response: Response
         if path == open_routes.UPLOAD:  # the page shows the body

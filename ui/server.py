@@ -8,15 +8,13 @@ each: here who has sat longest without asking has to go.
 import asyncio
 import logging
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from gradio import http_server
 from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ui.door import Door
-
-log = logging.getLogger(__name__)
 
 _HEADER_SECONDS = 10.0  # until a request's first lines are there, also the next one's
 _READER_SECONDS = 60.0  # that somebody may take nothing of an answer
@@ -29,7 +27,7 @@ class Connection(H11Protocol):
     """One connection, which is idle as long as no whole request has come."""
 
     most = _CONNECTIONS
-    _idle: dict["Connection", asyncio.TimerHandle] = {}  # noqa: RUF012  of all connections, the longest idle first
+    _idle: ClassVar[dict["Connection", asyncio.TimerHandle]] = {}  # of all connections, the longest idle first
     _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
