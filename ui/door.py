@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gradio.utils import get_upload_folder
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -166,6 +166,8 @@ class _Request:
             return
         try:
             await self._door.app(self.scope, self._next, self._reply)
+        except ClientDisconnect:
+            pass  # who leaves in the middle leaves nothing in the log
         except Exception:
             if not self._refused:  # else it is what becomes of a request that ends in the middle
                 raise

@@ -6,6 +6,7 @@ pictures; meanwhile the disk is full now and then, and the app is killed and sta
 or an end with another status than 0.
 """
 
+import math
 import os
 import random
 import signal
@@ -15,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -129,22 +131,22 @@ def deletion(minutes: float, kept: float = 60, every: float = 60) -> int:
 def soak(place: Path, minutes: float, kept: float, every: float, *, small_disk: bool = True) -> int:
     """`deletion` in the folder `place`, which is a small disk or one that is never full."""
     counts: Counter[str] = Counter()
-    looked = kept / 10
-    watch, port = Watch(place, kept, late=2 * looked), free_port()
-    end = time.monotonic() + 60 * minutes
+    looked, port, end = kept / 10, free_port(), math.inf
+    watch = Watch(place, kept, late=2 * looked)
 
     def visit(number: int) -> None:
         visitors = Visitors(f"http://127.0.0.1:{port}", number)
-        while time.monotonic() < end:
+        while not watch.over.wait(0.2):
             counts[visitors.act()] += 1
-            time.sleep(0.2)
 
-    threads = [threading.Thread(target=visit, args=[number], daemon=True) for number in range(_CLIENTS)]
-    for thread in (*threads, threading.Thread(target=watch.look, daemon=True)):
-        thread.start()
-    while time.monotonic() < end:
+    work = [watch.look, *(partial(visit, number) for number in range(_CLIENTS))]
+    while not watch.over.is_set():
         command = ("-c", _APP.format(kept=kept, every=looked))
         with serve(command=command, port=port, GRADIO_TEMP_DIR=str(place)) as app:
+            if end == math.inf:
+                end = time.monotonic() + 60 * minutes
+                for one in work:
+                    threading.Thread(target=one, daemon=True).start()
             watch.running.set()
             _pause(end, every)
             if small_disk:
@@ -156,9 +158,9 @@ def soak(place: Path, minutes: float, kept: float, every: float, *, small_disk: 
                 os.kill(app.pid, signal.SIGKILL)
                 counts["kills"] += 1
             else:
+                watch.over.set()
                 watch.findings += _ended(app, watch)
         progress(f"{sum(counts.values())} events, {len(watch.seen)} files, {len(watch.findings)} findings")
-    watch.over.set()
     seen = len(watch.seen)
     return conclude("deletion", watch.findings, minutes=minutes, kept=kept, **counts, files=seen, oldest_s=watch.oldest)
 

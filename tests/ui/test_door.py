@@ -196,6 +196,21 @@ def test_an_upload_is_files_and_so_many(running_app: RunningApp) -> None:
     assert set(running_app.cache.rglob("tmp*")) <= before, "nothing of them is left"
 
 
+def test_who_leaves_in_the_middle_leaves_nothing(running_app: RunningApp) -> None:
+    before, log = set(running_app.cache.rglob("tmp*")), running_app.log
+    for _ in range(5):
+        with socket.create_connection(address(running_app)) as sending:
+            sending.send(b"POST /gradio_api/upload HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n")
+            sending.send(b"Content-Type: multipart/form-data; boundary=x\r\n\r\n")
+            sending.send(FIELD.replace(b'"files"', b'"files"; filename="a.jpg"') + bytes(300_000))
+            time.sleep(0.2)
+    end = time.monotonic() + 30
+    while not set(running_app.cache.rglob("tmp*")) <= before:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert "Traceback" not in running_app.log.removeprefix(log)
+
+
 def test_a_slow_request_ends(running_app: RunningApp) -> None:
     """Its first lines after ten seconds, whether they drip or not, and a connection that has had an answer, too."""
     begun = time.monotonic()
