@@ -5,7 +5,6 @@ import os
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # its warnings come as sentences of ours
 
-import argparse
 import contextlib
 import logging
 import sys
@@ -16,10 +15,10 @@ from typing import Any
 
 import gradio as gr
 
-from detector import Detector, ModelError, model_folder, options, settings
+from detector import Detector, ModelError, model_folder, options, settings, text
 from detector.errors import SettingError
 from detector.result import ModelSource
-from ui import about, batch, detect, game, gradio_patches, http_api, intake, uploads
+from ui import about, batch, detect, game, gradio_patches, http_api, intake, mcp_tools, uploads
 from ui.parts import masthead_html
 from ui.theme import CSS, HEAD, theme
 
@@ -99,6 +98,7 @@ def build(detector: Callable[[], Detector]) -> gr.Blocks:
                 about.build(detector)
     gradio_patches.serve_in_head(detect.HEAD)
     gradio_patches.forget_files(blocks)
+    mcp_tools.install()
     # api_open=False: nobody skips the queue; clients never do.
     return blocks.queue(
         status_update_rate=_TOLD_EVERY, max_size=_settings.waiting, default_concurrency_limit=_AT_ONCE, api_open=False
@@ -119,7 +119,10 @@ def launch_options(detector: Callable[[], Detector]) -> dict[str, Any]:
         "ssr_mode": False,
         "state_session_capacity": _SESSIONS,
         "footer_links": ["api"],
-        "app_kwargs": {"routes": http_api.routes(detector, at_once=_AT_ONCE, waiting=_settings.waiting)},
+        "app_kwargs": {
+            "routes": http_api.routes(detector, at_once=_AT_ONCE, waiting=_settings.waiting),
+            "exception_handlers": http_api.GRADIO_ERRORS,
+        },
     }
 
 
@@ -150,17 +153,19 @@ _kept.keep_what_is_there()
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve the page until it is stopped. Returns the exit status: 2 where there is no usable model."""
-    parser = argparse.ArgumentParser(prog="app.py", description="Serve the detector's web page.")
+    parser = options.Parser(prog="app.py", description="Serve the detector's web page.")
     parser.add_argument(
         "--model",
         metavar=options.MODEL_NAME,
         help="a model folder, or a model on the Hub (default: $DETECTOR_MODEL at $DETECTOR_REVISION; where that is not "
         "set or cannot be had, the bundled one)",
     )
-    parser.add_argument("--port", type=int, help="port to listen on (default: the first free one from 7860 on)")
+    parser.add_argument(
+        "--port", type=options.port, help="port to listen on (default: the first free one from 7860 on)"
+    )
     parser.add_argument("--share", action="store_true", help="also give the page a public link, through gradio.live")
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    text.start_log(logging.WARNING, "%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("ui").setLevel(logging.INFO)
     logging.getLogger("detector").setLevel(logging.ERROR)  # its warnings may quote a visitor's file
     logging.getLogger("detector.provenance.trust_list").setLevel(logging.WARNING)  # and these never do
@@ -178,8 +183,15 @@ def main(arguments: list[str] | None = None) -> int:
         # Else all visitors of a Space were one to the limit of each. uvicorn takes the last address of X-Forwarded-For
         # that is not one of these: a proxy wrote it, whatever the visitor sent. Elsewhere it trusts this machine only.
         os.environ.setdefault("FORWARDED_ALLOW_IPS", _INSIDE)
-    demo.launch(share=given.share, server_port=given.port, **launch_options(_detector))
-    _kept.end()
+    try:
+        demo.launch(share=given.share, server_port=given.port or None, **launch_options(_detector))
+    except OSError as error:
+        if error.errno is not None:  # gradio's own for a port has none
+            raise
+        print(options.port_taken(given.port), file=sys.stderr)
+        return 2
+    finally:
+        _kept.end()
     last = threading.Timer(_LAST_SECONDS, os._exit, [0])  # a picture that is being looked at may take longer
     last.daemon = True
     last.start()

@@ -2,7 +2,6 @@
 
 import argparse
 import io
-import json
 import logging
 import os
 import sys
@@ -17,7 +16,8 @@ from detector.files import atomic_path, write_error_hint
 from detector.heatmap import overlay
 from detector.model_folder import Metrics
 from detector.picture import SUFFIXES
-from detector.rows import csv_cells, csv_writer, row_of
+from detector.rows import csv_cells, csv_writer, json_line, row_of
+from detector.text import start_log, visible
 
 _COLOURS = {
     Verdict.LIKELY_FAKE: "red",
@@ -33,14 +33,14 @@ Answers = Iterable[tuple[Path, Answer]]
 def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int:
     """Exit status: 0 all judged, 1 some could not be, 2 usage or no model."""
     arguments = _parser(prog).parse_args(argv)
-    logging.basicConfig(level=logging.ERROR)
+    start_log(logging.ERROR, logging.BASIC_FORMAT)
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the sentences below say what its warnings would
-    model, revision = options.model_of(arguments.model)
     files = list(_walk(arguments.pictures))
     if not files:
         print("There is no picture in what was named.", file=sys.stderr)
         return 2
     try:
+        model, revision = options.model_of(arguments.model)
         # Pictures run side by side, one core each: faster over a folder than one picture on all cores.
         threads = None if len(files) == 1 else 1
         detector = Detector.load(model, revision=revision, refresh=arguments.refresh, threads=threads)
@@ -84,7 +84,7 @@ def _drop_output() -> None:
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=prog, description="Was a face in these pictures forged? Folders are walked.")
+    parser = options.Parser(prog=prog, description="Was a face in these pictures forged? Folders are walked.")
     parser.add_argument("pictures", nargs="+", type=Path, metavar="PHOTO|FOLDER")
     options.add_model(parser)
     form = parser.add_mutually_exclusive_group()
@@ -102,24 +102,36 @@ def _parser(prog: str) -> argparse.ArgumentParser:
 
 
 def _walk(named: Iterable[Path]) -> Iterator[Path]:
-    """Files that were named, whatever they are, and in folders those that have a picture's name; each once."""
+    """Files that were named, whatever they are, and in folders what has a picture's name, with the folders that cannot
+    be opened, as reading will say; each once."""
     seen = set()
     for path in named:
         try:
             inside = path.is_dir()
         except OSError:  # a name that is too long: reading it says so
             inside = False
-        for file in sorted(p for p in path.rglob("*") if p.is_file()) if inside else [path]:
-            if (not inside or file.suffix.lower() in SUFFIXES) and file not in seen:
+        for file in sorted(_inside(path)) if inside else [path]:
+            if file not in seen:
                 seen.add(file)
                 yield file
+
+
+def _inside(folder: Path) -> list[Path]:
+    shut: list[Path] = []
+    found = [
+        Path(at, name)
+        for at, _, names in os.walk(folder, onerror=lambda error: shut.append(Path(error.filename)))
+        for name in names
+        if Path(name).suffix.lower() in SUFFIXES
+    ]
+    return found + shut
 
 
 def _print_jsonl(answers: Answers) -> int:
     failed = 0
     for file, answer in answers:
         failed += isinstance(answer, ImageError)
-        print(json.dumps(row_of(str(file), answer), ensure_ascii=False), flush=True)
+        print(json_line(row_of(str(file), answer)), flush=True)
     return failed
 
 
@@ -151,13 +163,13 @@ def _print_table(answers: Answers, total: int, metrics: Metrics | None) -> int:
             progress.advance(task)
             if isinstance(answer, ImageError):
                 failed += 1
-                table.add_row(Text(str(file)), Text("not judged", style="magenta"), "", "", Text(str(answer)))
+                table.add_row(Text(visible(str(file))), Text("not judged", style="magenta"), "", "", Text(str(answer)))
                 continue
             notes = [finding.summary for finding in answer.provenance] + [warning.text for warning in answer.warnings]
             p_fake = "" if answer.p_fake is None else f"{answer.p_fake:.2f}"
             given.add(answer.verdict)
             verdict = Text(_plain(words.VERDICTS[answer.verdict]), style=_COLOURS[answer.verdict])
-            table.add_row(Text(str(file)), verdict, p_fake, str(len(answer.faces)), Text(" ".join(notes)))
+            table.add_row(Text(visible(str(file))), verdict, p_fake, str(len(answer.faces)), Text(" ".join(notes)))
     console = Console() if sys.stdout.isatty() else Console(width=200)
     console.print(table)
     for outcome in (verdict for verdict in words.VERDICTS if verdict in given):

@@ -2,12 +2,21 @@
 
 from typing import Literal
 
+from detector.text import visible
+
 ImageErrorCode = Literal[
     "empty", "not_a_picture", "damaged", "too_large", "too_small", "unsupported_format", "unreadable"
 ]
 
 
-class ImageError(ValueError):
+class Told(Exception):
+    """`str(error)` is a sentence for a person. A name in it may be a stranger's: it cannot steer a terminal."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(visible(message))
+
+
+class ImageError(Told, ValueError):
     """A picture that cannot be judged. `str(error)` says what was wrong with it and what to do; `code` says it to a
     program."""
 
@@ -16,9 +25,9 @@ class ImageError(ValueError):
         self.code = code
 
 
-class ModelError(RuntimeError):
+class ModelError(Told, RuntimeError):
     """A model folder that cannot be used. `str(error)` says what was wrong with it and what to do."""
 
 
-class SettingError(ValueError):
+class SettingError(Told, ValueError):
     """An environment variable that says nothing usable. `str(error)` says which one, and what it may be."""

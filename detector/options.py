@@ -1,10 +1,19 @@
 """Options that several command lines have, and what they mean."""
 
 import argparse
+from typing import NoReturn
 
 from detector import settings
+from detector.text import visible
 
 MODEL_NAME = "FOLDER|owner/name[@revision]"
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose complaints about a word, a file's name that begins with a dash say, steer no terminal."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(visible(message))
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -35,3 +44,17 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
     return number
+
+
+def port(text: str) -> int:
+    """The number of a port. Raises as `positive` does."""
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError("must be from 0, which is any free port, to 65535")
+    return number
+
+
+def port_taken(number: int | None) -> str:
+    """The sentence for a port that nobody can listen on, None where all that were tried are such."""
+    which = f"Port {number}" if number else "Every port that was tried"
+    return f"{which} is in use, or may not be used by you: choose another one with --port."

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import stat
 import time
 import warnings
 from dataclasses import dataclass, field, replace
@@ -133,14 +134,19 @@ def oversize(max_bytes: int) -> ImageError:
 def read_file(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
     """The bytes of a file, of a larger one only the first `max_bytes` + 1. Raises ImageError."""
     try:
-        with open(path, "rb") as file:
-            return file.read(max_bytes + 1)
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode):
+            with open(path, "rb") as file:
+                return file.read(max_bytes + 1)
+        if stat.S_ISDIR(mode):
+            os.scandir(path).close()  # one that cannot be opened is told so
     except FileNotFoundError:
         raise ImageError(f"There is no file called {path.name}.", "unreadable") from None
-    except IsADirectoryError:
-        raise ImageError(f"{path.name} is a folder, not a picture.", "unreadable") from None
     except (OSError, ValueError):  # ValueError: no file can have this name
         raise ImageError(f"{path.name} could not be read: check that you may open it.", "unreadable") from None
+    if stat.S_ISDIR(mode):
+        raise ImageError(f"{path.name} is a folder, not a picture.", "unreadable")
+    raise ImageError(f"{path.name} is a pipe or a device: save the picture to a file and name that.", "unreadable")
 
 
 def _array_to_image(array: np.ndarray) -> Image.Image:

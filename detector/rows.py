@@ -1,11 +1,17 @@
 """One row a picture, as `python -m detector --jsonl` and `--csv` print it and the page offers it to download."""
 
 import csv
+import json
+import re
 from typing import Any, TextIO
 
 from detector.errors import ImageError
 from detector.result import Result
+from detector.text import visible
 
+# What a spreadsheet takes for a formula where a cell begins, and that may be behind any sign that it splits cells at:
+# which one it is depends on the country. The wide forms are those of East Asian keyboards.
+_FORMULA = re.compile(r"""(^|[,;|"])(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])""")
 CSV_COLUMNS = ("file", "verdict", "p_fake", "faces", "findings", "warnings", "error", "sha256", "model_sha256")
 
 
@@ -18,23 +24,32 @@ def row_of(file: str, answer: Result | ImageError) -> dict[str, Any]:
 
 def csv_writer(file: TextIO) -> "csv.DictWriter[str]":
     """A writer of what `csv_cells` gives; the line of column names is written at once."""
-    writer = csv.DictWriter(file, CSV_COLUMNS, restval="", lineterminator="\n")
+    writer = csv.DictWriter(file, CSV_COLUMNS, restval="", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writeheader()
     return writer
 
 
 def csv_cells(row: dict[str, Any]) -> dict[str, Any]:
-    """The cells of a row that `row_of` made, none of which a spreadsheet takes for a formula."""
+    """The cells of a row that `row_of` made: of their text no part is a formula to a spreadsheet, wherever it splits
+    cells, or steers the terminal that it is printed on."""
     cells = {"file": row["file"], "error": row["error"] or ""}
     if row["error"] is None:
         cells |= {
             "verdict": row["verdict"],
-            "p_fake": "" if row["p_fake"] is None else f"{row['p_fake']:.6f}",
+            "p_fake": "" if row["p_fake"] is None else row["p_fake"],
             "faces": len(row["faces"]),
             "findings": "; ".join(finding["summary"] for finding in row["provenance"]),
             "warnings": " ".join(warning["text"] for warning in row["warnings"]),
             "sha256": row["picture"]["sha256"],
             "model_sha256": row["model"]["sha256"],
         }
-    # A cell that begins like a formula would run as one in a spreadsheet.
-    return {k: f"'{v}" if isinstance(v, str) and v[:1] in "=+-@\t\r" and v else v for k, v in cells.items()}
+    return {name: _text(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}
+
+
+def _text(cell: str) -> str:
+    return _FORMULA.sub(r"\1\2'", visible(cell))
+
+
+def json_line(row: dict[str, Any]) -> str:
+    """A row that `row_of` made as JSON on one line, which steers no terminal that it is printed on."""
+    return visible(json.dumps(row, ensure_ascii=False), lambda character: json.dumps(character)[1:-1])

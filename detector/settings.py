@@ -1,6 +1,5 @@
 """What an administrator sets in the environment: every variable of this product, read and checked here alone."""
 
-import math
 import os
 import re
 from dataclasses import dataclass
@@ -28,10 +27,10 @@ class Settings:
 
 
 def read() -> Settings:
-    """The settings of this process. Raises SettingError for one that is no number where it must be."""
+    """The settings of this process. Raises SettingError for one that is no number, or no text, where it must be."""
     return Settings(
         model=_text("DETECTOR_MODEL"),
-        revision=_text("DETECTOR_REVISION"),
+        revision=_words("DETECTOR_REVISION"),
         trust_list=_text("DETECTOR_TRUST_LIST") or "",
         pictures_per_minute=_count("DETECTOR_PICTURES_PER_MINUTE", 60, 0),
         batches_per_minute=_count("DETECTOR_BATCHES_PER_MINUTE", 6, 0),
@@ -39,9 +38,9 @@ def read() -> Settings:
         waiting=_count("DETECTOR_WAITING", 32, 1),
         refresh_minutes=_minutes("DETECTOR_REFRESH_MINUTES", 10),
         gallery=_text("DETECTOR_GALLERY"),
-        reports=_text("DETECTOR_REPORTS"),
+        reports=_words("DETECTOR_REPORTS"),
         frame_ancestors=_frame_ancestors(),
-        space=_text("SPACE_ID"),
+        space=_words("SPACE_ID"),
     )
 
 
@@ -67,12 +66,20 @@ def _frame_ancestors() -> str:
     return words
 
 
+def _words(name: str) -> str | None:
+    """What is no path: those may be any bytes."""
+    text = _text(name)
+    if text is not None and not text.isprintable():
+        raise SettingError(f"{name} must be text without line breaks, control characters or bytes that are no UTF-8.")
+    return text
+
+
 def _count(name: str, otherwise: int, least: int) -> int:
     text = _text(name)
     if text is None:
         return otherwise
-    if not text.isdecimal() or int(text) < least:
-        raise SettingError(f"{name} must be a whole number from {least} on, such as {otherwise}.")
+    if not text.isdecimal() or len(text) > 9 or int(text) < least:
+        raise SettingError(f"{name} must be a whole number from {least} to 999999999, such as {otherwise}.")
     return int(text)
 
 
@@ -80,7 +87,9 @@ def _minutes(name: str, otherwise: float) -> float:
     try:
         minutes = float(_text(name) or otherwise)
     except ValueError:
-        minutes = math.nan
-    if not 0 <= minutes < math.inf:  # also where it is no number
-        raise SettingError(f"{name} must be a number of minutes, such as {otherwise:g}; 0 is never.")
+        minutes = -1.0
+    if minutes != 0 and not 0.01 <= minutes <= 1e6:  # also where it is no number
+        raise SettingError(
+            f"{name} must be a number of minutes from 0.01 to 1000000, such as {otherwise:g}; 0 is never."
+        )
     return minutes

@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scale", description="Judge pictures in bulk.")
+    parser = options.Parser(prog="python -m scale", description="Judge pictures in bulk.")
     commands = parser.add_subparsers(dest="command", required=True)
     judge = commands.add_parser(
         "judge",

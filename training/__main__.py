@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from detector.errors import ModelError, SettingError
+from detector.options import Parser
+from detector.text import start_log
 from training.cluster import Cluster
 from training.distributed import STRATEGIES, joined
 from training.errors import Interrupted, TrainingError
@@ -16,9 +18,9 @@ from training.options import add_arguments, add_fields, from_arguments, given_fi
 
 
 def main(argv: list[str] | None = None) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    start_log(logging.INFO, "%(asctime)s %(message)s", "%H:%M:%S")
     logging.getLogger("jax").setLevel(logging.WARNING)  # else it tells of every kind of device that is not here
-    parser = argparse.ArgumentParser(prog="python -m training", description="A data set in, a model folder out.")
+    parser = Parser(prog="python -m training", description="A data set in, a model folder out.")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_recipe(commands)
     _add_fit(commands)

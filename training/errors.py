@@ -1,7 +1,9 @@
 """What can go wrong while training that a person can put right."""
 
+from detector.errors import Told
 
-class TrainingError(ValueError):
+
+class TrainingError(Told, ValueError):
     """`str(error)` is a sentence: what was wrong and what to do. The command line prints it without a traceback."""
 
 

@@ -152,7 +152,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
         with intake.answering():
             intake.admit(request)
             photo = intake.read(upload)
-        token = links.make(photo.data or b"", f".{(photo.format or '').lower()}")
+        token = links.make(photo.data or b"", f".{(photo.format or '').lower()}", intake.visitor_of(request))
         return gr.Textbox(f"?{_RESULT}={token}", visible=True)
 
     def reopen(request: gr.Request) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
@@ -228,7 +229,7 @@ async def _received(request: Request) -> tuple[UploadFile, dict[str, str]]:
 async def _from_form(request: Request) -> tuple[UploadFile, dict[str, str]]:
     try:
         form = await request.form(max_files=1, max_fields=4, max_part_size=_FORM_BYTES)
-    except HTTPException:  # what Starlette makes of a form that it cannot read, or that has more than these
+    except (HTTPException, UnicodeError):  # it cannot be read, in the charset that it names say, or has more than these
         raise Problem(400, "malformed_form", f"The form could not be read; for the picture, {_HOW}.") from None
     fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
     upload = form.get("picture")
@@ -294,3 +295,13 @@ def _answer_http_error(request: Request, error: HTTPException) -> JSONResponse:
 
 def _answer_unexpected(_: Request, error: Exception) -> JSONResponse:
     return _error(500, "unexpected", intake.UNEXPECTED)  # Starlette raises the error once more, for the log
+
+
+# For gradio's own routes. FastAPI would send back what came, and fail where that cannot be sent: NaN, half a letter,
+# bytes that are no text. A codec that a client names may fail with any UnicodeError.
+GRADIO_ERRORS: dict[Any, Any] = {
+    RequestValidationError: lambda *_: _error(
+        422, "malformed", "The request is not of the form that is asked for here."
+    ),
+    UnicodeError: lambda *_: _error(400, "malformed", "The request could not be read as text: send it in UTF-8."),
+}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detector import ImageError, picture, settings
+from detector.errors import Told
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ class Shown:
     caption: str = ""
 
 
-class GalleryError(Exception):
+class GalleryError(Told):
     """A gallery that cannot be used; the message is a sentence for whoever configured it."""
 
 
@@ -42,6 +43,8 @@ def load(place: str | None = None) -> list[Shown]:
             return read(Path(place) if Path(place).is_dir() else _download(place))
         except GalleryError as error:
             log.warning("%s The game shows the bundled pictures.", error)
+        except (OSError, ValueError):  # of a name that nothing can have, or a folder that may not be opened
+            log.warning("DETECTOR_GALLERY cannot be opened: look at it. The game shows the bundled pictures.")
     return read(BUNDLED)
 
 

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from detector.errors import Told
 from detector.files import write
 from detector.finder import MODEL as FINDER
 from detector.model_folder import store
@@ -31,7 +32,7 @@ _LICENCES = ("@contentauth/c2pa-wasm/LICENSE", "exifreader/LICENSE", "@rgrove/pa
 _MANIFEST = "page.json"
 
 
-class BuildError(RuntimeError):
+class BuildError(Told, RuntimeError):
     """The page could not be built; the message says what to do."""
 
 

@@ -73,13 +73,13 @@ def _source(setting: str) -> TrustSource | None:
         return FetchedList(ListOwner.C2PA, OFFICIAL, settings.caches())
     if setting.lower() == "none":
         return None
-    if setting.startswith("https://"):
+    if setting.startswith("https://") and setting.isprintable():
         return FetchedList(ListOwner.ADMINISTRATOR, (setting,), settings.caches())
     if "://" in setting:
         raise SettingError(f"{SETTING} must be a PEM file, an address that begins with https://, or none.")
     try:
         return FileList(Path(setting).resolve())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):  # the last for links that go round in a circle
         raise SettingError(
             f"{SETTING} names no file with certificates in PEM: give such a file, an https address, or none."
         ) from None
@@ -109,6 +109,8 @@ class FileList:
         return stat.st_mtime_ns, stat.st_size
 
     def _read(self) -> TrustList:
+        if not self._path.is_file():
+            raise ValueError("a pipe or a device")  # which may never end
         with self._path.open("rb") as file:
             pem = "\n".join(parse(file.read(MAX_BYTES + 1)))
         changed = datetime.fromtimestamp(self._path.stat().st_mtime, UTC)
