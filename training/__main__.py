@@ -14,6 +14,7 @@ from training.cluster import Cluster
 from training.distributed import STRATEGIES, joined
 from training.errors import Interrupted, TrainingError
 from training.files import write_error_hint
+from training.hub import space
 from training.options import add_arguments, add_fields, from_arguments, given_fields
 
 
@@ -32,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     _add_reconstruct(commands)
     _add_convert_face_detector(commands)
     _add_publish(commands)
-    _add_publish_space(commands)
+    space.add_command(commands)
     arguments = parser.parse_args(argv)
     try:
         return arguments.run(arguments)
@@ -334,45 +335,6 @@ def _add_publish(commands: argparse._SubParsersAction) -> None:
             allow_worse=arguments.allow_worse,
         )
         print(f"{arguments.repo}@{revision}")
-        return 0
-
-    parser.set_defaults(run=run)
-
-
-def _add_publish_space(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("publish-space", help="the app -> a Space on the Hub; HF_TOKEN says who you are")
-    parser.add_argument("repo", metavar="owner/name", help="made where there is none")
-    parser.add_argument(
-        "--model", metavar="owner/name", help="the model that it serves, on the Hub (default: the bundled one)"
-    )
-    parser.add_argument("--revision", help="of that model: a branch, which it then follows, a tag or a commit")
-    parser.add_argument(
-        "--hardware",
-        metavar="NAME",
-        help="what it runs on, by the Hub's name: zero-a10g, which a free account may have, cpu-basic, … (default: "
-        "what it has; for a new one the Hub's)",
-    )
-    parser.add_argument("--private", action="store_true", help="for nobody else to see")
-    parser.add_argument(
-        "--static",
-        action="store_true",
-        help="the page that judges in the visitor's browser instead, on a static Space, which is free; --model may "
-        "then be a folder, too",
-    )
-
-    def run(given: argparse.Namespace) -> int:
-        words = {"model": given.model, "revision": given.revision, "private": given.private}
-        if given.static:
-            from training.hub.static_space import publish_static_space
-
-            if given.hardware:
-                raise TrainingError("A static Space has no hardware: leave --hardware out.")
-            revision = publish_static_space(given.repo, **words)
-        else:
-            from training.hub.space import publish_space
-
-            revision = publish_space(given.repo, hardware=given.hardware, **words)
-        print(f"{given.repo}@{revision}")
         return 0
 
     parser.set_defaults(run=run)

@@ -14,7 +14,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.requests import HTTPConnection
 
 from detector import ImageError, picture, settings
@@ -34,7 +34,7 @@ NO_PICTURE = "No picture came with the request: send the file itself."
 _BATCH_COST = 5  # pictures
 _LONGEST_NAME = 200  # characters
 
-_counter = MovingWindowRateLimiter(MemoryStorage())  # exact: one that estimates lets more in where a minute begins
+_counter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
 
 class Refused(Exception):

@@ -1,5 +1,6 @@
 """python -m detector as a person or a script starts it: a process of its own, on a folder of real files."""
 
+import contextlib
 import csv
 import io
 import json
@@ -16,7 +17,7 @@ from PIL import Image
 from detector import words
 from detector.__main__ import main
 from detector.model_folder import store
-from tests.support import measured
+from tests.support import ROOT, measured
 from tests.support.bundled import FILES
 
 GOOD = {"astronaut.png": 1, "page.webp": 0, "inner/HOPPER.JPG": 1}
@@ -123,18 +124,6 @@ def test_one_form_at_a_time(run, hopper):
     assert ran.returncode == 2 and "not allowed with" in ran.stderr
 
 
-@pytest.mark.parametrize("name", ["=cmd.jpg", "+1.jpg", "@SUM(A1).jpg", "-2.jpg", "\tx.jpg"])
-def test_no_cell_of_the_csv_is_a_formula(run, no_face, tmp_path, name):
-    Image.fromarray(no_face).save(tmp_path / name, "JPEG")
-    gone = name.replace(".jpg", "-gone.jpg")
-    ran = run("--csv", "--", name, gone, cwd=tmp_path)
-    assert ran.returncode == 1
-    rows = list(csv.DictReader(io.StringIO(ran.stdout)))
-    assert [row["file"] for row in rows] == [f"'{name}", f"'{gone}"]
-    for row in rows:
-        assert not any(value.startswith(("=", "+", "-", "@", "\t", "\r")) for value in row.values())
-
-
 @pytest.mark.slow
 def test_names_are_printed_whatever_they_are(run, no_face, tmp_path):
     """Umlauts, line breaks, markup of the table, and bytes that are no text."""
@@ -150,6 +139,31 @@ def test_names_are_printed_whatever_they_are(run, no_face, tmp_path):
         ran = run(".", *form, cwd=tmp_path)
         assert ran.returncode == 0, ran.stderr
         assert "größe 人.png" in ran.stdout and "[red]x.png" in ran.stdout and "caf\\udce9.png" in ran.stdout
+
+
+@pytest.mark.slow
+def test_no_name_steers_the_terminal(no_face, tmp_path):
+    """Printed on a real one, in every form, with a complaint about a word that the shell made of a name."""
+    Image.fromarray(no_face).save(tmp_path / "\x1b]0;owned\x07 \x9b31m \u202egpj.png")
+    (tmp_path / "broken\x1b[2J\n.png").write_bytes(b"no picture")
+    printed = ""
+    for form in ([], ["--csv"], ["--jsonl"], ["--model", "\x1b[2J"], ["--\x1b[2J"]):
+        ours, theirs = os.openpty()
+        ran = subprocess.Popen(
+            [sys.executable, "-m", "detector", ".", *form],
+            cwd=tmp_path,
+            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "DETECTOR_TRUST_LIST": "none"},
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        with contextlib.suppress(OSError), open(ours, encoding="utf-8", newline="") as terminal:  # what ends it
+            while part := terminal.readline():
+                printed += part
+        assert ran.wait(timeout=300) == (2 if "\x1b[2J" in "".join(form) else 1)
+    for steering in ("\x1b]0;", "\x07", "\x9b", "\u202e", "\x1b[2J"):
+        assert steering not in printed
+    assert printed.count("owned") == 3 and printed.count("broken") >= 3
 
 
 # --- Heat maps -------------------------------------------------------------------------------------------------------
@@ -213,6 +227,36 @@ def test_a_missing_file_is_a_line_with_its_error(run, folder, name):
     missing, page = jsonl(ran.stdout)
     assert missing["error"].startswith(("There is no file called gone.jpg", "xxx")) and page["error"] is None
     assert str(folder) not in missing["error"]
+
+
+def test_a_folder_that_cannot_be_opened_counts_as_not_judged(folder):
+    """Also for root, who is refused nothing unless it gives that up."""
+    (folder / "inner").chmod(0)
+    drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+    for name, named in (("shut", folder / "inner"), ("within", folder)):
+        ran = subprocess.run(
+            [*drop, sys.executable, "-m", "detector", named, "--jsonl"],
+            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "DETECTOR_TRUST_LIST": "none"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert ran.returncode == 1, (name, ran.stderr)
+        errors = {os.path.basename(row["file"]): row["error"] for row in jsonl(ran.stdout)}
+        assert errors["inner"] == "inner could not be read: check that you may open it."
+        assert len(errors) == (1 if name == "shut" else 4)
+    (folder / "inner").chmod(0o700)
+
+
+def test_what_is_no_file_is_refused(folder, capsys):
+    """A pipe that nobody writes to would be waited for until the end of time."""
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "gone.png").symlink_to(folder / "nowhere.png")
+    assert main([str(folder), "/dev/zero", str(folder / "pipe.jpg"), "--jsonl"]) == 1
+    errors = {os.path.basename(row["file"]): row["error"] for row in jsonl(capsys.readouterr().out)}
+    for name in ("zero", "pipe.jpg"):
+        assert errors[name] == f"{name} is a pipe or a device: save the picture to a file and name that."
+    assert errors["gone.png"] == "There is no file called gone.png."
 
 
 def test_a_folder_without_pictures_is_refused(run, tmp_path):

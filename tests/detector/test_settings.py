@@ -1,9 +1,19 @@
 """What the environment says, and the sentence for what it says wrongly."""
 
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
+from detector import __main__ as command_line
 from detector import settings
 from detector.errors import SettingError
+from scale import __main__ as scale
+from tests.support import ROOT
+from training import __main__ as training
+from web import __main__ as web
 
 
 def test_what_is_not_set_or_empty_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,13 +37,88 @@ def test_what_is_set_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "value"),
     [
         ("DETECTOR_PICTURES_PER_MINUTE", "-1"),
+        ("DETECTOR_PICTURES_PER_MINUTE", "9" * 5000),
         ("DETECTOR_BATCHES_PER_MINUTE", "1.5"),
         ("DETECTOR_WAITING", "0"),
         ("DETECTOR_REFRESH_MINUTES", "nan"),
         ("DETECTOR_REFRESH_MINUTES", "often"),
+        ("DETECTOR_REFRESH_MINUTES", "1e300"),
+        ("DETECTOR_REFRESH_MINUTES", "1e-300"),
+        ("DETECTOR_REPORTS", "https://example.org/\udcff{body}"),
+        ("DETECTOR_REVISION", "v1\nv2"),
+        ("SPACE_ID", "\x1b[31m"),
     ],
 )
-def test_a_typo_is_a_sentence(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_what_means_nothing_is_a_sentence(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingError, match=rf"^{name} must be a .*\.$"):
         settings.read()
+
+
+# --- From every entry -------------------------------------------------------------------------------------------------
+
+LONG = "x" * 5000  # no file can be called so
+RUBBISH = {
+    "DETECTOR_MODEL": [LONG, "\udcff", "a\nb", "/dev/null", "@"],
+    "DETECTOR_REVISION": [LONG, "..", "\udcff"],
+    "DETECTOR_TRUST_LIST": [LONG, "/dev/null", "/dev/zero", "/tmp", "ftp://x", "https://\udcff", "{circle}", "{pipe}"],
+    "DETECTOR_PICTURES_PER_MINUTE": ["x", "9" * 5000],
+    "DETECTOR_BATCHES_PER_MINUTE": ["x"],
+    "DETECTOR_WAITING": ["x", "0", "²"],
+    "DETECTOR_REFRESH_MINUTES": ["x", "nan", "1e300"],
+    "DETECTOR_GALLERY": [LONG, "\udcff", "/dev/null", "{pipe}"],
+    "DETECTOR_REPORTS": [LONG, "\udcff", "https://{body"],
+    "SPACE_ID": ["\udcff"],
+}
+ENTRIES: dict[str, Callable[[Path], int]] = {
+    "detector": lambda out: command_line.main([str(ROOT / "ui" / "examples" / "astronaut.jpg"), "--jsonl"]),
+    "web": lambda out: web.main(["build", str(out)]),
+    "scale": lambda out: scale.main(["judge", str(out / "nothing"), str(out)]),
+    "training": lambda out: training.main(["publish-space", "owner/name"]),
+}
+
+
+def test_every_setting_is_tried() -> None:
+    named = set(re.findall(r"[A-Z]+_[A-Z_]+", (ROOT / "detector" / "settings.py").read_text("utf-8")))
+    assert named - {"XDG_CACHE_HOME"} == RUBBISH.keys()
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> dict[str, Path]:
+    (tmp_path / "circle").symlink_to("circle")
+    os.mkfifo(tmp_path / "pipe")
+    return {name: tmp_path / name for name in ("circle", "pipe")}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in RUBBISH for value in RUBBISH[name]], ids=repr)
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_no_setting_ends_a_command_in_a_traceback(
+    entry: str, name: str, value: str, odd: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that does not need it may go on; else the exit status is 2, and what went wrong a sentence."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv(name, value.format(**odd) if "{" in value and "body" not in value else value)
+    assert ENTRIES[entry](tmp_path / "out") in (0, 2)
+
+
+@pytest.mark.slow
+def test_no_setting_ends_the_app_in_a_traceback(odd: dict[str, Path], python: Callable) -> None:
+    """Everything but the server, in one process for all values: what the app's module does is done anew for each."""
+    cases = [(n, v.format(**odd) if "{" in v and "body" not in v else v) for n in RUBBISH for v in RUBBISH[n]]
+    code = f"""
+import importlib, os, sys
+import gradio
+gradio.Blocks.launch = lambda *_, **__: None
+for name, value in {cases!r}:
+    os.environ[name] = value
+    try:
+        sys.modules.pop("app", None)
+        status = importlib.import_module("app").main([])
+    except SystemExit as end:
+        status = end.code
+    assert status in (0, 2), (name, value)
+    del os.environ[name]
+print("done")
+"""
+    ran = python("-c", code, HF_HUB_OFFLINE="1")
+    assert ran.stdout.split() == ["done"] and "Traceback" not in ran.stderr, ran.stderr[-2000:]

@@ -1,6 +1,5 @@
 """The real app, through its real client and in a real browser."""
 
-import asyncio
 import base64
 import json
 import shutil
@@ -9,7 +8,6 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +15,6 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from mcp import ClientSession
-from mcp.client.streamable_http import streamablehttp_client
 from PIL import Image, PngImagePlugin
 
 from detector import Detector, ImageError, Result, Verdict, words
@@ -97,29 +93,6 @@ def test_a_visitor_has_so_many_pictures_a_minute() -> None:
             impatient.predict(picture=handle_file(ASTRONAUT), api_name="/detect")
         with pytest.raises(AppError, match="more than 2 pictures in a minute: please wait"):
             impatient.predict(picture=handle_file(ASTRONAUT), api_name="/detect")
-
-
-def test_language_models_find_and_use_the_same_tool(running_app: RunningApp, judged: Result) -> None:
-    whole = f"data:image/png;base64,{base64.b64encode(ASTRONAUT.read_bytes()).decode()}"
-
-    async def talk() -> None:
-        async with (
-            streamablehttp_client(f"{running_app.url}/gradio_api/mcp/") as (reading, writing, _),
-            ClientSession(reading, writing) as session,
-        ):
-            await session.initialize()
-            tools = {tool.name: tool for tool in (await session.list_tools()).tools}
-            assert "likely_fake" in tools["detect"].description and "no_signs" in tools["detect"].description
-            assert tools["detect"].inputSchema["required"] == ["picture"]
-            answered = await session.call_tool("detect", {"picture": whole})
-            assert not answered.isError and judged.picture.sha256 in answered.content[0].text
-            for hostile in (str(ASTRONAUT), f"{running_app.url}/config", "data:image/png;base64,AAAA"):
-                refused = await session.call_tool("detect", {"picture": hostile})
-                assert refused.isError and "sha256" not in refused.content[0].text
-                assert "Traceback" not in refused.content[0].text
-
-    with ThreadPoolExecutor(1) as beside:  # the browser has a loop in this thread
-        beside.submit(asyncio.run, talk()).result()
 
 
 def test_a_bad_file_gets_its_sentence(client: Client, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits.strategies import SlidingWindowCounterRateLimiter
 from PIL import Image
 
 from detector import Detector, ImageError, Verdict, words
@@ -495,7 +495,7 @@ def test_the_time_left_is_told_in_round_numbers(seconds: float | None, words: st
 
 
 def test_a_visitor_has_so_many_batches_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "_counter", MovingWindowRateLimiter(MemoryStorage()))
+    monkeypatch.setattr(intake, "_counter", SlidingWindowCounterRateLimiter(MemoryStorage()))
     monkeypatch.setenv("DETECTOR_BATCHES_PER_MINUTE", "2")
     intake.admit_batch(None)
     intake.admit_batch(None)

@@ -1,8 +1,10 @@
 """Plain HTTP: one request for a picture and its answer, with the same limits and sentences as the page."""
 
+import encodings
 import http.client
 import io
 import json
+import pkgutil
 import socket
 import threading
 import time
@@ -165,6 +167,43 @@ PART = b'--x\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n'
 def test_a_wrong_form_is_told(api: str, body: bytes, headers: dict, status: int, code: str) -> None:
     answer = ask(f"{api}/detect", body, headers)
     assert (answer.status, answer.code) == (status, code), answer.message
+
+
+CODECS = sorted({module.name for module in pkgutil.iter_modules(encodings.__path__)} | {"x" * 5000, "a%00b", "..", '"'})
+ODD_NAME = b'--x\r\nContent-Disposition: form-data; name="%s"; filename="%s"\r\n\r\nno picture\r\n--x--\r\n'
+
+
+@pytest.mark.parametrize("name", [b"picture", b"xn--bbbb", b"a\xff\xe9", b"-" + b"a" * 3000])
+@pytest.mark.parametrize("route", ["api/detect", "api/heatmap", "gradio_api/upload"])
+def test_no_codec_that_a_client_names_is_an_error_of_ours(running_app: RunningApp, route: str, name: bytes) -> None:
+    with httpx.Client(base_url=running_app.url, timeout=60) as client:
+        for codec in CODECS:
+            headers = {"Content-Type": f"multipart/form-data; boundary=x; charset={codec}"}
+            answered = client.post(
+                f"/{route}", content=ODD_NAME % (b"files" if "upload" in route else name, name), headers=headers
+            )
+            assert answered.status_code in (200, 400, 422), codec
+
+
+ODD_BODIES = [
+    b"\xff\xfe",
+    b'{"data": ["\xff"]}',
+    b'{"data": NaN}',
+    b'{"data": [{"path": "\\ud800"}]}',
+    b"[" * 100_000,
+    b"5",
+]
+
+
+@pytest.mark.parametrize("body", ODD_BODIES, ids=lambda body: repr(body[:20]))
+@pytest.mark.parametrize(
+    "kind", ["application/json", "text/plain; charset=punycode", "application/x-www-form-urlencoded"]
+)
+def test_no_body_is_an_error_of_ours_or_sent_back(running_app: RunningApp, kind: str, body: bytes) -> None:
+    with httpx.Client(base_url=running_app.url, timeout=60) as client:
+        for route in ("call/detect", "call/detect_batch", "queue/join", "reset", "cancel", "upload"):
+            answered = client.post(f"/gradio_api/{route}", content=body, headers={"Content-Type": kind})
+            assert answered.status_code < 500 and len(answered.content) < 300, (route, answered.text)
 
 
 @pytest.mark.parametrize("face", ["0", "2", "1.5", "-1", "one", "", "²", "9" * 5000])

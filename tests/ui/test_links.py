@@ -17,7 +17,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_a_link_finds_its_picture_and_no_other(tmp_path: Path) -> None:
     kept = Links(tmp_path)
-    first, second = kept.make(b"one", ".jpeg"), kept.make(b"two", ".png")
+    first, second = kept.make(b"one", ".jpeg", "me"), kept.make(b"two", ".png", "me")
     assert first != second and len(first) >= 24
     assert kept.find(first).read_bytes() == b"one" and kept.find(second).suffix == ".png"
     assert kept.find("") is kept.find("../" + first) is kept.find(first[:-1]) is None
@@ -25,7 +25,7 @@ def test_a_link_finds_its_picture_and_no_other(tmp_path: Path) -> None:
 
 def test_a_link_runs_out(clock: list[float], tmp_path: Path) -> None:
     kept = Links(tmp_path)
-    token = kept.make(b"one", ".jpeg")
+    token = kept.make(b"one", ".jpeg", "me")
     path = kept.find(token)
     clock[0] += links.LINK_SECONDS + 1
     assert kept.find(token) is None and not path.exists()
@@ -36,6 +36,19 @@ def test_the_oldest_goes_when_there_are_too_many(clock: list[float], tmp_path: P
     tokens = []
     for _ in range(links._MOST + 2):
         clock[0] += 1
-        tokens.append(kept.make(b"x", ".png"))
+        tokens.append(kept.make(b"x", ".png", "me"))
     assert [kept.find(token) is None for token in tokens[:4]] == [True, True, False, False]
     assert kept.find(tokens[-1]).exists()
+
+
+def test_nobody_pushes_out_the_links_of_others(clock: list[float], tmp_path: Path) -> None:
+    kept = Links(tmp_path)
+    before = [kept.make(b"x", ".png", visitor) for visitor in ("one", "two", "two")]
+    greedy = []
+    for _ in range(2 * links._MOST):
+        clock[0] += 1
+        greedy.append(kept.make(b"x", ".png", "greedy"))
+    after = kept.make(b"x", ".png", "three")
+    assert all(kept.find(token).exists() for token in (*before, after, greedy[-1]))
+    assert sum(kept.find(token) is not None for token in greedy) == links._MOST - len(before) - 1
+    assert len(list(tmp_path.iterdir())) == links._MOST

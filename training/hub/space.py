@@ -1,7 +1,13 @@
-"""The app -> a Space on the Hub: what it needs and nothing else, checked before, in one commit."""
+"""The app -> a Space on the Hub: what it needs and nothing else, checked before, in one commit.
 
+`python -m training publish-space` and, where nothing is installed but pre-requirements.txt, `python -m
+training.hub.space publish-space`.
+"""
+
+import argparse
 import logging
 import re
+import sys
 import tomllib
 from fnmatch import fnmatch
 from functools import partial
@@ -12,8 +18,11 @@ import yaml
 from huggingface_hub import HfApi, RepoCard, hf_hub_url
 from packaging.specifiers import SpecifierSet
 
+from detector.errors import ModelError
 from detector.model_folder import hub, store
+from detector.options import Parser
 from detector.result import ModelSource
+from detector.text import start_log
 from training.errors import TrainingError
 from training.hub import push, retries
 
@@ -21,7 +30,10 @@ log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parent.parent.parent
 _CARD, _REQUIREMENTS, _THUMBNAIL = "README.md", "requirements.txt", "docs/detect-wide.png"
-_FILES = ("app.py", _CARD, _REQUIREMENTS, "LICENSE", "NOTICE", _THUMBNAIL)
+_LOCK = (
+    "pre-requirements.txt"  # installed first, with hashes: by requirements.txt a Space installs names of its own, too
+)
+_FILES = ("app.py", _CARD, _REQUIREMENTS, _LOCK, "LICENSE", "NOTICE", _THUMBNAIL)
 _FOLDERS = ("detector", "ui")
 _LEFT_OUT = (
     ".*",
@@ -132,3 +144,62 @@ def _card(text: str, repo: str, model: str | None) -> bytes:
     if model is not None:
         card.data["models"] = [model]
     return str(card).encode()
+
+
+def add_command(commands: argparse._SubParsersAction) -> None:
+    """`publish-space`, for a parser of several commands."""
+    parser = commands.add_parser("publish-space", help="the app -> a Space on the Hub; HF_TOKEN says who you are")
+    parser.add_argument("repo", metavar="owner/name", help="made where there is none")
+    parser.add_argument(
+        "--model", metavar="owner/name", help="the model that it serves, on the Hub (default: the bundled one)"
+    )
+    parser.add_argument("--revision", help="of that model: a branch, which it then follows, a tag or a commit")
+    parser.add_argument(
+        "--hardware",
+        metavar="NAME",
+        help="what it runs on, by the Hub's name: zero-a10g, which a free account may have, cpu-basic, … (default: "
+        "what it has; for a new one the Hub's)",
+    )
+    parser.add_argument("--private", action="store_true", help="for nobody else to see")
+    parser.add_argument(
+        "--static",
+        action="store_true",
+        help="the page that judges in the visitor's browser instead, on a static Space, which is free; --model may "
+        "then be a folder, too",
+    )
+
+    def run(given: argparse.Namespace) -> int:
+        if given.static:
+            from training.hub.static_space import publish_static_space
+
+            if given.hardware:
+                raise TrainingError("A static Space has no hardware: leave --hardware out.")
+            revision = publish_static_space(
+                given.repo, model=given.model, revision=given.revision, private=given.private
+            )
+        else:
+            revision = publish_space(
+                given.repo, model=given.model, revision=given.revision, hardware=given.hardware, private=given.private
+            )
+        print(f"{given.repo}@{revision}")
+        return 0
+
+    parser.set_defaults(run=run)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """`publish-space` alone. Exit status: 2 with a sentence where it fails."""
+    start_log(logging.INFO, "%(message)s")
+    parser = Parser(prog="python -m training.hub.space")
+    add_command(parser.add_subparsers(required=True))
+    given = parser.parse_args(argv)
+    try:
+        status: int = given.run(given)
+    except (TrainingError, ModelError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
