@@ -37,6 +37,26 @@ def test_the_space_installs_what_the_app_needs() -> None:
         assert pin.version in requirement.specifier
 
 
+LOCK = (ROOT / "pre-requirements.txt").read_text("utf-8")
+
+
+def test_the_lock_holds_what_is_required_with_hashes() -> None:
+    """What a Space and the container install: pinned, with a hash for every file, and from no index in particular.
+    test_space.py installs it where DETECTOR_TEST_INSTALL is set."""
+    entries = re.split(r"\n(?=[a-z0-9])", re.sub(r"^ *#.*\n", "", LOCK, flags=re.MULTILINE).strip())
+    locked = {}
+    for entry in entries:
+        line, *hashes = [part.strip() for part in entry.split("\\\n")]
+        requirement = Requirement(line)
+        [pin] = requirement.specifier
+        assert pin.operator == "==" and hashes, line
+        assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", part) for part in hashes), line
+        locked.setdefault(requirement.name, set()).add(pin.version)
+    for name, requirement in requirements((ROOT / "requirements.txt").read_text("utf-8").splitlines()).items():
+        assert locked[name] == {pin.version for pin in requirement.specifier}, "make the lock again, as it says"
+    assert len(locked) > 60 and "\n--" not in LOCK and "://" not in LOCK, "no address and no option"
+
+
 def test_there_is_one_version() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
     assert citation["version"] == detector.__version__

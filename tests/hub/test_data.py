@@ -118,7 +118,7 @@ from training.data.sources import Source
 from training.hub import retries
 from training.errors import TrainingError
 
-hub.WAITS, retries.WITHIN = (0.1, 0.1), 3.0
+hub.WAITS, retries.WITHIN = (0.1, 0.1), 5.0
 answers = {}
 for name in sys.argv[1:]:
     began = time.monotonic()
@@ -164,7 +164,7 @@ def test_a_download_under_faults_ends_in_time_and_leaves_a_whole_cache(hub: Hub,
 
 def download(hub: Hub, home: Path, names: Iterable[str]) -> list[dict | str]:
     answers = look(hub, home, *names, script=DOWNLOAD)
-    assert max(seconds for _, seconds in answers.values()) < 3 + 10, answers
+    assert max(seconds for _, seconds in answers.values()) < 5 + 30, answers  # and not for ever
     return [answer for answer, _ in answers.values()]
 
 

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from gradio_client import Client, handle_file
 from huggingface_hub import SpaceHardware
+from packaging.requirements import Requirement
 
 from detector.model_folder import hub as room
 from tests.support.bundled import FILES
@@ -57,7 +58,17 @@ def test_only_what_it_needs_in_one_commit(hub: Hub, root: Path, capsys):
     assert [c.oid for c in here.commits()][0] == commit and len(here.commits()) == 2
     files = here.find("main").files
     assert {path.partition("/")[0] for path in files} == {
-        *("app.py", "README.md", "requirements.txt", "LICENSE", "NOTICE", "detector", "ui", "docs")
+        *(
+            "app.py",
+            "README.md",
+            "requirements.txt",
+            "pre-requirements.txt",
+            "LICENSE",
+            "NOTICE",
+            "detector",
+            "ui",
+            "docs",
+        )
     }
     thumbnail = card(files)["thumbnail"]
     assert thumbnail.startswith("http") and thumbnail.endswith(f"spaces/{SPACE}/resolve/main/docs/detect-wide.png")
@@ -95,6 +106,12 @@ def test_the_front_matter_says_what_the_hub_shows():
     assert front["models"] and len(front["short_description"]) <= 60
     assert front["license"] == "other" and "non-commercial" in front["license_name"]
     assert "non-commercial" in (space.ROOT / front["license_link"]).read_text()
+
+
+@pytest.mark.parametrize("static", [[], ["--static"]], ids=["app", "static"])
+def test_what_is_no_name_is_a_sentence(static: list[str], capsys):
+    assert command_line.main(["publish-space", "not a name", *static]) == 2
+    assert capsys.readouterr().err == "not a name is no name that the Hub can have: write owner/name.\n"
 
 
 def test_a_model_that_cannot_be_had_stops_it(hub: Hub, capsys):
@@ -135,15 +152,17 @@ def download(hub: Hub, folder: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("hub", ["lfs"], indirect=True)
 def test_the_space_runs_and_takes_a_new_model_without_a_restart(hub: Hub, tmp_path: Path, hopper: Path):
-    """Where DETECTOR_TEST_INSTALL is set, in a fresh environment with what its requirements.txt names."""
+    """Where DETECTOR_TEST_INSTALL is set, in a fresh environment with what its lock and its requirements.txt name."""
     first = hub.put(MODEL_ON_HUB, FILES)
     space.publish_space(SPACE, model=MODEL_ON_HUB)
     root, python = download(hub, tmp_path / "space"), sys.executable
     if os.environ.get("DETECTOR_TEST_INSTALL"):
         venv.create(tmp_path / "venv")
         python = str(tmp_path / "venv" / "bin" / "python")
-        pip = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-compile"]
-        subprocess.run([*pip, "-r", root / "requirements.txt"], check=True)
+        pip = [sys.executable, "-m", "pip", "--python", python, "install", "--no-compile"]
+        subprocess.run([*pip, "-q", "--require-hashes", "-r", root / "pre-requirements.txt"], check=True)
+        told = subprocess.run([*pip, "-r", root / "requirements.txt"], check=True, capture_output=True, text=True)
+        assert "Collecting" not in told.stdout, "the lock has all of it"
     variables = {
         **environment(hub, tmp_path / "space-hf"),
         **hub[f"spaces/{SPACE}"].variables,
@@ -158,7 +177,7 @@ def test_the_space_runs_and_takes_a_new_model_without_a_restart(hub: Hub, tmp_pa
 
         assert revision() == first
         second = hub.put(MODEL_ON_HUB, {"README.md": b"a new commit"})
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while revision() != second:
             assert time.monotonic() < end, app.log
 
@@ -193,8 +212,26 @@ def test_the_workflow_runs_on_a_release_with_no_more_rights_than_it_needs():
     version = job["steps"][1]["with"]["python-version"]
     assert version == re.search(r'python_version: "(.*)"', (space.ROOT / "README.md").read_text())[1]
     [install] = [step["run"] for step in job["steps"] if step.get("run", "").startswith("pip")]
+    assert install == "pip install --require-hashes -r pre-requirements.txt"
+
+
+def test_publishing_a_space_needs_nothing_but_what_the_space_installs(python):
+    """And so the workflow can: none of what trains is imported, the packages of pyproject.toml's extra `fit` least."""
     project = tomllib.loads((space.ROOT / "pyproject.toml").read_text())["project"]
-    assert re.search(r"\.\[(\w+)\]", install)[1] in project["optional-dependencies"]
+    trains = [Requirement(line).name for line in project["optional-dependencies"]["fit"]]
+    refused = sorted({*trains, "cv2", "scipy", "sklearn", "tensorflow", "jax"})
+    code = f"""
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {refused!r}:
+            raise ImportError(name)
+sys.meta_path.insert(0, Refuse())
+from training.hub.space import main
+sys.exit(main(["publish-space", "not a name"]))
+"""
+    ran = python("-c", code)
+    assert ran.returncode == 2 and "Traceback" not in ran.stderr, ran.stderr
 
 
 @pytest.mark.slow

@@ -32,8 +32,8 @@ class Cluster:
         from ray.cluster_utils import Cluster as Nodes
 
         port = find_free_port()
-        # A node that died is missed after 3 seconds, where Ray itself waits for 15.
-        missed = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 600}
+        # A node that died is missed after 6 seconds, where Ray itself waits for 15; a busy machine needs some.
+        missed = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 1200}
         head = {"num_cpus": 1, "include_dashboard": False, "ray_client_server_port": port, "_system_config": missed}
         self._nodes = Nodes(initialize_head=True, head_node_args=head)
         self.second = self._nodes.add_node(num_cpus=1)

@@ -96,13 +96,15 @@ def _line(commit: Commit | None) -> Iterator[Commit]:
 @dataclass
 class Fault:
     """Happens to the next `times` requests whose "METHOD path" the pattern `match` finds. `kind` is a status (429, 500,
-    503, …), "slow" (the body drips), "late" (`seconds` before an answer), "cut" (half a body), "wrong" (other bytes of
-    the same length), "gone" (no such repository any more) or "lost" (done, but the answer is a 500)."""
+    503, …), "slow" (the body drips), "late" (no answer for `seconds` or until `release` is set), "cut" (half a body),
+    "wrong" (other bytes of the same length), "gone" (no such repository any more) or "lost" (done, but the answer is
+    a 500)."""
 
     kind: int | str
     match: str = ""
     times: int = 1_000_000
     seconds: float = 60.0
+    release: threading.Event = field(default_factory=threading.Event)
 
 
 class _Refused(Exception):
@@ -165,7 +167,9 @@ class Hub:
                 fault.times -= 1
         kind = fault.kind if fault else None
         if kind == "late":
-            await asyncio.sleep(fault.seconds)
+            end = time.monotonic() + fault.seconds
+            while time.monotonic() < end and not fault.release.is_set():
+                await asyncio.sleep(0.05)
         if isinstance(kind, int):
             response: Response = JSONResponse({"error": "This happens on request."}, kind)
         elif kind == "gone":

@@ -1,8 +1,9 @@
 """The real app, and a real browser to look at it: for tests of the page and its screenshots."""
 
 import json
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,27 @@ if TYPE_CHECKING:
 ASTRONAUT = Path(data_dir, "astronaut.png")
 ATTACK = "<img src=x onerror=\"window.broken='in'\"><script>window.broken='in'</script>${window.broken='in'}{{value}}"
 PATIENCE = 90_000  # ms: an idle machine needs two seconds
+
+
+@contextmanager
+def no_trace(app: RunningApp) -> Iterator[None]:
+    """Nothing goes wrong inside, by the log: what stands there already is of other tests, which may have meant it."""
+    before = len(app.log)
+    yield
+    assert "Traceback" not in app.log[before:]
+
+
+def until(happened: Callable[[], object]) -> None:
+    """Waits as long as a busy machine may take."""
+    end = time.monotonic() + PATIENCE / 1000
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def batches(app: RunningApp) -> int:
+    """How many have ended. A test that leaves one running waits for its end, so that the next one can count."""
+    return app.log.count("1 batch, ")
 
 
 @contextmanager

@@ -260,6 +260,21 @@ def run(small_set: Path, caches: Path, tmp_path_factory: pytest.TempPathFactory)
 JAX_EPOCHS = 2
 
 # The start of a program that runs on a machine without TensorFlow.
+# Before training begins: the process gets SIGTERM at step 8, two steps after the first checkpoint of runs of FIT.
+STOP_AT_STEP_8 = """
+import os, signal
+from training import fit as room
+
+show = room._Progress.show
+
+def stop(self, step, *rest):
+    if step == 8:
+        os.kill(os.getpid(), signal.SIGTERM)
+        room._Progress.show = show
+    show(self, step, *rest)
+
+room._Progress.show = stop
+"""
 REFUSE_TENSORFLOW = """
 import sys
 

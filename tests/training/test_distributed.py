@@ -147,8 +147,8 @@ class Ended(BaseException):
 def quick(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Little patience, and a list of the sentences and statuses that would end a process."""
     ends: list[tuple[str, int]] = []
-    monkeypatch.setattr(room, "JOIN", 1.0)
-    monkeypatch.setattr(room, "SILENCE", 1.0)
+    monkeypatch.setattr(room, "JOIN", 4.0)  # seconds that no thread is kept waiting for a core
+    monkeypatch.setattr(room, "SILENCE", 4.0)
     monkeypatch.setattr(room, "_BEAT", 0.1)
     monkeypatch.setattr(room.Watch, "_end", lambda self, *how: ends.append(how))
     return ends
@@ -172,7 +172,7 @@ def meet(clusters: list[Cluster]) -> list[object]:
     return found
 
 
-def until(true: Callable[[], object], seconds: float = 20) -> None:
+def until(true: Callable[[], object], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
@@ -207,7 +207,7 @@ def test_workers_that_leave_are_not_lost(crew: list, quick: list) -> None:
 def test_the_others_wait_for_the_lead(crew: list) -> None:
     assert not any(watch.gone_ahead.wait(0.3) for watch in crew[1:])
     crew[0].tell("go")
-    assert all(watch.gone_ahead.wait(20) for watch in crew[1:])
+    assert all(watch.gone_ahead.wait(60) for watch in crew[1:])
 
 
 def test_all_learn_who_is_lost(crew: list, quick: list) -> None:
@@ -275,7 +275,7 @@ def test_two_workers_train_as_one_and_one_goes_on_when_the_other_is_lost(
         while not (tmp_path / "run" / STATE).exists() and all(worker.poll() is None for worker in both):
             time.sleep(0.01)
         os.kill(both[1].pid, signal.SIGKILL)
-        status = both[0].wait(timeout=60)
+        status = both[0].wait(timeout=300)
     finally:
         for worker in both:
             worker.kill()
@@ -307,9 +307,9 @@ def test_a_signal_to_one_worker_stops_all_at_the_same_step(small_set: Path, cach
     words = ("--data", small_set, *FIT, "--epochs", 900, "--out", "run")
     both = [start(tmp_path, caches, index, port, *words) for index in range(2)]
     try:
-        until(lambda: (tmp_path / "run" / STATE).exists() or any(worker.poll() is not None for worker in both), 90)
+        until(lambda: (tmp_path / "run" / STATE).exists() or any(worker.poll() is not None for worker in both), 300)
         both[1].send_signal(signal.SIGTERM)
-        status = [worker.wait(timeout=60) for worker in both]
+        status = [worker.wait(timeout=300) for worker in both]
     finally:
         for worker in both:
             worker.kill()

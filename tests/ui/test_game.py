@@ -175,7 +175,8 @@ def test_no_layout_jump_and_nothing_cut_off_on_a_dark_telephone(table: Callable[
     assert page.locator("#told [data-model] svg, #told .top svg").count() == 2  # verdicts by shape, too
 
 
-def test_a_restart_of_the_server_begins_a_new_game_and_says_so(chromium: "Browser") -> None:
+def test_a_restart_of_the_server_begins_a_new_game_and_says_so(chromium: "Browser", tmp_path: Path) -> None:
+    """With another gallery, a folder, which is played then."""
     port = free_port()
     page = chromium.new_page()
     page.set_default_timeout(PATIENCE)
@@ -186,13 +187,15 @@ def test_a_restart_of_the_server_begins_a_new_game_and_says_so(chromium: "Browse
         assert game.FORGOTTEN not in scores(page)
         page.locator("#guess-real").click()
         truth(page)
-    with serve(port=port) as second:
+    with serve(port=port, DETECTOR_GALLERY=str(a_gallery(tmp_path))) as second:
         page.goto(second.url)
         page.get_by_role("tab", name="Game").click()
         play(page)
-        assert game.FORGOTTEN in scores(page) and number_of(page)[0] == 1
-        page.locator("#guess-fake").click()
+        assert game.FORGOTTEN in scores(page) and number_of(page) == (1, 4)
+        page.locator("#guess-real").click()
         truth(page)  # which counts
+        words = page.locator("#told").inner_text()
+        assert "No face found" in words and "half a point" in words and "What to look at" not in words
         assert game.FORGOTTEN not in scores(page) and "Picture 1 of" in scores(page)
         page.reload()
         page.get_by_role("tab", name="Game").click()
@@ -447,17 +450,3 @@ def test_a_gallery_that_cannot_be_had_is_told_and_replaced(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert pictures.load(name) == GALLERY
     assert "could not be fetched" in caplog.text
-
-
-def test_the_app_plays_with_a_folder(
-    table: Callable[..., "Page"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DETECTOR_GALLERY", str(a_gallery(tmp_path)))
-    with serve() as own:
-        page = table(url=own.url)
-        play(page)
-        assert number_of(page) == (1, 4)
-        page.locator("#guess-real").click()
-        truth(page)
-        words = page.locator("#told").inner_text()
-        assert "No face found" in words and "half a point" in words and "What to look at" not in words

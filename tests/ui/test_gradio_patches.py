@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,10 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from detector import Detector
-from tests.support.running_app import ASTRONAUT, PATIENCE, RunningApp, answer, give, post, serve
+from tests.support.running_app import ASTRONAUT, RunningApp, answer, batches, give, post, serve, until
 from tests.ui.test_app import upload
-from tests.ui.test_batch import many
+from tests.ui.test_batch import many, slow
+from tests.ui.test_http_api import Answer, ask
 from ui import detect, intake
 from ui.gradio_patches import Page
 from ui.intake import BUSY
@@ -31,20 +33,24 @@ if TYPE_CHECKING:
 CALL = "/gradio_api/call/detect"
 
 
-def until(happened: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE / 1000
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.2)
-
-
-def batches(app: RunningApp) -> int:
-    """How many have ended."""
-    return app.log.count("1 batch, ")
+def crowd_of_programs(app: RunningApp) -> None:
+    """By plain HTTP: who finds no place is told, and those in the queue are answered."""
+    answers: list[Answer] = []
+    crowd = [threading.Thread(target=lambda: answers.append(ask(f"{app.url}/api/detect", slow()))) for _ in range(24)]
+    for thread in crowd:
+        thread.start()
+    for thread in crowd:
+        thread.join()
+    refused = [answer for answer in answers if answer.status != 200]
+    assert 0 < len(refused) < 24 and len(answers) == 24
+    assert {(answer.status, answer.code, answer.message) for answer in refused} == {(503, "busy", BUSY)}
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in refused)
+    assert ask(f"{app.url}/api/detect", ASTRONAUT.read_bytes()).status == 200
 
 
 def test_a_full_queue_is_told_in_the_same_sentence_to_all(look: Callable[..., "BrowserPage"], tmp_path: Path) -> None:
     with serve(DETECTOR_WAITING="1") as app:
+        crowd_of_programs(app)
         page, client = look(url=app.url), Client(app.url, verbose=False)
         crowd = handle_file(many(tmp_path, 200))
         give(page, ASTRONAUT)
@@ -178,6 +184,12 @@ def test_on_a_space_the_address_that_the_proxy_saw_counts() -> None:
         assert "more than 1 pictures" in asked(app, "203.0.113.1, 10.16.7.7"), "by way of another proxy"
         assert "more than 1 pictures" in asked(app, "198.51.100.9, 203.0.113.1"), "what a visitor sent comes first"
         assert "more than 1 pictures" in asked(app, "10.0.0.1, 203.0.113.2, 10.16.3.80")
+
+        def status(forwarded: str) -> int:  # of plain HTTP, which counts the same
+            return ask(f"{app.url}/api/detect", b"no picture", {"X-Forwarded-For": forwarded}).status
+
+        assert status("203.0.113.3, 10.16.3.80") == 400
+        assert status("203.0.113.1, 10.16.3.80") == status("203.0.113.3, 10.16.7.7") == 429
 
 
 @pytest.mark.slow

@@ -60,16 +60,15 @@ def test_on_zerogpu_it_starts_and_takes_nothing_of_the_quota(asked: tuple[str, l
 def test_it_starts_where_spaces_is_not_installed(tmp_path: Path) -> None:
     (tmp_path / "spaces.py").write_text("raise ImportError('No module named spaces')")
     code = "import app; print(app.demo is not None, hasattr(app, '_needs_no_gpu'))"
-    for first, decorated in ((tmp_path, False), (ROOT, True)):
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=ROOT,
-            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{first}:{ROOT}"},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.stdout.split() == ["True", str(decorated)], done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.stdout.split() == ["True", "False"], done.stderr
 
 
 # --- A container ------------------------------------------------------------------------------------------------------
@@ -78,12 +77,13 @@ def test_it_starts_where_spaces_is_not_installed(tmp_path: Path) -> None:
 def dockerfile() -> list[tuple[str, str]]:
     """Its instructions, in order."""
     text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
-    return [(line.partition(" ")[0], line.partition(" ")[2]) for line in text.splitlines() if line]
+    return [(line.partition(" ")[0], line.partition(" ")[2]) for line in text.splitlines() if line and line[0] != "#"]
 
 
 def test_the_container_runs_from_what_is_copied(tmp_path: Path) -> None:
     """Its files, its command and its health check, on another port and without the container."""
     instructions = dict(dockerfile())
+    assert "--require-hashes -r pre-requirements.txt" in instructions["RUN"]
     for _, words in (line for line in dockerfile() if line[0] == "COPY"):
         *sources, target = shlex.split(words)
         for source in sources:
@@ -105,7 +105,7 @@ def test_the_container_runs_from_what_is_copied(tmp_path: Path) -> None:
 def test_the_container_runs_as_nobody_of_importance() -> None:
     names = [name for name, _ in dockerfile()]
     assert dict(dockerfile())["USER"] not in ("root", "0") and names.index("USER") < names.index("CMD")
-    assert dict(dockerfile())["FROM"].startswith("python:3.12")
+    assert re.fullmatch(r"python:3\.12-slim@sha256:[0-9a-f]{64}", dict(dockerfile())["FROM"])
     assert len(names) <= 16
 
 

@@ -1,9 +1,6 @@
 """Who signed a picture, as the page, the API and the report show it: one app with a trust list of its own."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from gradio_client import Client, handle_file
 
-from tests.support import ROOT
 from tests.support.credentials import Authority, signed
 from tests.support.marked_files import AI
 from tests.support.running_app import RunningApp, answer, give, overflow, serve
@@ -102,19 +98,3 @@ def test_the_report_says_who_signed(
     report.goto((tmp_path / "report.html").as_uri())
     assert report.locator("[data-signature=trusted]").inner_text() == "Signer on the trust list set up here"
     report.close()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "value", "sentence"),
-    [
-        ("DETECTOR_TRUST_LIST", "{folder}/nothing.pem", "DETECTOR_TRUST_LIST names no file"),
-        ("DETECTOR_WAITING", "many", "DETECTOR_WAITING must be a whole number from 1 on, such as 32."),
-    ],
-)
-def test_a_wrong_setting_stops_the_app_with_a_sentence(tmp_path: Path, name: str, value: str, sentence: str) -> None:
-    environment = os.environ | {name: value.format(folder=tmp_path)}
-    command = [sys.executable, "app.py"]
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
-    assert ended.returncode == 2 and ended.stderr.startswith(sentence)
-    assert str(tmp_path) not in ended.stderr and len(ended.stderr.strip().splitlines()) == 1

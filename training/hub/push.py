@@ -26,10 +26,15 @@ class Target:
     listed: dict[str, Any]
 
 
-def find_or_create(repo: str, kind: str, *, private: bool, hardware: str | None = None, sdk: str = "gradio") -> Target:
-    """The repository, made where there is none, a Space for `sdk` on `hardware`. Raises TrainingError, ModelError."""
+def check_name(repo: str) -> None:
+    """Raises TrainingError for what no repository can be called."""
     if hub.parse(repo) != (repo, None):
         raise TrainingError(f"{repo} is no name that the Hub can have: write owner/name.")
+
+
+def find_or_create(repo: str, kind: str, *, private: bool, hardware: str | None = None, sdk: str = "gradio") -> Target:
+    """The repository, made where there is none, a Space for `sdk` on `hardware`. Raises TrainingError, ModelError."""
+    check_name(repo)
     if not get_token():
         raise TrainingError("The Hub must know who publishes: set HF_TOKEN to a token that may write.")
     try:

@@ -58,6 +58,7 @@ def publish_space(
     Raises TrainingError where the front matter of README.md does not fit the app, and ModelError where the model cannot
     be loaded; nothing is pushed then.
     """
+    push.check_name(repo)
     files = push.read(root, _needed(root))
     check(files, root)
     variables = {}

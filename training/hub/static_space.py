@@ -39,6 +39,7 @@ def publish_static_space(
     except BuildError as error:
         raise TrainingError(str(error)) from None
     files[_THUMBNAIL] = (ROOT / _THUMBNAIL).read_bytes()
+    push.check_name(repo)
     files[_CARD] = _card((ROOT / _CARD).read_text("utf-8"), repo, model)
     with retries.time_for(sum(map(len, files.values()))):
         push.validate_card(files[_CARD].decode(), push.SPACE)

@@ -179,7 +179,7 @@ def test_a_server_that_is_away_costs_no_time_and_is_asked_again_later(authority,
     this = FetchedList(ListOwner.C2PA, [address], tmp_path)
     started = time.monotonic()
     assert this.current() is this.current() is None
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
     this._addresses = [f"{server.url}/signers"]  # it is there again
     server.sends(signers=authority.pem)
     assert this.current() is None and server.asked == []
@@ -199,7 +199,7 @@ def test_another_process_does_not_ask_again_either(server, authority, tmp_path):
 
 
 def test_a_slow_server_holds_nobody_up_and_its_list_comes_later(server, authority, picture, tmp_path, monkeypatch):
-    monkeypatch.setattr(trust_list, "WITHIN", 0.5)
+    monkeypatch.setattr(trust_list, "WITHIN", 2.0)
     go_on = threading.Event()
 
     def drip(handler: http.server.BaseHTTPRequestHandler) -> None:
@@ -212,14 +212,12 @@ def test_a_slow_server_holds_nobody_up_and_its_list_comes_later(server, authorit
     server.respond = drip
     this = source(server, tmp_path)
     started = time.monotonic()
-    for _ in range(5):
+    for _ in range(10):
         (finding,) = read(picture, "JPEG", this)
         assert finding.signature is Signature.UNCHECKED
-    assert time.monotonic() - started < 5  # half a second once, not for each
+    assert time.monotonic() - started < 10 * trust_list.WITHIN  # once, not for each
     go_on.set()
-    end = time.monotonic() + 30
-    while this.current() is None and time.monotonic() < end:
-        time.sleep(0.1)
+    this._thread.join(60)
     (finding,) = read(picture, "JPEG", this)
     assert finding.signature is Signature.TRUSTED and server.asked == ["/signers", "/clocks"]
 
