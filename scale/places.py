@@ -68,7 +68,8 @@ class Place:
         return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def walk(self) -> Iterator[str]:
-        """Paths of all files, folder by folder; of a file, itself. Links to folders are not followed."""
+        """Paths of all files, folder by folder; of a file, itself. Links to folders are not followed. Of folders of
+        this machine that cannot be opened, themselves: reading them says so."""
         if not self.is_local:
             if self.fs.isfile(self.root):
                 yield self.root
@@ -78,9 +79,11 @@ class Place:
         elif os.path.isfile(self.root):
             yield self.root
         else:
-            for folder, folders, names in os.walk(self.root):
+            shut: list[OSError] = []
+            for folder, folders, names in os.walk(self.root, onerror=shut.append):
                 folders.sort()
                 yield from (path for name in sorted(names) if os.path.isfile(path := os.path.join(folder, name)))
+            yield from (error.filename for error in shut)
 
     def read(self, path: str) -> bytes:
         """The bytes of a picture's file, of one beyond the detector's limit only so many that this shows. Raises

@@ -104,7 +104,7 @@ def _items(source: Place, column: str | None) -> Iterator[tuple[Item, str | None
             for item, found in _row_groups(source, path, column):
                 column = found
                 yield item, found
-        elif suffix in SUFFIXES or path == source.root:
+        elif suffix in SUFFIXES or path == source.root or (source.is_local and os.path.isdir(path)):
             yield Item(path, _NOT_PARQUET, 0, 1), None
 
 

@@ -1,5 +1,6 @@
 """Bulk judging without a cluster: what a worker makes of a plan, in this process. The cluster has its own module."""
 
+import errno
 import hashlib
 import io
 import json
@@ -249,6 +250,23 @@ def test_files_that_cannot_be_read_cost_a_row_each(tmp_path, model):
     )
     assert found["gone.png"]["error"] == "There is no file called gone.png."
     assert run.plan.pictures == 3
+
+
+def test_a_folder_that_cannot_be_opened_costs_a_row(tmp_path, model, monkeypatch):
+    """As the system refuses it to whoever has no right; root has all."""
+    source = pictures(tmp_path / "in", "a")
+    (source / "shut").mkdir()
+    scan = os.scandir
+
+    def refuse(path):
+        if os.path.basename(path) == "shut":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert Run(source, tmp_path / "out", model, "one").judge() == {"judged": 1, "failed": 1, "known": 0}
+    (failed,) = (row for row in rows(tmp_path / "out") if row["error"])
+    assert failed["error"] == "shut could not be read: check that you may open it."
 
 
 def test_an_object_store_is_read_and_written(tmp_path, model):

@@ -32,6 +32,7 @@ def publish_static_space(
     """
     if not (ROOT / "web").is_dir():
         raise TrainingError("The page is not installed with the program: publish it from its repository.")
+    push.check_name(repo)
     from web.build import BuildError, built
 
     try:
@@ -39,7 +40,6 @@ def publish_static_space(
     except BuildError as error:
         raise TrainingError(str(error)) from None
     files[_THUMBNAIL] = (ROOT / _THUMBNAIL).read_bytes()
-    push.check_name(repo)
     files[_CARD] = _card((ROOT / _CARD).read_text("utf-8"), repo, model)
     with retries.time_for(sum(map(len, files.values()))):
         push.validate_card(files[_CARD].decode(), push.SPACE)
