@@ -13,7 +13,7 @@ class Told(Exception):
     """`str(error)` is a sentence for a person. A name in it may be a stranger's: it cannot steer a terminal."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(visible(message))
+        super().__init__(visible(message, lambda _: "\N{REPLACEMENT CHARACTER}"))
 
 
 class ImageError(Told, ValueError):

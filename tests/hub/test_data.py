@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hub_fixtures import environment
+from tests.support.hub_fixtures import by_lfs, environment
 from tests.support.hub_server import Fault, Hub
 from tests.support.training_fixtures import command, rows, write_parquet, write_pictures, write_shards
 
@@ -85,7 +85,7 @@ def put(hub: Hub, folder: Path) -> str:
     return hub.put(f"datasets/{FACES}", files)
 
 
-@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+@by_lfs
 @pytest.mark.parametrize("write", [write_parquet, write_pictures])
 def test_official_splits_at_a_commit(hub: Hub, tmp_path: Path, write):
     first = put(hub, write(tmp_path / "data", {"train": rows(2, 2), "test": rows(1, 1, 200)}))
@@ -100,7 +100,7 @@ def test_official_splits_at_a_commit(hub: Hub, tmp_path: Path, write):
     assert offline == f"{FACES} is kept here at another revision only: connect, or name no revision."
 
 
-@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+@by_lfs
 def test_no_part_of_a_set_that_lost_its_splits_is_called_test(hub: Hub, tmp_path: Path):
     put(hub, write_parquet(tmp_path / "data", {"train": rows(2, 2)}))
     seen = look(hub, tmp_path, FACES)
@@ -135,7 +135,7 @@ BECAUSE = "The Hub did not finish with {}, because %s: run the command again."
 GONE = "The Hub shows no {} to the owner of this token: look at the name and the rights."
 
 
-@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+@by_lfs
 def test_a_download_under_faults_ends_in_time_and_leaves_a_whole_cache(hub: Hub, tmp_path: Path):
     for_good = 1_000_000
     ends = {
@@ -173,7 +173,7 @@ def download(hub: Hub, home: Path, names: Iterable[str]) -> list[dict | str]:
 BODY = "GET /lfs/"
 
 
-@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+@by_lfs
 def test_a_set_sorted_by_class_is_streamed_mixed_and_continued(hub: Hub, tmp_path: Path):
     folder = write_shards(tmp_path / "data", "train", rows(16, 16), 2, 4)
     put(hub, write_shards(write_shards(folder, "validation", rows(2, 2, 100), 1, 4), "test", rows(1, 1, 200), 1, 4))
@@ -197,7 +197,7 @@ def test_a_set_sorted_by_class_is_streamed_mixed_and_continued(hub: Hub, tmp_pat
     }
 
 
-@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+@by_lfs
 def test_single_pictures_are_streamed_and_checked(hub: Hub, tmp_path: Path):
     splits = {"train": rows(16, 16), "validation": rows(2, 2, 100), "test": rows(1, 1, 200)}
     put(hub, write_pictures(tmp_path / "data", splits))
@@ -218,7 +218,7 @@ def test_single_pictures_are_streamed_and_checked(hub: Hub, tmp_path: Path):
     }
 
 
-@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+@by_lfs
 def test_a_streamed_run_and_its_model_name_the_commit_of_the_data(hub: Hub, tmp_path: Path):
     folder = write_shards(tmp_path / "data", "train", rows(8, 8), 2, 4)
     commit = put(hub, write_shards(folder, "validation", rows(4, 4, 100), 1, 4))

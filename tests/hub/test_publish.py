@@ -11,6 +11,7 @@ from huggingface_hub import ModelCard
 
 from detector import Detector, ModelError
 from detector.model_folder import hub as room
+from tests.support.hub_fixtures import by_lfs
 from tests.support.hub_server import READER, Fault, Hub
 from tests.support.training_fixtures import photograph
 from training import __main__ as command_line
@@ -76,6 +77,7 @@ def test_a_model_comes_back_as_it_went(hub: Hub, folder: Path, capsys):
     assert exact[0] == exact[1], "to the last bit"
 
 
+@by_lfs
 def test_the_card_is_what_the_hub_reads(hub: Hub, folder: Path):
     publish(folder, REPO)
     data = ModelCard(hub[REPO].find("main").files["README.md"].content.decode()).data
@@ -112,6 +114,7 @@ def test_private_repositories_and_pull_requests(hub: Hub, folder: Path):
 # --- Refusals --------------------------------------------------------------------------------------------------------
 
 
+@by_lfs
 def test_a_worse_model_needs_to_be_allowed(hub: Hub, folder: Path):
     measure(folder, 0.9)
     first = publish(folder, REPO)
@@ -127,6 +130,7 @@ def test_a_worse_model_needs_to_be_allowed(hub: Hub, folder: Path):
     publish(folder, REPO)
 
 
+@by_lfs
 def test_a_model_whose_interval_reaches_the_other_is_not_worse(hub: Hub, folder: Path):
     measure(folder, 0.9)
     first = publish(folder, REPO)
@@ -134,6 +138,7 @@ def test_a_model_whose_interval_reaches_the_other_is_not_worse(hub: Hub, folder:
     assert publish(folder, REPO) != first
 
 
+@by_lfs
 def test_what_is_wrong_is_said_before_anything_is_made(hub: Hub, folder: Path):
     card = (folder / "README.md").read_text()
     (folder / "README.md").write_text(card.replace("license: other", "license: 'My Own'"))
@@ -155,6 +160,7 @@ def test_what_is_wrong_is_said_before_anything_is_made(hub: Hub, folder: Path):
     assert hub.repositories == {}
 
 
+@by_lfs
 def test_without_a_token_and_without_rights(hub: Hub, folder: Path, monkeypatch):
     hub.put(REPO, {"a.txt": b"1"})
     monkeypatch.setenv("HF_TOKEN", READER)
@@ -164,6 +170,7 @@ def test_without_a_token_and_without_rights(hub: Hub, folder: Path, monkeypatch)
     assert set(hub[REPO].find("main").files) == {"a.txt"}
 
 
+@by_lfs
 def test_a_tag_is_not_moved(hub: Hub, folder: Path):
     first = publish(folder, REPO, tag="v1")
     measure(folder, 1.0)
@@ -252,6 +259,7 @@ def test_a_push_ends_in_time_and_is_whole_or_nothing(hub: Hub, folder: Path, mon
     assert len(hub[REPO].commits()) == 3, "the first two and ours, once"
 
 
+@by_lfs
 def test_of_two_at_once_the_second_is_told(hub: Hub, folder: Path, monkeypatch):
     publish(folder, REPO)
     theirs, mine = shutil.copytree(folder, folder.parent / "theirs"), folder

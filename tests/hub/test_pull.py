@@ -18,6 +18,7 @@ from detector.__main__ import main
 from detector.model_folder import BUNDLED, CONFIG, KERAS, MODEL, load
 from detector.model_folder import hub as room
 from tests.support.bundled import FILES, NETWORKS
+from tests.support.hub_fixtures import by_lfs
 from tests.support.hub_server import READER, STRANGER, Fault, Hub
 from ui import about, answer
 
@@ -99,6 +100,7 @@ def test_what_is_kept_is_not_sent_again_and_a_commit_asks_nobody(hub: Hub):
     assert len(hub.requests) > sent + 3
 
 
+@by_lfs
 def test_branches_tags_and_commits(hub: Hub):
     first = hub.put(REPO, SMALL)
     HfApi().create_tag(REPO, tag="v1.0")
@@ -108,6 +110,7 @@ def test_branches_tags_and_commits(hub: Hub):
     assert load(REPO).calibration.temperature == 2 != load(REPO, first).calibration.temperature
 
 
+@by_lfs
 def test_metrics_may_be_missing(hub: Hub):
     hub.put(REPO, {name: SMALL[name] for name in (CONFIG, MODEL)})
     assert load(REPO).metrics is None
@@ -127,6 +130,7 @@ def test_the_file_of_a_second_network_comes_too(hub: Hub):
     whole(hub)
 
 
+@by_lfs
 def test_a_folder_of_that_name_goes_first(hub: Hub, tmp_path, monkeypatch):
     hub.put(REPO, SMALL)
     monkeypatch.chdir(tmp_path)
@@ -135,6 +139,7 @@ def test_a_folder_of_that_name_goes_first(hub: Hub, tmp_path, monkeypatch):
     assert hub.requests == []
 
 
+@by_lfs
 def test_a_private_model_by_token(hub: Hub, monkeypatch):
     hub.put(REPO, SMALL, private=True)
     monkeypatch.setenv("HF_TOKEN", READER)
@@ -144,6 +149,7 @@ def test_a_private_model_by_token(hub: Hub, monkeypatch):
 # --- Refusals --------------------------------------------------------------------------------------------------------
 
 
+@by_lfs
 def test_each_refusal_has_its_own_sentence(hub: Hub, monkeypatch):
     hub.put(REPO, SMALL, private=True)
     hub.put("owner/gated", SMALL, gated=True)
@@ -171,6 +177,7 @@ def test_another_network_than_the_configuration_is_for(hub: Hub):
     assert refusal(REPO).startswith("model.tflite is not the file that config.json was written for:")
 
 
+@by_lfs
 def test_a_newer_format_is_refused_before_the_network_is_fetched(hub: Hub):
     hub.put(REPO, another(SMALL, format_version=99))
     assert refusal(REPO).startswith("The model is of format 99, newer")
@@ -213,6 +220,7 @@ FOR_EVER = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("fault", "why"), FOR_EVER, ids=lambda value: getattr(value, "kind", ""))
+@by_lfs
 def test_without_the_hub_the_cached_model_serves_then_the_bundled_one(hub: Hub, quick, monkeypatch, fault, why):
     old = hub.put(REPO, SMALL)
     assert load(REPO).info.revision == old
@@ -234,6 +242,7 @@ def test_without_the_hub_the_cached_model_serves_then_the_bundled_one(hub: Hub, 
     held.release.set()
 
 
+@by_lfs
 def test_a_dead_hub_and_one_that_is_not_to_be_asked(hub: Hub, quick, monkeypatch):
     commit = hub.put(REPO, SMALL)
     load(REPO)
@@ -259,6 +268,7 @@ def test_the_most_that_a_start_can_take():
     assert room.WITHIN <= 29
 
 
+@by_lfs
 def test_the_page_says_which_model_is_used_and_why(hub: Hub, quick, monkeypatch, hopper):
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     detector = Detector.load(REPO)
@@ -271,6 +281,7 @@ def test_the_page_says_which_model_is_used_and_why(hub: Hub, quick, monkeypatch,
 # --- The command line and the app ------------------------------------------------------------------------------------
 
 
+@by_lfs
 def test_the_command_line(hub: Hub, quick, monkeypatch, hopper, capsys):
     commit = hub.put(REPO, REAL)
 
@@ -292,6 +303,7 @@ def test_the_command_line(hub: Hub, quick, monkeypatch, hopper, capsys):
     assert judged("--model", REPO, "--refresh")[0] == 2
 
 
+@by_lfs
 def test_the_app_goes_on_with_the_bundled_model_and_says_why(hub: Hub, quick):
     lazy = app._Lazy("owner/nothing", None)
     info = lazy().model.info
@@ -302,6 +314,7 @@ def test_the_app_goes_on_with_the_bundled_model_and_says_why(hub: Hub, quick):
 
 
 @pytest.mark.slow
+@by_lfs
 def test_a_new_model_comes_between_two_calls_and_none_is_lost(hub: Hub, quick, hopper):
     first = hub.put(REPO, REAL)
     lazy = app._Lazy(REPO, "main")

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 
 from detector.model_folder import hub as room
 from tests.support.bundled import FILES
-from tests.support.hub_fixtures import environment
+from tests.support.hub_fixtures import by_lfs, environment
 from tests.support.hub_server import OWNER, Hub
 from tests.support.running_app import serve
 from training import __main__ as command_line
@@ -47,6 +47,7 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
+@by_lfs
 def test_only_what_it_needs_in_one_commit(hub: Hub, root: Path, capsys):
     (root / "ui" / "__pycache__").mkdir()
     (root / "ui" / "__pycache__" / "x.pyc").write_bytes(b"1")
@@ -81,6 +82,7 @@ def test_only_what_it_needs_in_one_commit(hub: Hub, root: Path, capsys):
     assert "ui/boxes.py" not in here.find("main").files
 
 
+@by_lfs
 def test_a_model_on_the_hub_is_named_to_it(hub: Hub, root: Path):
     hub.put(MODEL_ON_HUB, FILES)
     space.publish_space(SPACE, model=MODEL_ON_HUB, root=root)
@@ -89,6 +91,7 @@ def test_a_model_on_the_hub_is_named_to_it(hub: Hub, root: Path):
     assert card(here.find("main").files)["models"] == [MODEL_ON_HUB]
 
 
+@by_lfs
 def test_its_hardware_is_named_when_it_is_made_and_changed_later(hub: Hub, root: Path):
     space.publish_space(SPACE, root=root, hardware="zero-a10g")
     here = hub[f"spaces/{SPACE}"]
@@ -114,6 +117,7 @@ def test_what_is_no_name_is_a_sentence(static: list[str], capsys):
     assert capsys.readouterr().err == "not a name is no name that the Hub can have: write owner/name.\n"
 
 
+@by_lfs
 def test_a_model_that_cannot_be_had_stops_it(hub: Hub, capsys):
     assert command_line.main(["publish-space", SPACE, "--model", "owner/nothing"]) == 2
     assert capsys.readouterr().err.startswith("The Hub shows no owner/nothing")
@@ -133,6 +137,7 @@ def test_a_model_that_cannot_be_had_stops_it(hub: Hub, capsys):
         ("license: other", "license: My Own", "The Hub does not accept the metadata of README.md"),
     ],
 )
+@by_lfs
 def test_the_front_matter_is_checked_first(hub: Hub, root: Path, old, new, why):
     for name in ("README.md", "requirements.txt"):
         (root / name).write_text((root / name).read_text().replace(old, new))
@@ -150,7 +155,7 @@ def download(hub: Hub, folder: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+@by_lfs
 def test_the_space_runs_and_takes_a_new_model_without_a_restart(hub: Hub, tmp_path: Path, hopper: Path):
     """Where DETECTOR_TEST_INSTALL is set, in a fresh environment with what its lock and its requirements.txt name."""
     first = hub.put(MODEL_ON_HUB, FILES)
@@ -183,7 +188,7 @@ def test_the_space_runs_and_takes_a_new_model_without_a_restart(hub: Hub, tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+@by_lfs
 def test_the_space_starts_when_the_hub_is_away(hub: Hub, tmp_path: Path, hopper: Path):
     variables = {**environment(hub, tmp_path / "empty"), "HF_ENDPOINT": "http://127.0.0.1:9"}
     started = time.monotonic()
@@ -235,7 +240,7 @@ sys.exit(main(["publish-space", "not a name"]))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+@by_lfs
 @pytest.mark.parametrize("named", [{}, {"MODEL": MODEL_ON_HUB}, {"MODEL": MODEL_ON_HUB, "REVISION": "v1"}], ids=len)
 def test_the_workflow_publishes(hub: Hub, tmp_path: Path, named: dict[str, str]):
     """Its own command, with the secret and the variables that a repository has set, in the shell of such a machine."""

@@ -8,6 +8,7 @@ import pytest
 
 from tests.hub.test_space import card, download
 from tests.support.bundled import FILES
+from tests.support.hub_fixtures import by_lfs
 from tests.support.hub_server import Hub
 from tests.support.web_page import give, served
 from training import __main__ as command_line
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.slow
 SPACE, MODEL_ON_HUB = "owner/deepfakes", "owner/model"
 
 
-@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+@by_lfs
 def test_it_is_pushed_in_one_commit_and_judges(
     hub: Hub, visitor: Callable[..., "Page"], hopper: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -43,7 +44,7 @@ def test_it_is_pushed_in_one_commit_and_judges(
     assert row["faces"] and row["model"]["repo"] == MODEL_ON_HUB and len(row["model"]["revision"]) == 40
 
 
-@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+@by_lfs
 def test_it_never_takes_the_place_of_the_app(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     space.publish_space(SPACE)
     files = hub[f"spaces/{SPACE}"].find("main").files

@@ -13,6 +13,9 @@ from huggingface_hub import constants
 from tests.support import ROOT
 from tests.support.hub_server import OWNER, Hub, serve
 
+# For what does not depend on how large files travel.
+by_lfs = pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+
 
 @pytest.fixture(params=["xet", "lfs"])
 def hub(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
