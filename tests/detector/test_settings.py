@@ -65,10 +65,12 @@ RUBBISH = {
     "DETECTOR_TRUST_LIST": [LONG, "/dev/null", "/dev/zero", "/tmp", "ftp://x", "https://\udcff", "{circle}", "{pipe}"],
     "DETECTOR_PICTURES_PER_MINUTE": ["x", "9" * 5000],
     "DETECTOR_BATCHES_PER_MINUTE": ["x"],
+    "DETECTOR_MEGABYTES_PER_MINUTE": ["x", "9" * 5000],
     "DETECTOR_WAITING": ["x", "0", "²"],
     "DETECTOR_REFRESH_MINUTES": ["x", "nan", "1e300"],
     "DETECTOR_GALLERY": [LONG, "\udcff", "/dev/null", "{pipe}"],
     "DETECTOR_REPORTS": [LONG, "\udcff", "https://{body"],
+    "DETECTOR_FRAME_ANCESTORS": ["x", "\udcff", "'none' https://example.org"],
     "SPACE_ID": ["\udcff"],
 }
 ENTRIES: dict[str, Callable[[Path], int]] = {

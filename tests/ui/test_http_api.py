@@ -15,6 +15,7 @@ from email.message import Message
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
+import httpx
 import numpy as np
 import psutil
 import pytest
