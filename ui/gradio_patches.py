@@ -99,6 +99,7 @@ class Page(gr.Blocks):
 
     def stop(self) -> None:
         """Begin nothing more, answer what has begun, for a few seconds or until a second signal, and close the port."""
+        assert isinstance(self.server, server.Server)
         entrance = self.server.door
         entrance.stopping = True
         end, quiet = time.monotonic() + _ANSWERING_SECONDS, 0
@@ -217,7 +218,8 @@ def save_bytes(data: bytes, file_name: str, cache_dir: str) -> str:
 
 def save_picture(image: Image.Image, cache_dir: str, name: str = "image", format: str = "webp") -> str:  # noqa: A002
     """`save_bytes` of a picture."""
-    return save_bytes(processing_utils.encode_pil_to_bytes(image, format), f"{name}.{format}", cache_dir)
+    data: bytes = processing_utils.encode_pil_to_bytes(image, format)  # type: ignore[no-untyped-call]
+    return save_bytes(data, f"{name}.{format}", cache_dir)
 
 
 def _save_base64(base64_encoding: str, cache_dir: str, file_name: str | None = None) -> str:

@@ -6,6 +6,7 @@ FastAPI's own pages load Swagger UI from elsewhere; this one loads nothing, and 
 from html import escape
 from typing import Any
 
+from ui.door import nonce
 from ui.parts import lead_html, panel_html, table_html
 from ui.theme import CSS, HEAD
 
@@ -33,7 +34,8 @@ def page(described: dict[str, Any]) -> str:
     )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(info["title"])}: plain HTTP</title>{HEAD}<style>{CSS}{_STYLE}</style><script>{_DARK}</script></head>
+<title>{escape(info["title"])}: plain HTTP</title>{HEAD}<style>{CSS}{_STYLE}</style>
+<script nonce="{nonce()}">{_DARK}</script></head>
 <body class="gradio-container"><main>
 <header class="page masthead"><h1>{escape(info["title"])}: plain HTTP</h1></header>
 {lead_html("Ask from any program", info["description"])}

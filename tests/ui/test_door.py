@@ -393,9 +393,9 @@ def test_what_is_not_of_the_page_does_not_run(look: Callable[..., "Page"], runni
 
 def test_the_page_breaks_none_of_its_own_rules(look: Callable[..., "Page"], running_app: RunningApp) -> None:
     said: list[str] = []
-    page = look(url="about:blank")
+    page = look()
     page.on("console", lambda message: said.append(message.text))
-    page.goto(running_app.url)
+    page.reload()
     give(page, ASTRONAUT)
     answer(page)
     page.locator("#marked img").wait_for()
