@@ -81,18 +81,20 @@ def admit_upload(visitor: str) -> None:
 
 def admit_bytes(visitor: str, size: int) -> None:
     """Count what a request brings, of any kind. Raises Refused."""
-    _count(visitor, "megabytes", settings.read().megabytes_per_minute, size / 1e6)
+    limit = settings.read().megabytes_per_minute
+    if limit and not _counter.hit(RateLimitItemPerMinute(limit * 1_000_000), "bytes", visitor, cost=size):
+        raise _refused(limit, "megabytes", 60)
 
 
-def _count(visitor: str, what: str, limit: int, cost: float) -> None:
-    item, thousandths = RateLimitItemPerMinute(1000 * limit), math.ceil(1000 * cost)
-    if not limit or _counter.hit(item, what, visitor, cost=thousandths):
+def _count(visitor: str, what: str, limit: int, cost: int) -> None:
+    if not limit or _counter.hit(item := RateLimitItemPerMinute(limit), what, visitor, cost=cost):
         return
     reset = _counter.get_window_stats(item, what, visitor).reset_time
-    raise Refused(
-        f"That was more than {limit} {what} in a minute: please wait a little and go on.",
-        max(1, math.ceil(reset - time.time())),
-    )
+    raise _refused(limit, what, max(1, math.ceil(reset - time.time())))
+
+
+def _refused(limit: int, what: str, retry_after: int) -> Refused:
+    return Refused(f"That was more than {limit} {what} in a minute: please wait a little and go on.", retry_after)
 
 
 def read(upload: dict[str, Any] | None) -> picture.Picture:

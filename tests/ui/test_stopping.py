@@ -65,7 +65,7 @@ def test_those_who_have_asked_are_answered(kind: signal.Signals, tmp_path: Path)
             thread.join()
         assert ended(app) == 0
         told = [answer for answer in answers if isinstance(answer, str)]
-        assert len(told) == 1 and len(json.loads(told[0].partition("data: ")[2])[0]) == 6
+        assert len(told) == 1 and len(json.loads(told[0].partition("event: complete\ndata: ")[2])[0]) == 6
         assert [answer.status for answer in answers if isinstance(answer, Answer)] == [200] * 4
         assert files(app) == [] and "Traceback" not in app.log
 
