@@ -14,7 +14,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
+from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 from starlette.requests import HTTPConnection
 
 from detector import ImageError, picture, settings
@@ -34,7 +34,8 @@ NO_PICTURE = "No picture came with the request: send the file itself."
 _BATCH_COST = 5  # pictures
 _LONGEST_NAME = 200  # characters
 
-_counter = SlidingWindowCounterRateLimiter(MemoryStorage())
+_counter = MovingWindowRateLimiter(MemoryStorage())
+_bytes = SlidingWindowCounterRateLimiter(MemoryStorage())  # it estimates, and takes no place for each
 
 
 class Refused(Exception):
@@ -82,7 +83,7 @@ def admit_upload(visitor: str) -> None:
 def admit_bytes(visitor: str, size: int) -> None:
     """Count what a request brings, of any kind. Raises Refused."""
     limit = settings.read().megabytes_per_minute
-    if limit and not _counter.hit(RateLimitItemPerMinute(limit * 1_000_000), "bytes", visitor, cost=size):
+    if limit and not _bytes.hit(RateLimitItemPerMinute(limit * 1_000_000), visitor, cost=size):
         raise _refused(limit, "megabytes", 60)
 
 

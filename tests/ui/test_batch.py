@@ -17,7 +17,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
+from limits.strategies import MovingWindowRateLimiter
 from PIL import Image
 
 from detector import Detector, ImageError, Verdict, words
@@ -142,11 +142,12 @@ def test_an_entry_that_is_no_file_is_a_row(running_app: RunningApp, hopper: Path
     assert [row["error"] for row in rows] == 2 * [intake.NO_PICTURE] + [None] + 4 * [intake.NO_PICTURE]
 
 
-def test_what_cannot_be_fetched_ends_in_a_sentence(running_app: RunningApp) -> None:
+def test_what_cannot_be_fetched_is_a_row_with_its_sentence(running_app: RunningApp) -> None:
     with no_trace(running_app):
         for path in ("/etc/hostname", "http://127.0.0.1:9/x.png"):
             answered = post(running_app, [{"path": path, "meta": {"_type": "gradio.FileData"}}], "detect_batch")
-            assert answered.startswith("event: error") and intake.NO_PICTURE in answered
+            [[row]] = json.loads(answered.partition("data: ")[2])
+            assert row == {"file": "picture 1", "error": intake.NO_PICTURE}
 
 
 def test_too_many_pictures_are_refused(running_app: RunningApp) -> None:
@@ -511,7 +512,7 @@ def test_the_time_left_is_told_in_round_numbers(seconds: float | None, words: st
 
 
 def test_a_visitor_has_so_many_batches_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "_counter", SlidingWindowCounterRateLimiter(MemoryStorage()))
+    monkeypatch.setattr(intake, "_counter", MovingWindowRateLimiter(MemoryStorage()))
     monkeypatch.setenv("DETECTOR_BATCHES_PER_MINUTE", "2")
     intake.admit_batch(None)
     intake.admit_batch(None)
@@ -523,12 +524,13 @@ def test_a_visitor_has_so_many_batches_a_minute(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_after_the_time_that_is_told_one_may_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [1000.5]
+    now = [1019.9]  # a minute begins soon, which is no new beginning
     monkeypatch.setattr(time, "time", lambda: now[0])
-    monkeypatch.setattr(intake, "_counter", SlidingWindowCounterRateLimiter(MemoryStorage()))
+    monkeypatch.setattr(intake, "_counter", MovingWindowRateLimiter(MemoryStorage()))
     monkeypatch.setenv("DETECTOR_PICTURES_PER_MINUTE", "2")
     intake.admit(None)
     intake.admit(None)
+    now[0] += 0.6
     with pytest.raises(intake.Refused) as refused:
         intake.admit(None)
     assert 1 <= refused.value.retry_after <= 60
