@@ -90,6 +90,22 @@ def test_it_waits_no_longer_than_it_says(tmp_path: Path, seconds: float, signals
         waiting.join()
 
 
+@pytest.mark.parametrize(
+    ("code", "variables"),
+    [("app.main(sys.argv[1:])", {"SYSTEM": "spaces", "SPACE_ID": "owner/name"}),
+     ("app.demo.launch(server_port=int(sys.argv[2]))", {})],
+    ids=["on a Space", "by somebody else's script"],
+)  # fmt: skip
+def test_wherever_it_is_hosted(code: str, variables: dict[str, str]) -> None:
+    with serve(command=("-c", f"import sys, app; sys.exit({code} and 0)"), **variables) as app:
+        policy = ask(app.url).headers["Content-Security-Policy"]
+        assert ("https://huggingface.co" in policy) == bool(variables)
+        assert ask(f"{app.url}/monitoring").status == 404
+        upload(app, ASTRONAUT.read_bytes())
+        psutil.Process(app.pid).terminate()
+        assert ended(app) == 0 and files(app) == []
+
+
 def test_what_a_killed_one_left_goes_with_the_next_start(tmp_path: Path) -> None:
     with serve(GRADIO_TEMP_DIR=str(tmp_path)) as app:
         upload(app, ASTRONAUT.read_bytes())
