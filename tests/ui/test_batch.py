@@ -142,11 +142,11 @@ def test_an_entry_that_is_no_file_is_a_row(running_app: RunningApp, hopper: Path
     assert [row["error"] for row in rows] == 2 * [intake.NO_PICTURE] + [None] + 4 * [intake.NO_PICTURE]
 
 
-def test_what_cannot_be_fetched_is_a_row_with_its_sentence(running_app: RunningApp) -> None:
+def test_what_was_not_sent_is_a_row_that_says_so(running_app: RunningApp) -> None:
     with no_trace(running_app):
-        for path in ("/etc/hostname", "http://127.0.0.1:9/x.png"):
+        for path in ("/etc/hostname", "http://127.0.0.1:9/x.png", str(running_app.cache)):
             answered = post(running_app, [{"path": path, "meta": {"_type": "gradio.FileData"}}], "detect_batch")
-            [[row]] = json.loads(answered.partition("data: ")[2])
+            [[row]] = json.loads(answered.partition("event: complete\ndata: ")[2])
             assert row == {"file": "picture 1", "error": intake.NO_PICTURE}
 
 
