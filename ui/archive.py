@@ -11,6 +11,7 @@ from pathlib import PureWindowsPath
 
 from detector import ImageError, picture
 from ui import intake
+from ui.zip_names import names_of
 
 _STARTS = (b"PK\x03\x04", b"PK\x05\x06")  # of a zip, and of an empty one
 _CHUNK = 1 << 20
@@ -92,7 +93,9 @@ def opened(source: str | bytes) -> Iterator[list[Entry]]:
             raise
         except Exception:  # as in Entry.read
             raise ImageError(_NO_ZIP) from None
-        entries = [_entry(archive, info) for info in archive.infolist() if not _is_noise(info)]
+        infos = archive.infolist()
+        named = zip(infos, names_of(infos), strict=True)
+        entries = [_entry(archive, info, name) for info, name in named if not _is_noise(info, name)]
         if not entries:
             raise ImageError("There is no picture in this zip: add some and pack it again.")
         yield entries
@@ -107,26 +110,26 @@ class _Bounded(io.BufferedReader):
         return super().read(size)
 
 
-def _parts(info: zipfile.ZipInfo) -> list[str]:
-    return [part for part in info.filename.replace("\\", "/").split("/") if part not in ("", ".")]
+def _parts(name: str) -> list[str]:
+    return [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
 
 
-def _is_noise(info: zipfile.ZipInfo) -> bool:
+def _is_noise(info: zipfile.ZipInfo, name: str) -> bool:
     """A folder, or a file that the system of whoever packed the zip has added: ".DS_Store", "__MACOSX/…"."""
-    parts = _parts(info)
+    parts = _parts(name)
     hidden = any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in parts)
     return not parts or hidden or info.is_dir()  # in this order: zipfile fails on an empty name
 
 
-def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
-    refusal = _refusal(info)
-    return Entry(intake.plain_name(info.filename), 0 if refusal else info.file_size, refusal, archive, info)
+def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Entry:
+    refusal = _refusal(info, name)
+    return Entry(intake.plain_name(name), 0 if refusal else info.file_size, refusal, archive, info)
 
 
-def _refusal(info: zipfile.ZipInfo) -> str | None:
+def _refusal(info: zipfile.ZipInfo, name: str) -> str | None:
     """Why this file of a zip is not even unpacked."""
     kind = stat.S_IFMT(info.external_attr >> 16)
-    if PureWindowsPath(info.filename).anchor or ".." in _parts(info):
+    if PureWindowsPath(name).anchor or ".." in _parts(name):
         return _LEADS_OUT
     if kind not in (0, stat.S_IFREG):
         return _LINK
@@ -135,7 +138,7 @@ def _refusal(info: zipfile.ZipInfo) -> str | None:
     # The others unpack a chunk without a bound on what comes out.
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return _METHOD
-    if info.filename.lower().endswith(".zip"):
+    if name.lower().endswith(".zip"):
         return _NESTED
     if info.file_size > picture.MAX_BYTES:
         return str(picture.oversize(picture.MAX_BYTES))

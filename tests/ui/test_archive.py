@@ -3,8 +3,10 @@
 import io
 import stat
 import struct
+import time
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -196,6 +198,68 @@ def test_names_are_fit_to_be_shown() -> None:
     with archive.opened(pack({"a\nb\u202egpj.exe": PICTURE, "x" * 5000 + ".jpg": PICTURE})) as (odd, long):
         assert odd.name == "a�b�gpj.exe"
         assert len(long.name) == 200 and long.name.startswith("…x") and long.name.endswith(".jpg")
+
+
+class Untold(zipfile.ZipInfo):
+    """A file of a zip that does not say in which encoding its name is: zipfile writes UTF-8 and says so."""
+
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:
+        return self.filename.encode("cp437"), 0
+
+
+def named(names: list[str], encoding: str, extra: bool = False) -> bytes:
+    """A zip whose files are called `names` in an `encoding` that it does not tell; with `extra` it has Info-ZIP's field
+    for names in UTF-8."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as file:
+        for name in names:
+            raw = name.encode(encoding)
+            info = Untold(raw.decode("cp437"))
+            if extra:
+                field = b"\1" + struct.pack("<I", zlib.crc32(raw)) + name.encode()
+                info.extra = struct.pack("<HH", 0x5455, 5) + b"time." + struct.pack("<HH", 0x7075, len(field)) + field
+            file.writestr(info, PICTURE)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [
+        ("utf-8", ["Müller Café 写真.jpg", "Zoë/a.jpg"]),  # macOS: without the flag that says so
+        ("utf-8", ["ñ.jpg"]),
+        ("cp932", ["家族の写真/おばあちゃん.jpg", "旅行/東京タワー.jpg", "IMG_001 - コピー.jpg"]),
+        ("cp932", ["富士山.jpg"]),
+        ("cp932", ["表示/ソ.jpg"]),  # the second byte of each is a backslash
+        ("gb18030", ["新建文件夹/北京旅行.jpg", "微信图片_20240101.jpg"]),
+        ("gb18030", ["毕业照.jpg"]),
+        ("big5", ["新增資料夾/台北旅遊.jpg", "畢業照.jpg"]),
+        ("cp949", ["새 폴더/가족.jpg"]),
+        ("cp437", ["größe.jpg", "Frühling in Köln.jpg"]),
+        ("cp850", ["coração.jpg", "Søren.jpg"]),
+        ("cp866", ["Новая папка/семья.jpg"]),
+    ],
+)
+def test_names_are_read_in_the_encoding_of_their_packer(encoding: str, names: list[str]) -> None:
+    with archive.opened(named(names, encoding)) as entries:
+        assert [entry.name for entry in entries] == names
+        assert [entry.read() for entry in entries] == [PICTURE] * len(names) and not any(e.refusal for e in entries)
+
+
+def test_the_zips_own_word_for_a_name_counts() -> None:
+    names = ["Ωmega/größe 写真.jpg", "plain.jpg"]
+    with archive.opened(named(names, "gb18030", extra=True)) as entries:
+        assert [entry.name for entry in entries] == names
+    changed = named(["größe.jpg"], "cp437", extra=True).replace("größe".encode("cp437"), "grüße".encode("cp437"))
+    with archive.opened(changed) as (entry,):
+        assert entry.name == "grüße.jpg"  # renamed since by a program that does not know the field
+
+
+def test_very_many_names_take_no_long_time() -> None:
+    names = [f"家族の写真/おばあちゃん {number}.jpg" for number in range(20_000)]
+    crowd, started = named(names, "cp932"), time.perf_counter()
+    with archive.opened(crowd) as entries:
+        assert [entry.name for entry in entries] == names
+    assert time.perf_counter() - started < 20
 
 
 def test_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
