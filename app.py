@@ -18,7 +18,7 @@ import gradio as gr
 from detector import Detector, ModelError, model_folder, options, settings, text
 from detector.errors import SettingError
 from detector.result import ModelSource
-from ui import about, batch, detect, game, gradio_patches, http_api, intake, mcp_tools, uploads
+from ui import about, batch, detect, game, gradio_patches, http_api, intake, link_preview, mcp_tools, uploads
 from ui.parts import masthead_html
 from ui.theme import CSS, HEAD, theme
 
@@ -87,16 +87,16 @@ def build(detector: Callable[[], Detector]) -> gr.Blocks:
         delete_cache=None,  # the sweeper's
     ) as blocks:
         gr.HTML(masthead_html())
-        with gr.Tabs():
+        with gr.Tabs() as tabs:
             with gr.Tab("Detect", id="detect"):
-                detect.build(detector, blocks)
+                field = detect.build(detector, blocks)
             with gr.Tab("Batch", id="batch"):
-                batch.build(detector)
+                batch.build(detector, tabs, field)
             with gr.Tab("Game", id="game"):
                 game.build(detector)
             with gr.Tab("About", id="about"):
                 about.build(detector)
-    gradio_patches.serve_in_head(detect.HEAD)
+    gradio_patches.serve_in_head(link_preview.HEAD + HEAD + detect.HEAD)
     gradio_patches.forget_files(blocks)
     mcp_tools.install()
     # api_open=False: nobody skips the queue; clients never do.
@@ -110,7 +110,8 @@ def launch_options(detector: Callable[[], Detector]) -> dict[str, Any]:
     return {
         "theme": theme(),
         "css": CSS,
-        "head": HEAD,
+        # What gradio says to screen readers and has no words for.
+        "i18n": gr.I18n(en={"common.upload": "Add files", "common.complete": "Done"}),
         "mcp_server": True,
         "max_file_size": intake.ZIP_BYTES,  # gradio knows one for all; what is no zip is measured where it is read
         "show_error": False,
@@ -120,7 +121,7 @@ def launch_options(detector: Callable[[], Detector]) -> dict[str, Any]:
         "state_session_capacity": _SESSIONS,
         "footer_links": ["api"],
         "app_kwargs": {
-            "routes": http_api.routes(detector, at_once=_AT_ONCE, waiting=_settings.waiting),
+            "routes": [*http_api.routes(detector, at_once=_AT_ONCE, waiting=_settings.waiting), link_preview.route()],
             "exception_handlers": http_api.GRADIO_ERRORS,
         },
     }

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
+from detector import other_kinds
 from detector.errors import ImageError
 
 register_heif_opener(thumbnails=False)
@@ -21,15 +22,6 @@ register_heif_opener(thumbnails=False)
 # and telephones write.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "HEIF")
 FORMAT_NAMES = "JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF"
-# What people send by mistake and Pillow would only call unknown.
-OTHER_KINDS = (
-    ("PDF", b"%PDF-"),
-    ("Photoshop", b"8BPS"),
-    ("JPEG XL", b"\xff\x0a"),
-    ("JPEG XL", b"\0\0\0\x0cJXL "),
-    ("JPEG 2000", b"\0\0\0\x0cjP  "),
-    ("WebM and Matroska", b"\x1a\x45\xdf\xa3"),
-)
 SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .mpo .png .webp .avif .gif .bmp .tif .tiff .heic .heif".split())
 
 MAX_PIXELS = 40_000_000
@@ -40,7 +32,6 @@ MIN_SIDE = 32
 EMPTY = "The file is empty: choose another one."
 OVERSIZE = "The file is larger than the limit of {limit} MB: save it smaller and try again."
 DRAWING = "SVG files are drawings, not photographs: save the picture as JPEG or PNG."
-NOT_READ = "{name} files are not read: save the picture as JPEG or PNG."
 NO_PICTURE = "This is not a picture that can be read: use {formats}."
 DAMAGED = "The picture is damaged and could not be decoded: get another copy of it."
 TOO_SMALL = "The picture is {width} x {height} pixels: at least {least} on each side are needed to see a face."
@@ -105,14 +96,13 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
     data = bytes(source)
     if not data:
         raise ImageError(EMPTY, "empty")
-    if len(data) > max_bytes:
-        raise oversize(max_bytes)
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith(b"<svg") or (head.startswith((b"<?xml", b"<!")) and b"<svg" in head):
         raise ImageError(DRAWING, "unsupported_format")
-    for name, start in OTHER_KINDS:
-        if data.startswith(start):
-            raise ImageError(NOT_READ.format(name=name), "unsupported_format")
+    if told := other_kinds.sentence_for(data):
+        raise ImageError(told, "unsupported_format")
+    if len(data) > max_bytes:  # a film is too large and no picture: the latter is of more use
+        raise oversize(max_bytes)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own size warning; the limit below is stricter

@@ -2,7 +2,7 @@
 
 Starts the app, uses each tab as a visitor would, with photographs in the public domain (ui/examples), and writes
 docs/TAB-wide.png and docs/TAB-narrow.png, for Detect in dark too; of the static page docs/web-wide.png and
-docs/web-narrow.png. Needs the extra `tests`, Chromium and npm.
+docs/web-narrow.png, and what links to the page show, ui/link-preview.jpg. Needs the extra `tests`, Chromium and npm.
 """
 
 import argparse
@@ -11,9 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from detector import Detector, picture
 from tests.support import ROOT
 from tests.support.running_app import browser, serve
 from tests.support.web_page import served
+from ui import boxes
+from ui import link_preview as preview
+from ui.parts import data_url
+from ui.theme import CSS
 from web.build import build
 
 if TYPE_CHECKING:
@@ -58,6 +63,7 @@ def main() -> None:
     parser.add_argument("--web", action="store_true", help="the static page only")
     options = parser.parse_args()
     with browser() as chromium:
+        link_preview(chromium)
         static_page(chromium, options.out)
     if options.web:
         return
@@ -75,6 +81,24 @@ def main() -> None:
                     file = options.out / f"{tab.lower()}-{name}{suffix}.png"
                     page.screenshot(path=file, full_page=tab != "About")  # which is many screens long
                     page.close()
+
+
+def link_preview(chromium: "Browser") -> None:
+    """What a link to the page shows: the name, the question, and a face with its box."""
+    photo = picture.read(EXAMPLES / "astronaut.jpg")
+    marked = data_url(boxes.draw(photo.pixels, Detector.load().detect(photo).faces))
+    page = chromium.new_page(viewport={"width": 1200, "height": 630})
+    page.set_content(
+        f"""<style>{CSS} body {{ margin: 0; height: 630px; display: flex; font-family: sans-serif; }}
+        main {{ flex: 1; padding: 64px 52px !important; align-content: center; }} h1 {{ font-size: 34px !important; }}
+        h2 {{ font-size: 66px !important; line-height: 1.08 !important; margin: 22px 0 !important; }}
+        p {{ font-size: 30px !important; color: var(--soft) !important; }} img {{ height: 630px; }}</style>
+        <body class="gradio-container"><main class="page masthead"><h1>Deepfake Image Detector</h1>
+        <h2>Was a face in this photo forged?</h2><p>Every face is judged. It says so when it can’t tell.</p></main>
+        <img src="{marked}">"""
+    )
+    page.screenshot(path=preview.PICTURE, type="jpeg", quality=80)
+    page.close()
 
 
 def static_page(chromium: "Browser", out: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from html import escape
 from itertools import takewhile
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import gradio as gr
@@ -45,7 +46,7 @@ each. A zip may have {intake.ZIP_BYTES / 1e6:.0f} MB and hold {intake.UNPACKED_B
 zip is not opened.</p><p>Your pictures go to the computer that runs this page. They are used for this list only and
 deleted within the hour.</p></div>"""
 _CAUTION = """<section class="page panel limits" aria-label="How to read the list"><h2>How to read the list</h2><ul>
-<li>The order says where to look first, not what is forged. Open what is on top in Detect and see why.</li>
+<li>The order says where to look first, not what is forged. Choose a name on top: Detect opens it and shows why.</li>
 <li>Among many real pictures some are called forged by mistake; the more you add, the more of them.</li>
 <li>A picture at the bottom is not cleared: a new kind of forgery may show no signs at all.</li></ul></section>"""
 
@@ -94,6 +95,7 @@ class Batch:
 
     total: int | None = None
     metrics: Metrics | None = None  # of the model that judges
+    uploads: Any = None  # what was sent, as gradio's file field says it
     rows: list[Row] = field(default_factory=list)
     refusal: str | None = None
     started: float = field(default_factory=time.monotonic)
@@ -107,8 +109,9 @@ class Batch:
         return (time.monotonic() - self.started) / done * (self.total - done)
 
 
-def build(detector: Callable[[], Detector]) -> None:
-    """Lay the tab out in the `gr.Blocks` that is open. `detector` is called when a batch comes, not before."""
+def build(detector: Callable[[], Detector], tabs: gr.Tabs, one: gr.Image) -> None:
+    """Lay the tab out in the `gr.Blocks` that is open. `detector` is called when a batch comes, not before. A picture
+    of the list can be opened in the field `one`, on the tab Detect of `tabs`."""
 
     def begin() -> dict[Any, Any]:
         return {
@@ -123,7 +126,7 @@ def build(detector: Callable[[], Detector]) -> None:
         }
 
     def run(uploads: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        batch = Batch()
+        batch = Batch(uploads=uploads)
         yield {kept: batch}  # what is done stays there when the visitor stops the rest
         try:
             intake.admit_batch(request)
@@ -151,7 +154,7 @@ def build(detector: Callable[[], Detector]) -> None:
                     changed[table] = table_html(batch.rows, batch.metrics)
                 if 4 * done >= next_quarter * len(items):  # a reader of the screen hears of quarters, not of each
                     next_quarter = 4 * done // len(items) + 1
-                    changed[said] = f"{done} of {len(items)} judged."
+                    changed[said] = f"{done} of {len(items)} done."
                 yield changed
 
     def finish(batch: Batch | None) -> dict[Any, Any]:
@@ -175,6 +178,11 @@ def build(detector: Callable[[], Detector]) -> None:
         """Where no place in the queue was free. What was stopped while it waited for its turn comes here too."""
         batch = batch or Batch(refusal=intake.BUSY if was_refused(request, run) else None)
         return {**finish(batch), kept: batch}
+
+    def reopen(batch: Batch | None, clicked: gr.EventData) -> dict[Any, Any]:
+        with intake.answering():
+            path = picture_of(batch or Batch(), clicked._data.get("row") if isinstance(clicked._data, dict) else None)
+            return {one: keep(*path), tabs: gr.Tabs(selected="detect")}
 
     def keep(data: bytes, name: str) -> str:
         return gradio_patches.save_bytes(data, name, upload.GRADIO_CACHE)
@@ -206,7 +214,7 @@ def build(detector: Callable[[], Detector]) -> None:
             with gr.Row(elem_classes="pair"):
                 save_csv = gr.DownloadButton("Save as CSV", interactive=False, min_width=130, elem_id="batch-csv")
                 save_json = gr.DownloadButton("Save as JSON", interactive=False, min_width=130, elem_id="batch-json")
-    table = gr.HTML(elem_id="batch-table")
+    table = gr.HTML(elem_id="batch-table", js_on_load=_CLICKED)
     gr.HTML(_CAUTION)
     kept = gr.State(time_to_live=uploads.KEPT_SECONDS)
 
@@ -218,6 +226,7 @@ def build(detector: Callable[[], Detector]) -> None:
     running = begun.then(run, upload, page, preprocess=False, concurrency_id="batch", concurrency_limit=1, **quiet)
     running.then(finish, kept, page, queue=False, **quiet)
     running.failure(refused, kept, page, queue=False, **quiet)
+    table.click(reopen, kept, [one, tabs], queue=False, **quiet)
     stop.click(None, cancels=[running], api_visibility="private")
 
     # An endpoint needs a component to hang on: gr.api() knows no files.
@@ -231,6 +240,23 @@ def build(detector: Callable[[], Detector]) -> None:
         api_name="detect_batch",
         api_description=API_DESCRIPTION,
     )
+
+
+_CLICKED = """element.addEventListener('click', event => { const name = event.target.closest('[data-row]');
+if (name) trigger('click', {row: Number(name.dataset.row)}) })"""
+
+
+def picture_of(batch: Batch, number: Any) -> tuple[bytes, str]:
+    """The file and the name of a picture of the list, by its place among those that were sent. Raises Refused where it
+    is not kept any more."""
+    with ExitStack() as zips:
+        try:
+            items = gather(batch.uploads, zips)
+            source = items[number].source()
+            data = source if isinstance(source, bytes) else picture.read_file(Path(str(source)))
+        except (ImageError, intake.Refused, IndexError, TypeError):
+            raise intake.Refused("This picture is not kept here any more: add it anew.") from None
+    return data, PurePosixPath(items[number].name).name
 
 
 def gather(uploads: Any, zips: ExitStack) -> list[Item]:
@@ -281,7 +307,7 @@ def judge(detector: Detector, items: Iterable[Item]) -> Generator[Row, None, Non
     started, done, errors = time.perf_counter(), 0, 0
     pool = ThreadPoolExecutor(_WORKERS, "batch")
     try:
-        for future in [pool.submit(_judge, detector, item) for item in items]:
+        for future in [pool.submit(_judge, detector, item, n) for n, item in enumerate(items)]:
             row = future.result()
             done += 1
             errors += row.outcome == ERROR
@@ -291,12 +317,12 @@ def judge(detector: Detector, items: Iterable[Item]) -> Generator[Row, None, Non
         log.info("1 batch, %d pictures, %d errors, %.1f s", done, errors, time.perf_counter() - started)
 
 
-def _judge(detector: Detector, item: Item) -> Row:
+def _judge(detector: Detector, item: Item, number: int) -> Row:
     try:
         photo = picture.read(item.source())
-        return Row(row_of(item.name, detector.detect(photo)), _thumbnail(photo.pixels))
+        return Row(row_of(item.name, detector.detect(photo)), number, _thumbnail(photo.pixels))
     except Exception as error:  # one picture is not the end of the others
-        return Row(row_of(item.name, ImageError(intake.sentence_of(error))))
+        return Row(row_of(item.name, ImageError(intake.sentence_of(error))), number)
 
 
 def _thumbnail(pixels: np.ndarray) -> str:
@@ -311,9 +337,10 @@ def summary_of(batch: Batch) -> str:
     done, total = len(batch.rows), batch.total or 0
     if not done:
         return "Stopped before the first picture."
-    if done < total:
-        return f"Stopped: {done} of {_count(total, 'picture')} judged."
-    return f"Done: {_count(total, 'picture')} judged."
+    failed = sum(row.outcome == ERROR for row in batch.rows)
+    begin = "Done" if done == total else "Stopped"
+    of = f"{done - failed} of " if done - failed < total else ""
+    return f"{begin}: {of}{_count(total, 'picture')} judged{f', {failed} could not be' if failed else ''}."
 
 
 def _count(number: int, noun: str) -> str:
@@ -330,14 +357,14 @@ def status_html(batch: Batch | None, ended: str = "") -> str:
     elif batch.total is None:
         title, note = "Your list appears here", "Add pictures and have them judged."
     else:
-        title, note = f"{len(batch.rows)} of {batch.total} judged", _time_left(batch.seconds_left)
+        title, note = f"{len(batch.rows)} of {batch.total} done", _time_left(batch.seconds_left)
     outcomes = Counter(row.outcome for row in batch.rows)
     tally = "".join(
         f"<li>{icon(tone_of(outcome))}<b>{outcomes[outcome]}</b> {escape(words_of(outcome))}</li>" for outcome in ORDER
     )
     return (
         f'<section class="page panel progress{" ended" if ended else ""}"><h2>{escape(title)}</h2>'
-        f'<progress aria-label="Pictures judged" max="{batch.total or 1}" value="{len(batch.rows)}"></progress>'
+        f'<progress aria-label="Pictures done" max="{batch.total or 1}" value="{len(batch.rows)}"></progress>'
         f'<p class="soft">{escape(note)}</p><ul class="tally" aria-label="So far">{tally}</ul></section>'
     )
 

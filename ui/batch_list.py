@@ -22,6 +22,7 @@ class Row:
     """What became of an Item: `report` as of detector.rows.row_of, `thumbnail` a data: URL where it could be read."""
 
     report: dict[str, Any]
+    number: int  # its place among the pictures sent, from 0
     thumbnail: str | None = None
 
     @property
@@ -56,7 +57,7 @@ def tone_of(outcome: str) -> str:
 
 
 def words_of(outcome: str) -> str:
-    return "Not judged" if outcome == ERROR else words.VERDICTS[Verdict(outcome)]
+    return "Could not be judged" if outcome == ERROR else words.VERDICTS[Verdict(outcome)]
 
 
 def table_html(rows: Iterable[Row], metrics: Metrics | None) -> str:
@@ -78,6 +79,7 @@ _HEADS = ("Picture", "File", "Verdict", "Score", "Faces", "Notes")
 def _row_html(row: Row, metrics: Metrics | None) -> str:
     report, tone = row.report, tone_of(row.outcome)
     name = escape(report["file"])
+    opens = name if row.outcome == ERROR else f'<button type="button" data-row="{row.number}">{name}</button>'
     shown = f'<img src="{row.thumbnail}" alt="{name}, small" decoding="sync">' if row.thumbnail else ""
     p_fake = report.get("p_fake")
     notes = [report["error"]] if row.outcome == ERROR else _notes(report, metrics)
@@ -89,7 +91,7 @@ def _row_html(row: Row, metrics: Metrics | None) -> str:
     }
     return (
         f'<tr role="row" class="{tone}" data-outcome="{row.outcome}"><td role="cell" class="small">{shown}</td>'
-        f'<th role="rowheader" scope="row"><bdi>{name}</bdi></th>'
+        f'<th role="rowheader" scope="row"><bdi>{opens}</bdi></th>'
         + "".join(f'<td role="cell" data-head="{head}">{cell}</td>' for head, cell in cells.items())
         + "</tr>"
     )

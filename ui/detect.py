@@ -1,5 +1,6 @@
 """The tab "Detect": one picture in, its verdict, faces and evidence out. Also the API's endpoint /detect."""
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -16,13 +17,15 @@ from detector.model_folder import ModelFolder
 from ui import boxes, doubt, gradio_patches, intake, report, uploads
 from ui.answer import LABELS, LIMITS, SHOWN_FACES, cards_html, evidence_html, record_html, verdict_html
 from ui.links import Links
-from ui.parts import error_html, lead_html
+from ui.parts import ACCEPT, ADDRESS, data_url, error_html, lead_html
 from ui.shapes import icon
 
 log = logging.getLogger(__name__)
 
 _RESULT = "result"  # in the address of a link
 _SLIDER = 512  # side in pixels of the crops to compare
+_PREVIEW = 640  # likewise of what stands in the field for a picture that browsers do not show
+_BROWSERS_SHOW = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP")
 
 # In the public domain: examples/README.md says where each comes from.
 _EXAMPLES = Path(__file__).parent / "examples"
@@ -55,30 +58,26 @@ _HEATMAP_DESCRIPTION = (
 )
 
 
-# gradio's own button for it asks the browser for leave first, and takes two clicks. Served in the head, as a page takes
-# a while to build itself: what is pasted meanwhile waits for the field, however long, and 30 seconds for it to be free.
-HEAD = """<script>
-document.addEventListener('paste', event => {
-  const file = [...(event.clipboardData?.files ?? [])].find(file => file.type.startsWith('image/'));
-  if (!file) return;
-  const give = tries => {
-    if (document.querySelector('[role=tab][aria-selected=true]:not([data-tab-id=detect])')) return;
-    const field = document.querySelector('#upload'), input = field?.querySelector('input[type=file]');
-    if (!input || field.offsetParent === null) return tries && setTimeout(give, 250, tries - !!field);
-    const files = new DataTransfer();
-    files.items.add(file);
-    input.files = files.files;
-    input.dispatchEvent(new Event('change', {bubbles: true}));
-    event.preventDefault();
-  };
-  give(120);
-});
-</script>
-"""
+# What the browser itself has to say of what is added; the rest comes from the server.
+_NOTES = {
+    "accept": ACCEPT,
+    "max_bytes": picture.MAX_BYTES,
+    "too_large": str(picture.oversize(picture.MAX_BYTES)),
+    "several": "The first of these pictures is judged; Batch takes many at once.",
+    "address": ADDRESS,
+    "unsent": "The picture did not reach this site: check your connection and add it again.",
+    "nothing": "There is no picture on the clipboard: copy the picture itself, not its address or its file’s name.",
+    "not_allowed": "Your browser did not let this page read the clipboard: press Ctrl+V, or ⌘V on a Mac.",
+}
+# Served in the head, as a page takes a while to build itself: what is pasted meanwhile is not lost.
+_SCRIPT = Path(__file__).with_name("upload.js").read_text(encoding="utf-8").replace("WORDS", json.dumps(_NOTES))
+HEAD = f"<script>\n{_SCRIPT}</script>\n"
+_NOTE = '<div class="page"><p role="status"></p></div>'
 
 
-def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
-    """Lay the tab out in `page`, which is open. `detector` is called when a picture comes, not before."""
+def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
+    """Lay the tab out in `page`, which is open, and return its field. `detector` is called when a picture comes, not
+    before."""
     links, doubted = Links(uploads.folder().links), doubt.address()
 
     def answer(
@@ -97,6 +96,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
             progress(0.8, desc="Drawing what was found")
             yield {
                 verdict: verdict_html(result, current.model) + doubt.link_html(result, doubted),
+                preview: "" if result.picture.format in _BROWSERS_SHOW else _preview_html(photo.pixels),
                 evidence: gr.Column(visible=True),
                 findings: evidence_html(result),
                 record: record_html(result),
@@ -110,6 +110,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
         return {
             faces: gr.Column(visible=False),
             evidence: gr.Column(visible=False),
+            preview: "",
             judged: [],
             link: gr.Textbox(None, visible=False),
         }
@@ -126,7 +127,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
             faces: gr.Column(visible=True),
             marked: gr.Image(keep(boxed), alt_text=_alt(result)),
             which: gr.Radio([(f"Face {n}", n) for n in numbers], value=1, visible=len(shown) > 1),
-            compared: pair(shown[0].crop, shown[0].activation),
+            compared: compared_html(shown[0].crop, shown[0].activation),
             cards: cards_html(result, model),
             judged: [(face.crop, face.activation) for face in shown],
         }
@@ -137,10 +138,6 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
             page_report: keep_text(report.as_html(result, photo, model, name), f"{stem}.html"),
             json_report: keep_text(report.as_json(result, name), f"{stem}.json"),
         }
-
-    def pair(crop: np.ndarray, activation: np.ndarray) -> tuple[str, ...]:
-        """Files of the crop and its heat map, enlarged alike."""
-        return tuple(keep(_enlarged(pixels)) for pixels in (crop, overlay(crop, activation)))
 
     def keep(image: Image.Image) -> str:
         return gradio_patches.save_picture(image, upload.GRADIO_CACHE)
@@ -168,7 +165,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
     def pick(number: int | None, kept: list[tuple[np.ndarray, np.ndarray]]) -> Any:
         if not kept or not number or not 0 < number <= len(kept):
             return gr.skip()
-        return pair(*kept[number - 1])
+        return compared_html(*kept[number - 1])
 
     def detect(picture: dict[str, Any] | None, request: gr.Request) -> dict[str, Any]:
         """Judge every face of one picture: was it forged?
@@ -208,10 +205,12 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
                 webcam_options=gr.WebcamOptions(mirror=False),
                 elem_id="upload",
             )
+            gr.HTML(_NOTE, elem_id="upload-note")
             _examples(upload)
             gr.HTML(PRIVACY)
         with gr.Column(scale=7, min_width=290):
             verdict = gr.HTML(WAITING, elem_id="verdict", html_template='<div aria-live="polite">${value}</div>')
+            preview = gr.HTML(visible="hidden", elem_id="preview")
     with gr.Column(visible=False) as faces:
         with gr.Row(equal_height=False):
             with gr.Column(scale=7, min_width=290):
@@ -225,14 +224,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
                 )
                 which = gr.Radio(label="Which face to compare", visible=False, elem_id="which")
             with gr.Column(scale=5, min_width=290):
-                compared = gr.ImageSlider(
-                    label="Drag the line: face and traces",
-                    format="webp",
-                    interactive=False,
-                    buttons=["fullscreen"],
-                    max_height=420,
-                    elem_id="compared",
-                )
+                compared = gr.HTML(elem_id="compared", js_on_load=_SLIDE)
         cards = gr.HTML(elem_id="cards")
     with gr.Column(visible=False) as evidence:
         findings = gr.HTML(elem_id="evidence")
@@ -256,7 +248,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
     # preprocess=False: gradio would open the file with every decoder that Pillow has, and answer a bare "Error" where
     # that fails. intake.read() takes what it hands over instead.
     whole = [verdict, faces, marked, which, compared, cards, evidence, findings, record]
-    whole += [page_report, json_report, link, judged]
+    whole += [page_report, json_report, link, judged, preview]
     judging = upload.change(
         answer,
         upload,
@@ -272,6 +264,9 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
     judging.failure(
         refused, upload, whole, preprocess=False, queue=False, show_progress="hidden", api_visibility="private"
     ).then(None, js=_SHOW_VERDICT)
+    # In the browser alone: without a network, an old answer must not stay beside an empty box either.
+    emptied = [verdict, preview, faces, evidence]
+    upload.clear(None, None, emptied, js=_EMPTY, api_visibility="private")
     share.click(make_link, upload, link, preprocess=False, show_progress="hidden", api_visibility="private").success(
         None, link, link, js="link => location.origin + location.pathname + link"
     )
@@ -297,11 +292,18 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> None:
         api_name="heatmap",
         api_description=_HEATMAP_DESCRIPTION,
     )
+    return upload
 
 
 _PROGRESS = gr.Progress()
+_EMPTY = f"""() => {{ const hidden = {{__type__: 'update', visible: false}};
+return [{json.dumps(WAITING)}, '', hidden, hidden] }}"""
+_SLIDE = """element.addEventListener('input', event =>
+element.querySelector('.compared').style.setProperty('--at', `${event.target.value}%`))"""
 # On a phone the answer comes below the picture: bring it into sight. Where it is in sight, nothing moves.
-_SHOW_VERDICT = """() => { document.querySelector('#verdict [data-verdict], #verdict [role=alert]')?.scrollIntoView({
+_SHOW_VERDICT = """() => { const ours = document.querySelector('#preview img');
+const theirs = document.querySelector('#upload .image-frame img'); if (ours && theirs) theirs.src = ours.src;
+document.querySelector('#verdict [data-verdict], #verdict [role=alert]')?.scrollIntoView({
 block: 'nearest', behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'}) }"""
 
 
@@ -329,6 +331,23 @@ def heatmap_of(result: Result, number: Any) -> Image.Image:
         raise NoSuchFace(f"There is no such face: give a whole number from 1 to {len(result.faces)}.")
     face = result.faces[int(number) - 1]
     return _enlarged(overlay(face.crop, face.activation))
+
+
+def compared_html(crop: np.ndarray, activation: np.ndarray) -> str:
+    """A face under its heat map, with a slider for how much of the one covers the other. Enlarged alike."""
+    face, traces = (data_url(_enlarged(pixels)) for pixels in (crop, overlay(crop, activation)))
+    return (
+        '<figure class="page compared"><figcaption>Slide: face and traces</figcaption><div class="over">'
+        f'<img src="{face}" alt="The face"><img src="{traces}" alt="The same, with traces of a forgery in colour">'
+        '<i></i></div><input type="range" min="0" max="100" value="50" aria-label="How much of the traces is shown">'
+        "</figure>"
+    )
+
+
+def _preview_html(pixels: np.ndarray) -> str:
+    """What the field shows of a picture that this visitor's browser may not."""
+    small = boxes.shrunk(Image.fromarray(pixels), _PREVIEW)
+    return f'<img src="{data_url(small)}" alt="">'
 
 
 def _enlarged(pixels: np.ndarray) -> Image.Image:

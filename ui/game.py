@@ -130,6 +130,12 @@ class Games:
                 self._games.popitem(last=False)
             return token, self._games[token]
 
+    def begun(self, token: Any) -> Game | None:
+        """The game of `token` where there is one with a guess in it that is not over."""
+        with self._lock:
+            game = self._games.get(token) if isinstance(token, str) else None
+        return game if game and game.played and not game.over else None
+
     def guess(self, game: Game, is_fake: bool) -> None:
         """Count a guess at the picture on show. Where none is on show, nothing happens: a second click is no guess."""
         with game.lock:
@@ -206,6 +212,11 @@ def build(detector: Callable[[], Detector]) -> None:
             share: share_text(game),
         }
 
+    def greet(token: Any) -> Any:
+        """A visitor who comes back finds out that the game is still there."""
+        going = games.begun(token)
+        return gr.skip() if going is None else f"Continue with picture {len(going.played) + going.waiting}"
+
     def show(token: Any, act: Callable[[Game], None]) -> dict[Any, Any]:
         """The page as it is for a game after `act`; a new game where there is none, for nobody has seen its picture."""
         try:
@@ -264,6 +275,7 @@ def build(detector: Callable[[], Detector]) -> None:
 
     page = [kept, start, rounds, end, status, stage, guess_real, guess_fake, following, finish, told_here]
     hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    kept.change(greet, kept, begin, queue=False, **hidden)  # also when the browser has found it
     begin.click(play, kept, page, **hidden).then(None, js=_KEYS)
     for button, guess in ((guess_real, real), (guess_fake, fake)):
         button.click(guess, kept, page, concurrency_id="judge", **hidden).then(None, js=_SHOW_ANSWER)

@@ -7,6 +7,7 @@ the pinned version; plain HTTP (ui/http_api.py) needs none of it.
 """
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -163,15 +164,18 @@ def has_left() -> bool:
 
 
 def serve_in_head(html: str) -> None:
-    """Put `html` into the <head> that every app of this process serves. What launch() takes as `head` is not there:
-    routes.py:752 fills in templates without a place for it, and gradio's scripts add it once they have come and run.
-    Every script of the page gets the nonce that the door's policy asks for."""
+    """Put `html` into the <head> that every app of this process serves, in place of gradio's own link preview; {root}
+    in it becomes the page's address. What launch() takes as `head` is not there: routes.py:752 fills in templates
+    without a place for it, and gradio's scripts add it once they have come and run. Every script of the page gets the
+    nonce that the door's policy asks for."""
+    html = html.replace("{root}", "{% endraw %}{{ config['root'] }}{% raw %}")
 
     class Head(Extension):  # jinja2 keeps one of a name, so the last call counts
         def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
             if name == "frontend/share.html":  # with a public link: gradio's scripts come from somebody else there
                 name, loader = "frontend/index.html", self.environment.loader
                 source = loader.get_source(self.environment, name)[0] if loader else source
+            source = re.sub(r'<meta\s+(property="og:|name="twitter:)[^>]*>', "", source)
             head = html.replace("<script", f"{{% endraw %}}{_SCRIPT}{{% raw %}}")
             source = source.replace("<script", _SCRIPT)
             return source.replace("<base ", f"{{% raw %}}{head}{{% endraw %}}<base ", 1)  # below the charset

@@ -70,8 +70,9 @@ def admit_batch(request: gr.Request | None) -> None:
     others is bounded by their queue, which runs one at a time. So each is a few pictures, and the visitor has a number
     of them.
     """
-    _count(visitor_of(request), "batches", settings.read().batches_per_minute, 1)
-    admit(request, _BATCH_COST)
+    told = settings.read()
+    _count(visitor_of(request), "batches", told.batches_per_minute, 1)
+    admit(request, min(_BATCH_COST, told.pictures_per_minute))
 
 
 def admit_upload(visitor: str) -> None:

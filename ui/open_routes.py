@@ -11,7 +11,7 @@ from enum import StrEnum
 from starlette.routing import compile_path
 
 from detector import picture
-from ui import intake
+from ui import intake, link_preview
 
 _FORM_BYTES = 10_000  # of a multipart form, around the picture
 _SMALL = 10_000  # bytes of a request that names things
@@ -68,6 +68,7 @@ OPEN = (
     Route("/favicon.ico"),
     Route("/robots.txt"),
     Route("/manifest.json"),
+    Route(f"/{link_preview.PICTURE.name}"),
     Route("/gradio_api/app_id"),
     Route("/gradio_api/startup-events"),
     _stream("/gradio_api/heartbeat/{session_hash}"),

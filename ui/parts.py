@@ -8,11 +8,21 @@ from html import escape
 import numpy as np
 from PIL import Image
 
+from detector import picture
 from detector.words import Fact
 from ui.shapes import icon
 
 QUALITY = 88  # of pictures shown, WebP
 HOW_OFTEN_WRONG, OF_EACH = "How often it is wrong here", "Of 100 each – "
+
+
+# What the list to choose files from shows: by "image/*" alone, browsers leave out kinds that they do not know.
+ACCEPT = ",".join(["image/*", *sorted(picture.SUFFIXES | {".hif"})])
+# No address is ever fetched.
+ADDRESS = (
+    "That is an address, and nothing is fetched from other sites: open it, copy or save the picture itself, and add "
+    "that."
+)
 
 
 def masthead_html() -> str:

@@ -54,12 +54,7 @@ def theme() -> gr.themes.Base:
     )
 
 
-HEAD = """
-<meta name="description" content="Is there a forged face in this photograph? Upload a picture: every face is judged, \
-and the page says how sure it is.">
-<meta property="og:title" content="Deepfake Image Detector">
-<meta property="og:description" content="Upload a photograph: every face is judged, and the page says how sure it is.">
-<meta name="referrer" content="no-referrer">
+HEAD = """<meta name="referrer" content="no-referrer">
 <link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E%3Crect \
 width='24' height='24' rx='5' fill='%230a7082'/%3E%3Ccircle cx='11' cy='10.5' r='5.5' fill='none' stroke='white' \
 stroke-width='2'/%3E%3Cpath d='m15 15 5 5' stroke='white' stroke-width='2.4' stroke-linecap='round'/%3E%3C/svg%3E">

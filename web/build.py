@@ -61,7 +61,7 @@ def built(model: str | None = None, revision: str | None = None) -> dict[str, by
         raise BuildError(folder.info.note)
     files = {path.name: path.read_bytes() for path in sorted(PAGE.iterdir())}
     worker = files.pop("sw.js").decode()
-    files["style.css"] = (ROOT / "ui" / "style.css").read_bytes()
+    files |= {name: (ROOT / "ui" / name).read_bytes() for name in ("style.css", "link-preview.jpg")}
     files |= {network.config.file: network.model for network in folder.networks}
     files[FINDER.name] = FINDER.read_bytes()
     modules = _installed()

@@ -7,6 +7,7 @@ import numpy as np
 
 from detector import crop, finder, heatmap, picture, quality, words
 from detector.model_folder.store import ModelFolder
+from detector.other_kinds import OTHER_KINDS
 from detector.provenance import (
     c2pa,
     finding,
@@ -21,7 +22,7 @@ from detector.provenance import (
 )
 from detector.sessions import Session
 from ui.answer import EVIDENCE, LABELS, LISTS, SHOWN_FACES, SIGNATURES, SUGGESTS
-from ui.parts import SCORE_ABOVE, SCORE_BELOW
+from ui.parts import ACCEPT, ADDRESS, SCORE_ABOVE, SCORE_BELOW
 from ui.shapes import BOX_COLOURS, TONES, icon
 
 FORMATS = "JPEG, PNG, WebP, GIF, BMP or, where the browser knows it, AVIF"
@@ -33,6 +34,8 @@ _WORDS = {
     "offline": "Ready, from now on without a network, too.",
     "judging": "Looking at picture {n} of {all}…",
     "judged": ("1 picture judged.", "{n} pictures judged."),
+    "judged_some": "{n} of {all} judged, {failed} could not be.",
+    "address": ADDRESS,
     "marked": "Your picture; each of its faces ({n}) has a numbered box",
     "model": "Model: {name}, {sha256}.",
     "no_start": "The detector could not be started in this browser: update it, or try another one.",
@@ -72,9 +75,12 @@ def content(model: ModelFolder) -> dict[str, Any]:
             "full": heatmap.FULL,
             "strength": heatmap.STRENGTH,
         },
+        "accept": ACCEPT,
         "limits": {name: getattr(picture, name.upper()) for name in ("max_bytes", "max_pixels", "min_side")},
         "errors": _errors(),
-        "other_kinds": [{"name": name, "start": list(start)} for name, start in picture.OTHER_KINDS],
+        "other_kinds": [
+            {"told": told.format(name), "at": at, "start": list(start)} for told, name, at, start in OTHER_KINDS
+        ],
         "verdicts": {
             str(verdict): {
                 "words": text,
@@ -184,7 +190,6 @@ def _errors() -> dict[str, str]:
         "empty": picture.EMPTY,
         "oversize": str(picture.oversize(picture.MAX_BYTES)),
         "drawing": picture.DRAWING,
-        "not_read": picture.NOT_READ,
         "no_picture": picture.NO_PICTURE.format(formats=FORMATS),
         "damaged": picture.DAMAGED,
         "too_small": picture.TOO_SMALL.replace("{least}", f"{picture.MIN_SIDE}"),

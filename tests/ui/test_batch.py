@@ -170,8 +170,9 @@ def test_pictures_and_a_zip_become_one_list(look: Callable[..., "Page"], mixed: 
     give(page, *mixed)
     judge(page)
     status = ended(page)
-    assert "Done" in status and "5 pictures judged" in status
-    assert page.locator("#batch-said").inner_text().strip() == "Done: 5 pictures judged."
+    assert "Done" in status and "3 of 5 pictures judged, 2 could not be" in status
+    assert "2\nCould not be judged" in status
+    assert page.locator("#batch-said").inner_text().strip() == "Done: 3 of 5 pictures judged, 2 could not be."
     assert page.locator("#batch-status progress").evaluate("bar => bar.value == 5 && bar.max == 5")
 
     rows = page.locator("#batch-table tbody tr")
@@ -193,7 +194,33 @@ def test_pictures_and_a_zip_become_one_list(look: Callable[..., "Page"], mixed: 
     assert "most suspicious first" in page.locator("#batch-table caption").inner_text()
     assert str(ROOT) not in page.content() and "Traceback" not in page.content()
     assert overflow(page) <= 0
+    lines = "counts => counts.map(count => count.getBoundingClientRect().height)"
+    assert max(page.locator("#batch-status .tally li").evaluate_all(lines)) < 30, "no count goes over two lines"
     assert page.locator("#batch-stop").is_disabled() and page.locator("#batch-start").is_enabled()
+
+
+def test_a_row_opens_in_detect(look: Callable[..., "Page"], mixed: list[Path], hopper: Path) -> None:
+    page = look()
+    give(page, *mixed)
+    judge(page)
+    ended(page)
+    assert page.locator("#batch-table button").count() == 3, "what could not be judged has nothing to show"
+    page.get_by_label("Clear").first.click()  # the files stay with the list
+    for name, path in {"trip/hopper.jpg": hopper, "astronaut.png": ASTRONAUT}.items():
+        page.get_by_role("tab", name="Batch").click()
+        page.get_by_role("button", name=name, exact=True).press("Enter")
+        page.locator(f"#record:has-text('{Detector.load().detect(path).picture.sha256}')").wait_for(state="attached")
+        assert page.get_by_role("tab", name="Detect").get_attribute("aria-selected") == "true"
+        page.locator("#upload .image-frame img").wait_for()
+    report = json.loads(saved(page, "button:has-text('Download as JSON')")[1])
+    assert report["file"] == "astronaut.png"
+
+
+@pytest.mark.parametrize("number", [None, "x", 5, 0.5])
+def test_a_row_that_is_not_kept_is_told(number: Any) -> None:
+    for uploads in (None, [{"path": "/etc/hostname"}]):
+        with pytest.raises(intake.Refused, match="not kept here any more"):
+            batch.picture_of(batch.Batch(uploads=uploads), number)
 
 
 def test_the_list_is_saved(look: Callable[..., "Page"], mixed: list[Path]) -> None:
@@ -443,7 +470,7 @@ def test_one_failure_is_not_the_end(detector: Detector, hopper: Path) -> None:
 
 def row(file: str, verdict: str | None, p_fake: float | None = None) -> batch_list.Row:
     if verdict is None:
-        return batch_list.Row({"file": file, "error": ATTACK})
+        return batch_list.Row({"file": file, "error": ATTACK}, 0)
     said = {"summary": ATTACK, "source": ATTACK, "meaning": ATTACK, "suggests": ATTACK}
     rest = {
         "provenance": [said],
@@ -451,7 +478,7 @@ def row(file: str, verdict: str | None, p_fake: float | None = None) -> batch_li
         "picture": {"sha256": "0"},
         "model": {"sha256": "1"},
     }
-    return batch_list.Row({"file": file, "error": None, "verdict": verdict, "p_fake": p_fake, "faces": [], **rest})
+    return batch_list.Row({"file": file, "error": None, "verdict": verdict, "p_fake": p_fake, "faces": [], **rest}, 0)
 
 
 ROWS = [
@@ -509,6 +536,15 @@ def test_each_outcome_has_words_and_a_shape_of_its_own() -> None:
 )
 def test_the_time_left_is_told_in_round_numbers(seconds: float | None, words: str) -> None:
     assert batch._time_left(seconds).startswith(words)
+
+
+@pytest.mark.parametrize("limit", range(1, 7))
+def test_a_batch_is_let_in_however_few_pictures_a_visitor_has(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "_counter", SlidingWindowCounterRateLimiter(MemoryStorage()))
+    monkeypatch.setenv("DETECTOR_PICTURES_PER_MINUTE", str(limit))
+    intake.admit_batch(None)
+    with pytest.raises(intake.Refused, match="pictures in a minute"):
+        intake.admit(None, 2)
 
 
 def test_a_visitor_has_so_many_batches_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,6 +87,7 @@ def test_a_whole_game_with_a_reload_in_the_middle(table: Callable[..., "Page"]) 
             before = scores(page)
             page.reload()
             page.get_by_role("tab", name="Game").click()
+            page.get_by_role("button", name=f"Continue with picture {number}", exact=True).wait_for()
             play(page)
             truth(page)  # the answer to the last guess is still there
             assert scores(page) == before and number_of(page) == (number, count)

@@ -71,7 +71,10 @@ def test_many_pictures_by_drop_and_paste_and_the_most_suspicious_comes_first(
     names = ["galaxies.jpg", "astronaut.jpg", "officer.jpg"]
     page.evaluate(_DROP, [["drop", name, list((EXAMPLES / name).read_bytes())] for name in names])
     page.evaluate(_DROP, [["paste", "broken.jpg", [0xFF, 0xD8, 0xFF, 0, 1, 2]]])
-    page.get_by_text("4 pictures judged.").wait_for()
+    page.get_by_text("3 of 4 judged, 1 could not be.").wait_for()
+    assert ".heic" in page.locator("#choose").get_attribute("accept").split(",")
+    page.evaluate(_PASTE, "https://example.org/a.jpg")
+    page.get_by_text("That is an address, and nothing is fetched").wait_for()
     rows = page.locator(".result").all()
     outcomes = [row.get_attribute("data-outcome") for row in rows]
     order = [*map(str, words.VERDICTS), "error"]
@@ -88,6 +91,8 @@ def test_many_pictures_by_drop_and_paste_and_the_most_suspicious_comes_first(
     assert page.evaluate("document.activeElement.id") == "choose"
 
 
+_PASTE = """text => { const clipboardData = new DataTransfer(); clipboardData.setData('text', text);
+  document.body.dispatchEvent(new ClipboardEvent('paste', {bubbles: true, clipboardData})); }"""
 _DROP = """given => { for (const [kind, name, bytes] of given) {
   const data = new DataTransfer();
   data.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/jpeg'}));
@@ -107,6 +112,7 @@ def test_what_cannot_be_judged_gets_its_sentence(
         "empty.jpg": b"",
         "drawing.svg": b"\n<svg xmlns='http://www.w3.org/2000/svg'/>",
         "print.pdf": b"%PDF-1.7 and so on",
+        "film.mp4": b"\0\0\0\x18ftypmp42" + bytes(picture.MAX_BYTES),
         "small.png": small.getvalue(),
         "letter.txt": b"Dear Sir or Madam",
         "truncated.jpg": photo[: len(photo) // 2],
@@ -115,7 +121,7 @@ def test_what_cannot_be_judged_gets_its_sentence(
     for name, content in broken.items():
         (tmp_path / name).write_bytes(content)
     rows = {row["file"]: row for row in give(visitor(url), [tmp_path / name for name in broken])}
-    for name in ("empty.jpg", "drawing.svg", "print.pdf", "small.png"):
+    for name in ("empty.jpg", "drawing.svg", "print.pdf", "film.mp4", "small.png"):
         with pytest.raises(ImageError) as expected:
             picture.read(tmp_path / name)
         assert rows[name]["error"] == str(expected.value)

@@ -79,6 +79,12 @@ function take(files) {
   next();
 }
 
+function summary() {
+  const failed = answers.filter(({ outcome }) => outcome === "error").length;
+  if (!failed) return counted(page.words.judged, judged);
+  return fill(page.words.judged_some, { n: judged - failed, all: judged, failed });
+}
+
 function next() {
   if (!ready) return;
   if (!judging && waiting.length) {
@@ -86,16 +92,17 @@ function next() {
     worker.postMessage(judging);
   }
   if (judging) say("judging", fill(page.words.judging, { n: judged + 1, all: given }), judged / given);
-  else if (judged) say("judged", counted(page.words.judged, judged));
+  else if (judged) say("judged", summary());
 }
 
+$("choose").accept = page.accept; // or the list to choose from hides what the browser does not know
 for (const input of [$("choose"), $("camera")]) {
   input.addEventListener("change", () => {
     take([...input.files]);
     input.value = ""; // the same file may be chosen again
   });
 }
-document.addEventListener("paste", (event) => take(picturesOf(event.clipboardData)));
+document.addEventListener("paste", ({ clipboardData }) => takeFrom(clipboardData));
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
   $("drop").classList.add("over");
@@ -106,9 +113,15 @@ document.addEventListener("dragleave", (event) => {
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   $("drop").classList.remove("over");
-  take([...event.dataTransfer.files]);
+  takeFrom(event.dataTransfer);
 });
-const picturesOf = (data) => [...(data?.files ?? [])].filter((file) => file.type.startsWith("image/"));
+
+function takeFrom(data) {
+  const files = [...data.files];
+  take(files);
+  const text = (data.getData("text/uri-list") || data.getData("text")).trim();
+  if (!files.length && /^([a-z][a-z0-9+.-]*:\/\/|www\.)\S+$/i.test(text)) say($("state").dataset.state, page.words.address);
+}
 
 // --- Answers out ----------------------------------------------------------------------------------------------------
 

@@ -30,12 +30,15 @@ const begins = (bytes, at, start) =>
 // {width, height, channels: 4, data, format, bytes, sha256, bitmap}: the caller closes the bitmap.
 export async function read(file, { limits, errors, other_kinds: others }) {
   if (!file.size) throw new Refused(errors.empty);
-  if (file.size > limits.max_bytes) throw new Refused(errors.oversize);
-  const bytes = new Uint8Array(await file.arrayBuffer().catch(() => { throw new Refused(errors.unreadable); }));
-  const head = new TextDecoder("latin1").decode(bytes.subarray(0, 1024)).replace(/^(ï»¿)?\s*/, "").toLowerCase();
+  const bytesOf = async (part) =>
+    new Uint8Array(await part.arrayBuffer().catch(() => { throw new Refused(errors.unreadable); }));
+  const start = await bytesOf(file.slice(0, 1024));
+  const head = new TextDecoder("latin1").decode(start).replace(/^(ï»¿)?\s*/, "").toLowerCase();
   if (head.startsWith("<svg") || (/^<[?!]/.test(head) && head.includes("<svg"))) throw new Refused(errors.drawing);
-  const other = others.find(({ start }) => begins(bytes, 0, start));
-  if (other) throw new Refused(fill(errors.not_read, { name: other.name }));
+  const other = others.find((kind) => begins(start, kind.at, kind.start));
+  if (other) throw new Refused(other.told);
+  if (file.size > limits.max_bytes) throw new Refused(errors.oversize);
+  const bytes = await bytesOf(file);
   const format = KINDS.find(([, at, start]) => begins(bytes, at, start))?.[0];
   if (!format) throw new Refused(errors.no_picture);
   const sha256 = await digest(bytes);
