@@ -181,8 +181,8 @@ def build(detector: Callable[[], Detector], tabs: gr.Tabs, one: gr.Image) -> Non
 
     def reopen(batch: Batch | None, clicked: gr.EventData) -> dict[Any, Any]:
         with intake.answering():
-            path = picture_of(batch or Batch(), clicked._data.get("row") if isinstance(clicked._data, dict) else None)
-            return {one: keep(*path), tabs: gr.Tabs(selected="detect")}
+            row = clicked._data.get("row") if isinstance(clicked._data, dict) else None
+            return {one: keep(*picture_of(batch or Batch(), row)), tabs: gr.Tabs(selected="detect")}
 
     def keep(data: bytes, name: str) -> str:
         return gradio_patches.save_bytes(data, name, upload.GRADIO_CACHE)
