@@ -18,6 +18,7 @@ class Settings:
     pictures_per_minute: int  # of one visitor; 0 is no limit
     batches_per_minute: int  # likewise
     megabytes_per_minute: int  # that a visitor may send; likewise
+    link_days: int  # DETECTOR_LINK_DAYS: how long the picture behind a link to a result is kept
     waiting: int  # requests in the queue; the next one is told to come back
     refresh_minutes: float  # between looks for a newer model; 0 is never
     gallery: str | None  # DETECTOR_GALLERY: pictures of the game, a folder or a data set on the Hub
@@ -35,6 +36,7 @@ def read() -> Settings:
         pictures_per_minute=_count("DETECTOR_PICTURES_PER_MINUTE", 60, 0),
         batches_per_minute=_count("DETECTOR_BATCHES_PER_MINUTE", 6, 0),
         megabytes_per_minute=_count("DETECTOR_MEGABYTES_PER_MINUTE", 1000, 0),
+        link_days=_count("DETECTOR_LINK_DAYS", 1, 1, 365),
         waiting=_count("DETECTOR_WAITING", 32, 1),
         refresh_minutes=_minutes("DETECTOR_REFRESH_MINUTES", 10),
         gallery=_text("DETECTOR_GALLERY"),
@@ -74,12 +76,12 @@ def _words(name: str) -> str | None:
     return text
 
 
-def _count(name: str, otherwise: int, least: int) -> int:
+def _count(name: str, otherwise: int, least: int, most: int = 999_999_999) -> int:
     text = _text(name)
     if text is None:
         return otherwise
-    if not text.isdecimal() or len(text) > 9 or int(text) < least:
-        raise SettingError(f"{name} must be a whole number from {least} to 999999999, such as {otherwise}.")
+    if not text.isdecimal() or len(text) > 9 or not least <= int(text) <= most:
+        raise SettingError(f"{name} must be a whole number from {least} to {most}, such as {otherwise}.")
     return int(text)
 
 

@@ -14,15 +14,13 @@ from PIL import Image
 from detector import Detector, ImageError, Result, Verdict, picture, words
 from detector.heatmap import overlay
 from detector.model_folder import ModelFolder
-from ui import boxes, doubt, gradio_patches, intake, report, uploads
+from ui import boxes, doubt, gradio_patches, intake, link_box, report, uploads
 from ui.answer import LABELS, LIMITS, SHOWN_FACES, cards_html, evidence_html, record_html, verdict_html
-from ui.links import Links
 from ui.parts import ACCEPT, ADDRESS, data_url, error_html, lead_html
 from ui.shapes import icon
 
 log = logging.getLogger(__name__)
 
-_RESULT = "result"  # in the address of a link
 _SLIDER = 512  # side in pixels of the crops to compare
 _PREVIEW = 640  # likewise of what stands in the field for a picture that browsers do not show
 _BROWSERS_SHOW = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP")
@@ -78,7 +76,7 @@ _NOTE = '<div class="page"><p role="status"></p></div>'
 def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
     """Lay the tab out in `page`, which is open, and return its field. `detector` is called when a picture comes, not
     before."""
-    links, doubted = Links(uploads.folder().links), doubt.address()
+    doubted = doubt.address()
 
     def answer(
         upload: dict[str, Any] | None, request: gr.Request, progress: gr.Progress = _PROGRESS
@@ -112,7 +110,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
             evidence: gr.Column(visible=False),
             preview: "",
             judged: [],
-            link: gr.Textbox(None, visible=False),
+            link: gr.Column(visible=False),
         }
 
     def refused(upload: dict[str, Any] | None) -> dict[Any, Any]:
@@ -144,23 +142,6 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
 
     def keep_text(text: str, name: str) -> str:
         return gradio_patches.save_bytes(text.encode(), name, upload.GRADIO_CACHE)
-
-    def make_link(upload: dict[str, Any] | None, request: gr.Request) -> Any:
-        with intake.answering():
-            intake.admit(request)
-            photo = intake.read(upload)
-        token = links.make(photo.data or b"", f".{(photo.format or '').lower()}", intake.visitor_of(request))
-        return gr.Textbox(f"?{_RESULT}={token}", visible=True)
-
-    def reopen(request: gr.Request) -> Any:
-        token = request.query_params.get(_RESULT)
-        if not token:
-            return gr.skip()
-        found = links.find(token)
-        if found is None:
-            gr.Info("This link has run out, or never was one: add the picture itself.", title="No result here")
-            return gr.skip()
-        return str(found)
 
     def pick(number: int | None, kept: list[tuple[np.ndarray, np.ndarray]]) -> Any:
         if not kept or not number or not 0 < number <= len(kept):
@@ -233,15 +214,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
             page_report = gr.DownloadButton("Download the report", variant="secondary")
             json_report = gr.DownloadButton("Download as JSON", variant="secondary")
             share = gr.Button("Make a link to this result", variant="secondary")
-        link = gr.Textbox(
-            label="Link to this result",
-            info=f"Whoever has this link sees your picture and all that its file says. It ends after "
-            f"{uploads.LINK_SECONDS // 3600} hours.",
-            interactive=False,
-            visible=False,
-            buttons=["copy"],
-            elem_id="link",
-        )
+        link = link_box.build(share, upload, page)
     gr.HTML(LIMITS)
     judged = gr.State([], time_to_live=uploads.KEPT_SECONDS)
 
@@ -267,10 +240,6 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
     # In the browser alone: without a network, an old answer must not stay beside an empty box either.
     emptied = [verdict, preview, faces, evidence]
     upload.clear(None, None, emptied, js=_EMPTY, api_visibility="private")
-    share.click(make_link, upload, link, preprocess=False, show_progress="hidden", api_visibility="private").success(
-        None, link, link, js="link => location.origin + location.pathname + link"
-    )
-    page.load(reopen, None, upload, show_progress="hidden", api_visibility="private")
     which.input(pick, [which, judged], compared, show_progress="hidden", api_visibility="private")
 
     # An endpoint needs a component to hang on, since gr.api() knows no files. Its function's name is that of the tool.

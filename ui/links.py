@@ -1,5 +1,6 @@
 """Links that reopen a result: the picture is kept under a name that nobody can guess, until the link runs out."""
 
+import hmac
 import secrets
 import threading
 import time
@@ -7,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from ui.uploads import LINK_SECONDS
+from ui import uploads
 
 _MOST = 300  # pictures kept at once; then the oldest goes of whoever has the most
 _TOKEN_BYTES = 18
@@ -21,15 +22,16 @@ class _Kept:
 
 
 class Links:
-    """Thread-safe. `folder` is swept of what is older than LINK_SECONDS, and gone when the process ends."""
+    """Thread-safe. `folder` is swept of what is older than uploads.link_seconds(), and gone when the process ends."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._kept: dict[str, _Kept] = {}  # by token, the oldest first
         self._lock = threading.Lock()
+        self._secret = secrets.token_bytes()
 
     def make(self, file: bytes, suffix: str, visitor: str) -> str:
-        """Keep the picture file for LINK_SECONDS and return the token that finds it. Where there is no room for more,
+        """Keep the picture file for its time and return the token that finds it. Where there is no room for more,
         one of the `visitor` goes who has the most, so that nobody pushes out the links of others."""
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         path = self._folder / (token + suffix)
@@ -49,8 +51,22 @@ class Links:
             kept = self._kept.get(token)
             return kept and kept.path
 
+    def key(self, token: str) -> str:
+        """What deletes `token`: for whoever made it, not for those who have the link."""
+        return hmac.new(self._secret, token.encode(errors="replace"), "sha256").hexdigest()
+
+    def delete(self, token: str, key: str) -> bool:
+        """Delete the picture of `token` now. False where the key is wrong or there is none any more."""
+        if not hmac.compare_digest(self.key(token), key.encode("ascii", "replace").decode()):
+            return False
+        with self._lock:
+            there = token in self._kept
+            if there:
+                self._drop(token)
+            return there
+
     def _sweep(self) -> None:
-        oldest = time.monotonic() - LINK_SECONDS
+        oldest = time.monotonic() - uploads.link_seconds()
         for token in [token for token, kept in self._kept.items() if kept.made < oldest]:
             self._drop(token)
 

@@ -18,10 +18,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from detector import settings
+
 log = logging.getLogger(__name__)
 
 KEPT_SECONDS = 3600  # what a visitor sent or was shown
-LINK_SECONDS = 24 * 3600  # the picture behind a link to a result
 _EVERY = 60.0  # seconds between two looks
 _PREFIX = "deepfake-image-detector-"
 
@@ -62,7 +63,7 @@ class Folder:
         """Delete what would be older than was promised before the next look, and all that dead processes left."""
         failures: list[OSError] = []
         try:
-            for folder, seconds in {self.uploads: KEPT_SECONDS, self.links: LINK_SECONDS}.items():
+            for folder, seconds in {self.uploads: KEPT_SECONDS, self.links: link_seconds()}.items():
                 failures += _delete_older(folder, time.time() - max(0.0, seconds - _EVERY), self._kept)
             for folder in _folders_of_the_dead(self._root):
                 failures += _delete(folder)
@@ -83,6 +84,11 @@ class Folder:
             log.error("Files of visitors could not be deleted below %s: %s", self._root.parent, failure.strerror)
         self._lock.release()
         Path(self._lock.lock_file).unlink(missing_ok=True)
+
+
+def link_seconds() -> float:
+    """How long the picture behind a link to a result is kept."""
+    return 24 * 3600 * settings.read().link_days
 
 
 @cache

@@ -41,6 +41,8 @@ def test_what_is_set_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("DETECTOR_PICTURES_PER_MINUTE", "9" * 5000),
         ("DETECTOR_BATCHES_PER_MINUTE", "1.5"),
         ("DETECTOR_WAITING", "0"),
+        ("DETECTOR_LINK_DAYS", "0"),
+        ("DETECTOR_LINK_DAYS", "366"),
         ("DETECTOR_REFRESH_MINUTES", "nan"),
         ("DETECTOR_REFRESH_MINUTES", "often"),
         ("DETECTOR_REFRESH_MINUTES", "1e300"),

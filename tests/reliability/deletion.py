@@ -35,7 +35,7 @@ _OF_THE_PAGE = {path.name for path in (ROOT / "ui" / "examples").iterdir()}
 _APP = """
 import runpy, sys
 from ui import uploads
-uploads.KEPT_SECONDS = uploads.LINK_SECONDS = {kept}
+uploads.KEPT_SECONDS, uploads.link_seconds = {kept}, lambda: {kept}
 uploads._EVERY = {every}
 sys.argv[0] = "app.py"
 runpy.run_path("app.py", run_name="__main__")

@@ -55,7 +55,7 @@ def test_what_is_old_goes_whatever_it_is(
     place.sweep()
     assert [path.name for path in place.uploads.rglob("*")] == ["example.jpg"]
     assert outside.exists() and (place.links / "token.jpeg").exists()
-    later(monkeypatch, uploads.LINK_SECONDS)
+    later(monkeypatch, uploads.link_seconds())
     place.sweep()
     assert not list(place.links.iterdir()) and (place.uploads / "example.jpg").exists()
 

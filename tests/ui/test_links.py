@@ -27,8 +27,31 @@ def test_a_link_runs_out(clock: list[float], tmp_path: Path) -> None:
     kept = Links(tmp_path)
     token = kept.make(b"one", ".jpeg", "me")
     path = kept.find(token)
-    clock[0] += links.LINK_SECONDS + 1
+    clock[0] += 24 * 3600 - 1
+    assert kept.find(token) == path
+    clock[0] += 2
     assert kept.find(token) is None and not path.exists()
+
+
+def test_a_host_may_let_links_live_longer(clock: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DETECTOR_LINK_DAYS", "30")
+    kept = Links(tmp_path)
+    token = kept.make(b"one", ".jpeg", "me")
+    clock[0] += 30 * 24 * 3600 - 1
+    assert kept.find(token)
+    clock[0] += 2
+    assert kept.find(token) is None
+
+
+def test_only_who_made_a_link_deletes_it(tmp_path: Path) -> None:
+    kept = Links(tmp_path)
+    token, other = kept.make(b"one", ".jpeg", "me"), kept.make(b"two", ".jpeg", "me")
+    path = kept.find(token)
+    for key in ("", token, kept.key(other), "ü", "\ud800"):
+        assert not kept.delete(token, key) and path.exists()
+    assert not kept.delete("no token", kept.key(other))
+    assert kept.delete(token, kept.key(token)) and not path.exists()
+    assert kept.find(token) is None and kept.find(other) is not None and not kept.delete(token, kept.key(token))
 
 
 def test_the_oldest_goes_when_there_are_too_many(clock: list[float], tmp_path: Path) -> None:
