@@ -130,11 +130,10 @@ class Games:
                 self._games.popitem(last=False)
             return token, self._games[token]
 
-    def begun(self, token: Any) -> Game | None:
-        """The game of `token` where there is one with a guess in it that is not over."""
-        with self._lock:
-            game = self._games.get(token) if isinstance(token, str) else None
-        return game if game and game.played and not game.over else None
+    def at(self, token: Any) -> int:
+        """The number of the picture that the game of `token` is at; 0 where none is going on."""
+        game = self._games.get(token) if isinstance(token, str) else None
+        return len(game.played) + game.waiting if game and game.played and not game.over else 0
 
     def guess(self, game: Game, is_fake: bool) -> None:
         """Count a guess at the picture on show. Where none is on show, nothing happens: a second click is no guess."""
@@ -213,9 +212,7 @@ def build(detector: Callable[[], Detector]) -> None:
         }
 
     def greet(token: Any) -> Any:
-        """A visitor who comes back finds out that the game is still there."""
-        going = games.begun(token)
-        return gr.skip() if going is None else f"Continue with picture {len(going.played) + going.waiting}"
+        return f"Continue with picture {at}" if (at := games.at(token)) else gr.skip()
 
     def show(token: Any, act: Callable[[Game], None]) -> dict[Any, Any]:
         """The page as it is for a game after `act`; a new game where there is none, for nobody has seen its picture."""
@@ -258,14 +255,13 @@ def build(detector: Callable[[], Detector]) -> None:
             with gr.Column(scale=6, min_width=290):
                 stage = gr.HTML(elem_id="stage")
                 with gr.Row(elem_classes="guesses"):
-                    guess_real = gr.Button("Real (R)", size="lg", min_width=90, elem_id="guess-real")
-                    guess_fake = gr.Button("Forged (F)", size="lg", min_width=90, elem_id="guess-fake")
+                    large: dict[str, Any] = {"size": "lg", "min_width": 90}
+                    guess_real = gr.Button("Real (R)", elem_id="guess-real", **large)
+                    guess_fake = gr.Button("Forged (F)", elem_id="guess-fake", **large)
                     following = gr.Button(
-                        "Next (N)", variant="primary", size="lg", min_width=90, interactive=False, elem_id="following"
+                        "Next (N)", variant="primary", interactive=False, elem_id="following", **large
                     )
-                    finish = gr.Button(
-                        "Result (N)", variant="primary", size="lg", min_width=90, visible=False, elem_id="finish"
-                    )
+                    finish = gr.Button("Result (N)", variant="primary", visible=False, elem_id="finish", **large)
             with gr.Column(scale=6, min_width=290):
                 told_here = gr.HTML(WAITING, elem_id="told")
     with gr.Column(visible=False, elem_id="end") as end:
@@ -286,8 +282,7 @@ def build(detector: Callable[[], Detector]) -> None:
 _MOTION = "matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'"
 _SHOW_ANSWER = f"""() => {{ const told = document.querySelector('#told [tabindex]'); if (!told) return;
 told.focus({{preventScroll: true}}); told.scrollIntoView({{block: 'nearest', behavior: {_MOTION}}}) }}"""
-_SHOW_PICTURE = f"""() => document.querySelector('#status').scrollIntoView({{block: 'nearest',
-behavior: {_MOTION}}})"""
+_SHOW_PICTURE = f"""() => document.querySelector('#status').scrollIntoView({{block: 'nearest', behavior: {_MOTION}}})"""
 _SHOW_SUMMARY = """() => document.querySelector('#summary [tabindex]')?.focus()"""
 # Pressing a key is pressing its button, which is only there, and only enabled, when it is its turn.
 _KEYS = """() => { if (window.gameKeys) return; window.gameKeys = true;

@@ -50,7 +50,8 @@ def build(share: gr.Button, upload: gr.Image, page: gr.Blocks) -> gr.Column:
         gr.Info(_DELETED if gone else _GONE, title="Your link")
         return gr.Column(visible=False)
 
-    with gr.Column(visible=False, elem_id="link-box") as box:
+    box = gr.Column(visible=False, elem_id="link-box")
+    with box:
         link = gr.Textbox(label="Link to this result", interactive=False, buttons=["copy"], elem_id="link")
         remove = gr.Textbox(
             label="To delete it later, open this address: for you alone",

@@ -49,7 +49,7 @@ class Links:
         with self._lock:
             self._sweep()
             kept = self._kept.get(token)
-            return kept and kept.path
+            return kept.path if kept else None
 
     def key(self, token: str) -> str:
         """What deletes `token`: for whoever made it, not for those who have the link."""
