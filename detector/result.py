@@ -82,13 +82,14 @@ class ModelSource(StrEnum):
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which model answered. Repo and revision, a commit, are the Hub's, else None. `note` is a sentence where another
-    model was asked for: which one is used instead, and why."""
+    """Which model answered. Repo and revision, a commit, are the Hub's, else None. `digest` is that of all that a
+    verdict depends on, see ModelConfig. `note` is a sentence where another model was asked for: which one is used
+    instead, and why."""
 
     source: ModelSource
     repo: str | None
     revision: str | None
-    sha256: str
+    digest: str
     architecture: str
     note: str | None = None
 

@@ -12,7 +12,7 @@ from detector.text import visible
 # What a spreadsheet takes for a formula where a cell begins, and that may be behind any sign that it splits cells at:
 # which one it is depends on the country. The wide forms are those of East Asian keyboards.
 _FORMULA = re.compile(r"""(^|[,;|"])(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])""")
-CSV_COLUMNS = ("file", "verdict", "p_fake", "faces", "findings", "warnings", "error", "sha256", "model_sha256")
+CSV_COLUMNS = ("file", "verdict", "p_fake", "faces", "findings", "warnings", "error", "sha256", "model_digest")
 
 
 def row_of(file: str, answer: Result | ImageError) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def csv_cells(row: dict[str, Any]) -> dict[str, Any]:
             "findings": "; ".join(finding["summary"] for finding in row["provenance"]),
             "warnings": " ".join(warning["text"] for warning in row["warnings"]),
             "sha256": row["picture"]["sha256"],
-            "model_sha256": row["model"]["sha256"],
+            "model_digest": row["model"]["digest"],
         }
     return {name: _text(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}
 

@@ -73,21 +73,13 @@ def key(file: str, sha256: str | None) -> bytes:
 
 
 def revision(model: ModelFolder) -> str:
-    """The commit of a model from the Hub; of any other the sha256 of its network."""
-    return model.info.revision or model.info.sha256
+    """The commit of a model from the Hub; of any other its digest."""
+    return model.info.revision or model.info.digest
 
 
 def identity(model: ModelFolder) -> dict[str, Any]:
     """All that a verdict depends on besides the picture."""
-    return {
-        "model_revision": revision(model),
-        "model_sha256": model.info.sha256,
-        "temperature": model.calibration.temperature,
-        "no_signs_below": model.calibration.no_signs_below,
-        "likely_fake_from": model.calibration.likely_fake_from,
-        "crop_margin": model.networks[0].config.crop_margin,
-        "finder": FINDER_VERSION,
-    }
+    return {"model_revision": revision(model), "digest": model.info.digest, "finder": FINDER_VERSION}
 
 
 def begin(output: Place, run: str, model: ModelFolder) -> Known:
@@ -168,7 +160,7 @@ def _same_model(output: Place, found: dict[str, Any], model: ModelFolder) -> Non
     there, here = found.get("model_revision", "unknown"), revision(model)
     what = f"of the model revision {there[:12]}, and this is {here[:12]}"
     if there == here:
-        what = f"of the model revision {here[:12]} with other thresholds or another face finder"
+        what = f"of the model revision {here[:12]} with another face finder or digest"
     raise ScaleError(f"OUTPUT holds verdicts {what}: take the same model, or another OUTPUT.")
 
 

@@ -14,6 +14,7 @@ from training.cluster import Cluster
 from training.distributed import STRATEGIES, joined
 from training.errors import Interrupted, TrainingError
 from training.files import write_error_hint
+from training.hub import commands as hub_commands
 from training.hub import space
 from training.options import add_arguments, add_fields, from_arguments, given_fields
 
@@ -28,11 +29,12 @@ def main(argv: list[str] | None = None) -> int:
     _add_ablate(commands)
     _add_export(commands)
     _add_evaluate(commands)
+    _add_upgrade(commands)
     _add_twins(commands)
     _add_forge(commands)
     _add_reconstruct(commands)
     _add_convert_face_detector(commands)
-    _add_publish(commands)
+    hub_commands.add_publish(commands)
     space.add_command(commands)
     arguments = parser.parse_args(argv)
     try:
@@ -244,6 +246,19 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run)
 
 
+def _add_upgrade(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("upgrade", help="a model folder of an older format -> the newest")
+    parser.add_argument("folder", type=Path, metavar="MODEL_FOLDER", help="what export wrote")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from training import upgrade
+
+        upgrade.upgrade(arguments.folder)
+        return 0
+
+    parser.set_defaults(run=run)
+
+
 def _add_convert_face_detector(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "convert-face-detector", help="the face detector's published weights -> the network that the detector serves"
@@ -307,34 +322,6 @@ def _add_reconstruct(commands: argparse._SubParsersAction) -> None:
 
         options = ReconstructOptions(**given_fields(given, ReconstructOptions))
         print(f"{reconstruct(given.photos, given.out, options, cache=given.cache)} pairs")
-        return 0
-
-    parser.set_defaults(run=run)
-
-
-def _add_publish(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("publish", help="a model folder -> the Hub; HF_TOKEN says who you are")
-    parser.add_argument("folder", type=Path, metavar="MODEL_FOLDER", help="what export and evaluate wrote")
-    parser.add_argument("repo", metavar="owner/name", help="made where there is none")
-    parser.add_argument("--private", action="store_true", help="for nobody else to see")
-    parser.add_argument("--tag", metavar="v1.2", help="name the commit so")
-    parser.add_argument("--pr", action="store_true", help="open a pull request instead of changing the main branch")
-    parser.add_argument(
-        "--allow-worse", action="store_true", help="even where the published model has better figures on the same data"
-    )
-
-    def run(arguments: argparse.Namespace) -> int:
-        from training.hub.publish import publish
-
-        revision = publish(
-            arguments.folder,
-            arguments.repo,
-            private=arguments.private,
-            tag=arguments.tag,
-            pull_request=arguments.pr,
-            allow_worse=arguments.allow_worse,
-        )
-        print(f"{arguments.repo}@{revision}")
         return 0
 
     parser.set_defaults(run=run)

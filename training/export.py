@@ -37,7 +37,7 @@ from training.data.sources import Source, by_role
 from training.data.splits import open_split, open_train
 from training.errors import TrainingError
 from training.evaluation import calibrate
-from training.files import write, write_model
+from training.files import write, write_config, write_model
 from training.fit import BEST, OPTIONS, read_options
 from training.options import FitOptions
 
@@ -157,12 +157,11 @@ def export(
 
     train = {source.name: open_train(source, **reading) for source in sources}
     out.mkdir(parents=True, exist_ok=True)
+    _clear(out)
     # The configuration comes last: until then its hash, or that it is not there, tells that the folder is not whole.
     for network, content in zip(networks, tflite, strict=True):
         write(out / network.file, content)
         write_model(network.model, out / network.keras)
-    for old in out.glob(store.ONNX):  # of the model that was here before
-        old.unlink()
     for name, content in as_onnx.items():
         write(out / name, content)
     config = ModelConfig(
@@ -203,8 +202,16 @@ def export(
         date=datetime.date.today().isoformat(),
         git_commit=git_commit(),
     )
-    write(out / store.CONFIG, (json.dumps(config.to_dict(), indent=2) + "\n").encode())
+    write_config(out, config)
     return out
+
+
+def _clear(out: Path) -> None:
+    """Take away what was said of the model that was here before. A README.md beside no model is none of ours."""
+    if (out / store.CONFIG).is_file():
+        for name in (store.METRICS, store.CARD, "scores.csv*", "plots/*.png", store.ONNX):
+            for old in out.glob(name):
+                old.unlink()
 
 
 def _network(run: Path, start_share: float, weight: float, number: int = 1) -> _Network:

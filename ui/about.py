@@ -51,7 +51,7 @@ the request. Where a host such as Hugging Face runs this page, it carries the tr
 
 API_DESCRIPTION = (
     "Which model answers: where it comes from (source: bundled, folder or hub; repo, revision; note says why, where it "
-    "stands in for another), its architecture, networks, SHA-256, thresholds (below no_signs_below the verdict is "
+    "stands in for another), its architecture, networks, digest, thresholds (below no_signs_below the verdict is "
     "no_signs, from likely_fake_from likely_fake), the limits they were fitted to hold, format version and date. "
     "no_signs tells how many forgeries get that verdict, as shares from 0 to 1: of generators that the model has never "
     "seen (unseen; generators has each) and of the kinds that it was trained on (seen); null where not measured. "
@@ -90,7 +90,7 @@ def describe(folder: ModelFolder) -> dict[str, Any]:
         "note": info.note,
         "architecture": info.architecture,
         "networks": [asdict(network) for network in config.networks],
-        "sha256": info.sha256,
+        "digest": info.digest,
         "thresholds": {
             "no_signs_below": calibration.no_signs_below,
             "likely_fake_from": calibration.likely_fake_from,
@@ -152,7 +152,7 @@ def record_html(folder: ModelFolder) -> str:
         "Model": f"{told['repo']}@{told['revision']}" if told["repo"] else told["source"],
         **({"Why this model": told["note"]} if told["note"] else {}),
         "Architecture": f"{told['architecture']}, {sizes}",
-        "SHA-256": told["sha256"],
+        "Digest": told["digest"],
         "Verdicts": f"no signs of forgery below a score of {low:.1f}, likely forged from {high:.1f}",
         "Fitted to hold": _limits(folder.config.limits),
         "Format version": told["format_version"],

@@ -177,7 +177,7 @@ def record_html(result: Result) -> str:
         "Picture": f"{file.format or 'picture'}, {file.width} × {file.height} pixels{size}",
         "SHA-256 of the picture": file.sha256,
         "Model": name,
-        "SHA-256 of the model": model.sha256,
+        "Digest of the model": model.digest,
         "Time taken": f"{result.seconds.get('total', 0):.2f} s",
     }
     if model.note:

@@ -76,5 +76,5 @@ def facts(result: Result) -> dict[str, Any]:
             for face in result.faces[:_FACES]
         ],
         "picture": told["picture"],
-        "model": {key: told["model"][key] for key in ("source", "repo", "revision", "sha256")},
+        "model": {key: told["model"][key] for key in ("source", "repo", "revision", "digest")},
     }

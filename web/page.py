@@ -37,7 +37,7 @@ _WORDS = {
     "judged_some": "{n} of {all} judged, {failed} could not be.",
     "address": ADDRESS,
     "marked": "Your picture; each of its faces ({n}) has a numbered box",
-    "model": "Model: {name}, {sha256}.",
+    "model": "Model: {name}, {digest}.",
     "no_start": "The detector could not be started in this browser: update it, or try another one.",
     "not_secure": "Browsers run the detector only on pages with https, or on this computer: open the page so.",
     "no_file": "A part of the detector could not be loaded: check the network, and load the page again.",
@@ -48,7 +48,7 @@ _RECORDS = {
     "picture": "Picture",
     "picture_sha256": "SHA-256 of the picture",
     "model": "Model",
-    "model_sha256": "SHA-256 of the model",
+    "model_digest": "Digest of the model",
     "seconds": "Time taken",
 }
 

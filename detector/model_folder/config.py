@@ -1,14 +1,18 @@
 """config.json as dataclasses, its only reader and writer."""
 
 import hashlib
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
+from detector.errors import ModelError
 from detector.model_folder import version1
 from detector.model_folder.schema import (
     CONFIG,
+    DIGEST_SINCE,
     FORMAT_VERSION,
     check_counts,
     check_shares,
@@ -122,7 +126,7 @@ class ModelConfig:
     offset: float = 0.0  # already in the networks
     options: dict[str, Any] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
-    litert_against_keras: dict[str, float] = field(default_factory=dict)
+    litert_against_keras: dict[str, int | float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     seed: int | None = None
     date: str | None = None
@@ -133,35 +137,66 @@ class ModelConfig:
         if not 1 <= len(self.networks) <= 2:
             raise ValueError("a model has one network or two")
 
+    @cached_property
+    def digest(self) -> str:
+        """Hex SHA-256 of all that a verdict depends on: networks, crops, weights, face detector, temperature and
+        thresholds. Names of files and what is kept for the record are left out."""
+        depends = {
+            "networks": [
+                {name: value for name, value in plain(network).items() if name not in ("file", "keras")}
+                for network in self.networks
+            ],
+            "face_detector": self.face_detector,
+            "calibration": plain(self.calibration),
+        }
+        return hashlib.sha256(json.dumps(_floats(depends), sort_keys=True).encode()).hexdigest()
+
     @property
-    def sha256(self) -> str:
-        """Hex digest that stands for the model: that of its only network file, else that of the files' digests put
-        together in order."""
+    def networks_sha256(self) -> str:
+        """What stood for the model before format version 3: the digest of its only network file, else that of the
+        files' digests put together in order."""
         digests = list(dict.fromkeys(network.sha256 for network in self.networks))
         return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "ModelConfig":
-        """Of config.json's content. Raises ModelError for one that is newer, incomplete or wrong."""
+        """Of config.json's content. Raises ModelError for one that is newer, incomplete, wrong or not of its digest."""
         version = check_version(content)
         try:
             parts = dict(version1.config(content) if version == 1 else content)
+            digest = parts.pop("digest") if version >= DIGEST_SINCE else None
             parts["limits"] = parts.pop("calibration", None)
             thresholds = dict(parts.pop("thresholds"))
             parts["calibration"] = {"temperature": parts.pop("temperature"), **thresholds}
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise wrong(CONFIG, error) from None
-        return parse(cls, parts, CONFIG)
+        config = parse(cls, parts, CONFIG)
+        if version >= DIGEST_SINCE and digest != config.digest:
+            raise ModelError(
+                f"The model's {CONFIG} is not as it was written: copy or download the folder again, or export it."
+            )
+        return config
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, as config.json holds them: always of the newest format version."""
         parts = {**plain(self), "format_version": FORMAT_VERSION}
         calibration = parts.pop("calibration")
-        head = ("format_version", "architecture", "networks", "face_detector")
+        head = ("architecture", "networks", "face_detector")
         return {
+            "format_version": parts.pop("format_version"),
+            "digest": self.digest,
             **{name: parts.pop(name) for name in head},
             "temperature": calibration.pop("temperature"),
             "thresholds": calibration,
             **({"calibration": parts.pop("limits")} if self.limits else {}),
             **parts,
         }
+
+
+def _floats(value: Any) -> Any:
+    """Every number as a float: 1 and 1.0 are one weight, but two texts."""
+    if isinstance(value, dict):
+        return {name: _floats(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_floats(part) for part in value]
+    return float(value) if isinstance(value, int) else value

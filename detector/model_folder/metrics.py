@@ -1,12 +1,14 @@
 """metrics.json as dataclasses, its only reader and writer."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from detector.errors import ModelError
 from detector.model_folder import version1
-from detector.model_folder.config import Generator
+from detector.model_folder.config import Generator, ModelConfig
 from detector.model_folder.schema import (
+    DIGEST_SINCE,
     FORMAT_VERSION,
     METRICS,
     check_counts,
@@ -233,7 +235,7 @@ class Metrics:
     command: str = ""
     date: str = ""
     git_commit: str | None = None
-    model_sha256: str = ""
+    digest: str = ""  # of the model that was measured
     versions: dict[str, str] = field(default_factory=dict)
     robustness: Robustness | None = None
     reencoding: ReencodingLadder | None = None
@@ -262,7 +264,19 @@ class Metrics:
                 content = version1.metrics(content)
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 raise wrong(METRICS, error) from None
+        if version < DIGEST_SINCE:
+            content = {**content, "digest": content.get("model_sha256", "")}
+            content.pop("model_sha256", None)
         return parse(cls, content, METRICS, {Figure: _figure})
+
+    def of(self, config: ModelConfig) -> "Metrics":
+        """These, as those of the model of `config`, by its digest. Raises ModelError where another was measured."""
+        before = self.format_version < DIGEST_SINCE  # which said only of what networks, or nothing
+        if self.digest not in (("", config.networks_sha256) if before else (config.digest,)):
+            raise ModelError(
+                f"The model's {METRICS} was measured on another model: delete it, then run python -m training evaluate."
+            )
+        return replace(self, digest=config.digest)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, as metrics.json holds them: always of the newest format version."""

@@ -13,7 +13,8 @@ import dacite
 from detector.errors import ModelError
 from detector.text import excerpt
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+DIGEST_SINCE = 3  # the format version from which config.json and metrics.json name the model's digest
 MODEL, CONFIG, METRICS, CARD, KERAS = "model.tflite", "config.json", "metrics.json", "README.md", "model.keras"
 
 T = TypeVar("T")

@@ -75,8 +75,9 @@ def load(
     Where the Hub cannot be reached, the revision that is in the cache is used, else the bundled model, and `info.note`
     says so. With `refresh` everything is downloaded anew and nothing stands in.
 
-    Raises ModelError where a file is missing or damaged, the hash of model.tflite is not the one in config.json, the
-    folder is of a newer format, or the Hub knows no such name or revision or gives no right to it.
+    Raises ModelError where a file is missing or damaged, a hash or the digest is not the one in config.json,
+    metrics.json is of another model, the folder is of a newer format, or the Hub knows no such name or revision or
+    gives no right to it.
     """
     if model is None:
         return _read(BUNDLED, ModelSource.BUNDLED, note=note)
@@ -140,16 +141,16 @@ def _read(
             raise ModelError(
                 f"{network.file} is not the file that {CONFIG} was written for: copy or download the folder again."
             )
-    info = ModelInfo(source, repo, revision, config.sha256, excerpt(config.architecture, 60), note)
+    info = ModelInfo(source, repo, revision, config.digest, excerpt(config.architecture, 60), note)
     networks = tuple(Network(contents[network.file], network) for network in config.networks)
-    read = ModelFolder(info, networks, config, partial(_metrics, folder))
+    read = ModelFolder(info, networks, config, partial(_metrics, folder, config))
     if source is not ModelSource.BUNDLED:  # whose metrics are known to be sound, and take a tenth of the start
         read.metrics  # noqa: B018 – raises
     return read
 
 
-def _metrics(folder: Path) -> Metrics | None:
-    return Metrics.from_dict(_json(folder / METRICS)) if (folder / METRICS).exists() else None
+def _metrics(folder: Path, config: ModelConfig) -> Metrics | None:
+    return Metrics.from_dict(_json(folder / METRICS)).of(config) if (folder / METRICS).exists() else None
 
 
 def _bytes(file: Path, limit: int) -> bytes:

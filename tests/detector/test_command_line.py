@@ -72,7 +72,7 @@ def test_csv_has_a_row_a_picture(run, folder):
     for name, faces in GOOD.items():
         row = rows[name]
         assert row["error"] == "" and row["faces"] == str(faces)
-        assert re.fullmatch(r"[0-9a-f]{64}", row["sha256"]) and row["model_sha256"] == store.load().info.sha256
+        assert re.fullmatch(r"[0-9a-f]{64}", row["sha256"]) and row["model_digest"] == store.load().info.digest
         assert row["verdict"] in WORDS
         assert 0 <= float(row["p_fake"]) <= 1 if faces else (row["p_fake"], row["verdict"]) == ("", "no_face")
     for name, sentence in BROKEN.items():

@@ -169,7 +169,7 @@ def test_the_dictionary_is_that_of_the_contract(detector, hopper):
         "source": "bundled",
         "repo": None,
         "revision": None,
-        "sha256": detector.model.info.sha256,
+        "digest": detector.model.info.digest,
         "architecture": detector.model.info.architecture,
         "note": None,
     }

@@ -30,6 +30,7 @@ from detector.model_folder import (
     no_signs_shares,
 )
 from detector.verdict import Calibration
+from tests.support.model_config import signed
 
 
 @pytest.fixture
@@ -72,12 +73,13 @@ _COUNTS = {"fake": 3, "real": 4, "broken": 0, "no_face": 0}
 
 
 def configure(folder: Path, network: dict[str, object] | None = None, **changes: object) -> None:
-    """Entries of the configuration, and those of its only `network`. A value of ... takes the entry away."""
+    """Entries of the configuration, and those of its only `network`. A value of ... takes the entry away. The digest is
+    what it should be then, unless it is among them."""
     config = {**json.loads((folder / CONFIG).read_text("utf-8")), **changes}
     if network:
         [before] = config["networks"]
         config["networks"] = [{k: v for k, v in {**before, **network}.items() if v is not ...}]
-    (folder / CONFIG).write_text(json.dumps({k: v for k, v in config.items() if v is not ...}), "utf-8")
+    (folder / CONFIG).write_text(json.dumps(signed({k: v for k, v in config.items() if v is not ...})), "utf-8")
 
 
 def refusal(folder: object, start=load) -> str:
@@ -96,12 +98,12 @@ def refusal(folder: object, start=load) -> str:
 def test_the_bundled_model_is_sound():
     folder = load()
     assert (folder.info.source, folder.info.repo, folder.info.revision) == ("bundled", None, None)
-    assert folder.info.sha256 == folder.config.sha256 and folder.info.architecture == folder.config.architecture
+    assert folder.info.digest == folder.config.digest and folder.info.architecture == folder.config.architecture
     for network, config in zip(folder.networks, folder.config.networks, strict=True):
         assert network.config == config and config.sha256 == hashlib.sha256(network.model).hexdigest()
         assert network.model == (BUNDLED / config.file).read_bytes()
     assert folder.calibration == folder.config.calibration
-    assert folder.metrics is not None and folder.metrics.model_sha256 == folder.info.sha256
+    assert folder.metrics is not None and folder.metrics.digest == folder.info.digest
 
 
 def test_a_copy_is_the_same_model_from_a_folder(model):
@@ -114,9 +116,80 @@ def test_metrics_may_be_missing(model):
     assert load(model).metrics is None
 
 
+def measured(folder: Path, **changes: object) -> None:
+    """Figures beside the model, said to be its own unless the changes say otherwise."""
+    (folder / METRICS).unlink(missing_ok=True)
+    metrics = dataclasses.replace(load().metrics, digest=load(folder).info.digest).to_dict()
+    (folder / METRICS).write_text(json.dumps({k: v for k, v in {**metrics, **changes}.items() if v is not ...}))
+
+
 def test_metrics_are_read(model):
-    (model / METRICS).write_text(json.dumps(load().metrics.to_dict()))
-    assert load(model).metrics == dataclasses.replace(load().metrics, format_version=FORMAT_VERSION)
+    measured(model)
+    assert load(model).metrics == dataclasses.replace(load().metrics, digest=load(model).info.digest)
+
+
+def test_metrics_of_another_model_are_refused(model):
+    refused = "metrics.json was measured on another model: delete it, then run python -m training evaluate."
+    for digest in (load().info.digest, load(model).config.networks_sha256, ""):
+        measured(model, digest=digest)
+        assert refusal(model).endswith(refused)
+    measured(model)
+    configure(model, thresholds={"no_signs_below": 0.25, "likely_fake_from": 0.75})
+    assert refusal(model).endswith(refused)
+
+
+def test_metrics_of_an_older_format_belong_to_their_networks(model):
+    sha256 = load(model).config.networks_sha256
+    for named in (sha256, ...):
+        measured(model, format_version=2, digest=..., model_sha256=named)
+        assert load(model).metrics.digest == load(model).info.digest
+    measured(model, format_version=2, digest=..., model_sha256="0" * 64)
+    assert "measured on another model" in refusal(model)
+
+
+def test_the_digest_stands_for_all_that_a_verdict_depends_on(model):
+    config = load(model).config
+    [network] = config.networks
+    other = [
+        {"networks": (dataclasses.replace(network, **change),)}
+        for change in ({"sha256": "0" * 64}, {"input_size": 224}, {"crop_margin": 1.5}, {"weight": 1.5})
+    ]
+    other += [{"networks": (network, network)}, {"face_detector": "another"}]
+    other += [
+        {"calibration": dataclasses.replace(config.calibration, **change)}
+        for change in ({"temperature": 1.0}, {"no_signs_below": 0.01}, {"likely_fake_from": 1.0})
+    ]
+    digests = [config.digest, *(dataclasses.replace(config, **change).digest for change in other)]
+    assert len(set(digests)) == len(digests)
+    assert all(len(digest) == 64 for digest in digests)
+    renamed = dataclasses.replace(network, file="new.tflite", keras=None, weight=1)
+    assert dataclasses.replace(config, networks=(renamed,), date="today", seed=9).digest == config.digest
+
+
+@pytest.mark.parametrize("digest", ["", "0" * 64, None, 7, ...])
+def test_another_digest(model, digest):
+    content = json.loads((model / CONFIG).read_text())
+    content = {k: v for k, v in {**content, "digest": digest}.items() if v is not ...}
+    (model / CONFIG).write_text(json.dumps(content))
+    assert refusal(model).startswith("The model's config.json is ")
+
+
+def test_a_number_that_was_changed_by_hand(model):
+    content = json.loads((model / CONFIG).read_text())
+    content["thresholds"]["likely_fake_from"] = 0.99
+    (model / CONFIG).write_text(json.dumps(content))
+    assert refusal(model) == (
+        "The model's config.json is not as it was written: copy or download the folder again, or export it."
+    )
+
+
+def test_version_2_has_no_digest(model):
+    content = json.loads((model / CONFIG).read_text())
+    named = content.pop("digest")
+    (model / CONFIG).write_text(json.dumps(content | {"format_version": 2}))
+    folder = load(model)
+    assert folder.info.digest == named and folder.config.format_version == 2
+    assert folder.config.to_dict()["digest"] == named
 
 
 def test_what_else_lies_in_the_folder_does_not_matter(model):
@@ -136,9 +209,9 @@ def test_version_1_is_read_in_the_words_of_version_2(old):
     assert folder.config.data.train == {"dfdc": TrainingSet(Counts(3, 4, 0, 0), Counts(3, 4, 0, 2), "for research")}
     assert folder.config.data.unseen == {} and folder.config.format_version == 1
     written = folder.config.to_dict()
-    assert written["format_version"] == 2 and "bands" not in written
+    assert written["format_version"] == 3 and "bands" not in written
     (old / CONFIG).write_text(json.dumps(written))
-    assert load(old).config == dataclasses.replace(folder.config, format_version=2)
+    assert load(old).config == dataclasses.replace(folder.config, format_version=3)
 
 
 def test_version_1_may_hold_names_that_are_not_known(old):
@@ -159,9 +232,9 @@ def test_two_networks_in_one_folder(model):
     assert [network.config.file for network in folder.networks] == [MODEL, "model-2.tflite"]
     assert folder.networks[1].model.endswith(b"another") and folder.config.networks[1].weight == 0.5
     both = hashlib.sha256((first["sha256"] + digest).encode()).hexdigest()
-    assert folder.info.sha256 == folder.config.sha256 == both
+    assert folder.config.networks_sha256 == both
     configure(model, networks=[first, {**first, "crop_margin": 2.6}])
-    assert load(model).info.sha256 == first["sha256"]
+    assert load(model).config.networks_sha256 == first["sha256"]
     (model / "model-2.tflite").unlink()
     configure(model, networks=[first, second])
     assert refusal(model) == "The model folder has no model-2.tflite: copy or download the whole folder."

@@ -152,8 +152,8 @@ def test_what_is_wrong_is_said_before_anything_is_made(hub: Hub, folder: Path):
     assert refusal(folder, "somebody/tiny").startswith("The token in use has no right")
     assert refusal(folder, REPO, tag="v1", pull_request=True).startswith("A pull request has nothing to tag")
     metrics = json.loads((folder / "metrics.json").read_text())
-    (folder / "metrics.json").write_text(json.dumps({**metrics, "model_sha256": "0"}))
-    assert refusal(folder, REPO).startswith("metrics.json was measured on another model:")
+    (folder / "metrics.json").write_text(json.dumps({**metrics, "digest": "0"}))
+    assert refusal(folder, REPO).startswith("The model's metrics.json was measured on another model:")
     sets = [{**metrics["sets"][0], "name": "Hemg/deepfake-and-real-images", "split": "test"}]
     (folder / "metrics.json").write_text(json.dumps({**metrics, "sets": sets}))
     assert refusal(folder, REPO).startswith("metrics.json calls a part of Hemg/deepfake-and-real-images a test,")

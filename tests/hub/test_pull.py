@@ -15,11 +15,12 @@ from huggingface_hub import HfApi, constants
 import app
 from detector import Detector, ModelError
 from detector.__main__ import main
-from detector.model_folder import BUNDLED, CONFIG, KERAS, MODEL, load
+from detector.model_folder import BUNDLED, CONFIG, KERAS, METRICS, MODEL, load
 from detector.model_folder import hub as room
 from tests.support.bundled import FILES, NETWORKS
 from tests.support.hub_fixtures import by_lfs
 from tests.support.hub_server import READER, STRANGER, Fault, Hub
+from tests.support.model_config import signed
 from ui import about, answer
 
 pytest_plugins = ["tests.support.hub_fixtures"]
@@ -29,8 +30,9 @@ REAL = {**FILES, "README.md": (BUNDLED / "README.md").read_bytes()}
 
 
 def another(files: dict[str, bytes], **changes: object) -> dict[str, bytes]:
-    """The same files with another configuration."""
-    return {**files, CONFIG: json.dumps({**json.loads(files[CONFIG]), **changes}).encode()}
+    """The same files with another configuration, and so without the figures."""
+    changed = json.dumps(signed({**json.loads(files[CONFIG]), **changes})).encode()
+    return {**{name: content for name, content in files.items() if name != METRICS}, CONFIG: changed}
 
 
 def with_hash(files: dict[str, bytes], digest: str) -> dict[str, bytes]:
@@ -41,7 +43,8 @@ def with_hash(files: dict[str, bytes], digest: str) -> dict[str, bytes]:
 
 
 # Enough to be loaded, though not to judge by.
-SMALL = {**{name: content for name, content in REAL.items() if name not in NETWORKS}, MODEL: bytes(range(256)) * 400}
+_OTHERS = (*NETWORKS, METRICS)
+SMALL = {**{name: content for name, content in REAL.items() if name not in _OTHERS}, MODEL: bytes(range(256)) * 400}
 SMALL = with_hash(SMALL, hashlib.sha256(SMALL[MODEL]).hexdigest())
 
 
@@ -80,7 +83,7 @@ def test_a_model_by_its_name(hub: Hub):
     assert (hub[REPO].find("main").files[MODEL].xet is not None) == hub.xet
     folder, bundled = load(REPO), load()
     assert (folder.info.source, folder.info.repo, folder.info.revision) == ("hub", REPO, commit)
-    assert folder.info.note is None and folder.info.sha256 == bundled.info.sha256
+    assert folder.info.note is None and folder.info.digest == bundled.info.digest
     assert folder.networks == bundled.networks and folder.metrics == bundled.metrics
     assert not any(KERAS in line or "README" in line or ".png" in line for line in hub.requests if "resolve" in line)
     whole(hub)

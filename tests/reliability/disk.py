@@ -26,6 +26,7 @@ from tests.support import ROOT
 from tests.support.bundled import FILES
 from tests.support.environment import offline
 from tests.support.hub_fixtures import environment
+from tests.support.model_config import signed
 
 ROOM = 400 << 20  # bytes: enough for everything here
 PAGE = 4096
@@ -255,7 +256,8 @@ def model_folders(folder: Path, tally: Tally, lengths: int = 40) -> None:
         folders.append(folder / f"case-{number}")
         folders[-1].mkdir()
         (folders[-1] / store.MODEL).write_bytes(content)
-        (folders[-1] / store.CONFIG).write_text(json.dumps({**config, "networks": [{**network_config, **changes}]}))
+        changed = signed({**config, "networks": [{**network_config, **changes}]})
+        (folders[-1] / store.CONFIG).write_text(json.dumps(changed))
     for (what, *_), answer in zip(cases, loaded(folders), strict=True):
         expected = "judged" if what == "nothing wrong" else "refused"
         tally.case(answer == expected, f"model folder with {what}: {answer}")

@@ -19,6 +19,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from detector.model_folder import BUNDLED, CONFIG
 from tests.reliability.targets import MODEL
 from tests.support import credentials
+from tests.support.model_config import signed
 
 SIDE = 64  # pixels: decoding is to be quick, and hostile headers do not need more
 
@@ -174,7 +175,8 @@ def configs() -> dict[str, bytes]:
     bundled = json.loads((BUNDLED / CONFIG).read_text("utf-8"))
     network = bundled["networks"][0] | {"sha256": hashlib.sha256(MODEL).hexdigest()}
     bundled["networks"] = [network]
-    least = {key: bundled[key] for key in ("format_version", "architecture", "networks", "temperature", "thresholds")}
+    least = {key: bundled[key] for key in ("architecture", "networks", "temperature", "thresholds")}
+    least["format_version"] = 2  # without a digest, which any change would break
     older = {"format_version": 1, "bands": {"real_below": 0.2, "fake_above": 0.8}, "sha256": network["sha256"]}
     older |= {key: network[key] for key in ("input_size", "crop_margin")}
     variants = {
@@ -188,7 +190,7 @@ def configs() -> dict[str, bytes]:
         "unbounded": least | {"temperature": float("inf"), "networks": [network | {"crop_margin": float("nan")}]},
         "empty": {},
     }
-    return {f"{name}.json": json.dumps(content, indent=1).encode() for name, content in variants.items()}
+    return {f"{name}.json": json.dumps(signed(content), indent=1).encode() for name, content in variants.items()}
 
 
 SEEDS: dict[str, Callable[[], dict[str, bytes]]] = {

@@ -87,7 +87,8 @@ def load_config(data: bytes) -> None:
     except ModelError as error:
         _check_sentence(str(error))
         return
-    _check(loaded.info.sha256 == hashlib.sha256(MODEL).hexdigest(), "a model of another hash was taken")
+    sha256 = hashlib.sha256(MODEL).hexdigest()
+    _check(all(network.sha256 == sha256 for network in loaded.config.networks), "a model of another hash was taken")
     for network in loaded.config.networks:
         sound = 32 <= network.input_size <= 1024 and 0.5 <= network.crop_margin <= 4
         _check(sound, "a size or margin outside the limits")

@@ -143,7 +143,7 @@ def test_a_run_that_is_taken_over_ends_with_a_sentence(cluster, photos, tmp_path
 def test_a_client_is_told_what_the_cluster_did(cluster, folder, tmp_path_factory):
     output = tmp_path_factory.mktemp("out")
     code, told = ended(start(folder, output, "--address", cluster.client))
-    revision = store.load().info.sha256
+    revision = store.load().info.digest
     assert (code, told) == (
         1,
         f"3 judged, 2 could not be, 0 were in {output} before; model revision {revision}\n",

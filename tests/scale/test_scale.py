@@ -1,5 +1,6 @@
 """Bulk judging without a cluster: what a worker makes of a plan, in this process. The cluster has its own module."""
 
+import dataclasses
 import errno
 import hashlib
 import io
@@ -80,7 +81,7 @@ def test_rows_are_those_of_the_command_line_to_the_last_bit(folder, tmp_path_fac
     assert found.keys() == expected.keys()
     for name, row in found.items():
         wanted = expected[name]
-        assert row["model_revision"] == model.info.sha256 and len(row["sha256"]) == 64
+        assert row["model_revision"] == model.info.digest and len(row["sha256"]) == 64
         if wanted["error"]:
             assert (row["error"], row["verdict"], row["p_fake"], row["faces"]) == (wanted["error"], None, None, None)
             continue
@@ -169,19 +170,22 @@ def test_one_output_holds_one_model(tmp_path, model):
     Run(source, output, model, "one").judge()
     before = {path.name: path.read_bytes() for path in output.iterdir()}
     other = shutil.copytree(store.BUNDLED, tmp_path / "model")
-    config = store.load(other).config.to_dict()
-    config["thresholds"]["likely_fake_from"] = 1.0
-    (other / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ScaleError, match="with other thresholds .* take the same model, or another OUTPUT"):
-        Run(source, output, store.load(other), "two")
+    (other / "metrics.json").unlink()
+    config = store.load(other).config
+    lighter = [dataclasses.replace(network, weight=0.5) for network in config.networks]
+    stricter = dataclasses.replace(config.calibration, likely_fake_from=1.0)
+    changes = ({"calibration": stricter}, {"networks": tuple(lighter)}, {"face_detector": "another"})
+    changed = [dataclasses.replace(config, **change) for change in changes]
     network = (other / "model.tflite").read_bytes() + b"\0"
-    (other / "model.tflite").write_bytes(network)
-    config["networks"][0]["sha256"] = hashlib.sha256(network).hexdigest()
-    (other / "config.json").write_text(json.dumps(config))
-    digests = [folder.info.sha256[:12] for folder in (model, store.load(other))]
-    assert digests[0] != digests[1]
-    with pytest.raises(ScaleError, match="revision {}, and this is {}".format(*digests)):
-        Run(source, output, store.load(other), "two")
+    retrained = dataclasses.replace(config.networks[0], file="new.tflite", sha256=hashlib.sha256(network).hexdigest())
+    (other / "new.tflite").write_bytes(network)
+    changed.append(dataclasses.replace(config, networks=(retrained, *config.networks[1:])))
+    for one in changed:
+        (other / "config.json").write_text(json.dumps(one.to_dict()))
+        digests = [folder.info.digest[:12] for folder in (model, store.load(other))]
+        assert digests[0] != digests[1]
+        with pytest.raises(ScaleError, match="revision {}, and this is {}: take the same".format(*digests)):
+            Run(source, output, store.load(other), "two")
     assert {path.name: path.read_bytes() for path in output.iterdir()} == before, "a refusal touches nothing"
     pq.write_table(pa.table({"a": [1]}), tmp_path / "in" / "x.parquet")
     with pytest.raises(ScaleError, match="none of this command's"):

@@ -57,7 +57,7 @@ def measured_on_unseen(folder: ModelFolder) -> ModelFolder:
             {one.name: HeldOutSet(Counts(one.clean.fake, one.clean.real), one.generators) for one in UNSEEN},
         ),
     )
-    metrics = dataclasses.replace(folder.metrics, sets=(*UNSEEN, *folder.metrics.seen))
+    metrics = dataclasses.replace(folder.metrics, sets=(*UNSEEN, *folder.metrics.seen), digest=config.digest)
     return dataclasses.replace(folder, config=config, read_metrics=lambda: metrics)
 
 
@@ -70,5 +70,6 @@ def write(folder: Path) -> Path:
     for network in model.networks:
         (folder / network.config.file).write_bytes(network.model)
     (folder / store.CONFIG).write_text(json.dumps(config.to_dict()))
-    (folder / store.METRICS).write_text(json.dumps(model.metrics.to_dict()))
+    metrics = dataclasses.replace(model.metrics, digest=config.digest)
+    (folder / store.METRICS).write_text(json.dumps(metrics.to_dict()))
     return folder

@@ -96,7 +96,7 @@ def test_the_figures_are_those_of_the_model(look: Callable[..., "Page"], bundled
         for key in ("abstention_rate", "selective_risk", "real_likely_fake", "fake_no_signs", "false_negative_rate"):
             assert cells[figures.FIGURES[key][0]].split("\n") == percent(found.figures[key])
     words = page.locator("#figures").inner_text()
-    assert bundled.info.sha256 in words
+    assert bundled.info.digest in words
     assert all(of.terms in words for of in bundled.config.data.train.values())
     assert str(ROOT) not in page.content() and sys.prefix not in page.content()
     assert overflow(page) <= 0
@@ -260,7 +260,7 @@ def test_the_readme_has_the_same_text(snippet: Callable[[str], str]) -> None:
 def test_the_endpoint_tells_of_the_model(client: Client, bundled: ModelFolder) -> None:
     told = client.predict(api_name="/model")
     assert told == json.loads(json.dumps(about.describe(bundled)))
-    assert told["sha256"] == bundled.info.sha256 and told["source"] == "bundled"
+    assert told["digest"] == bundled.info.digest and told["source"] == "bundled"
     assert told["format_version"] == bundled.config.format_version
     assert told["thresholds"] == {
         "no_signs_below": bundled.calibration.no_signs_below,
@@ -292,7 +292,7 @@ def test_the_endpoint_tells_unseen_and_seen_apart(bundled: ModelFolder) -> None:
 def test_a_model_without_figures_has_a_page(bundled: ModelFolder, metrics: Metrics | None) -> None:
     folder = dataclasses.replace(bundled, read_metrics=lambda: metrics)
     page = about.model_html(folder)
-    assert "No figures came with this model" in page and bundled.info.sha256 in page and "<svg" not in page
+    assert "No figures came with this model" in page and bundled.info.digest in page and "<svg" not in page
     assert about.describe(folder)["figures"] == {"unseen": [], "seen": []}
 
 

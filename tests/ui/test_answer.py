@@ -205,7 +205,7 @@ def test_the_report_is_whole_and_loads_nothing(judged: Result, model: ModelFolde
     loads = _Loads(page).found
     assert len(loads) == 1 + 2 * len(judged.faces)  # the picture, and every face with its map
     assert all(source.startswith("data:image/webp;base64,") for source in loads)
-    for told in (judged.picture.sha256, judged.model.sha256, "officer.jpg", "What this cannot tell", "Face by face"):
+    for told in (judged.picture.sha256, judged.model.digest, "officer.jpg", "What this cannot tell", "Face by face"):
         assert told in page
     assert "url(" not in page and "@import" not in page
 

@@ -476,7 +476,7 @@ def row(file: str, verdict: str | None, p_fake: float | None = None) -> batch_li
         "provenance": [said],
         "warnings": [{"code": ATTACK, "text": ATTACK}],
         "picture": {"sha256": "0"},
-        "model": {"sha256": "1"},
+        "model": {"digest": "1"},
     }
     return batch_list.Row({"file": file, "error": None, "verdict": verdict, "p_fake": p_fake, "faces": [], **rest}, 0)
 

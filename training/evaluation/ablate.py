@@ -17,7 +17,7 @@ from training.data.splits import open_split
 from training.errors import TrainingError
 from training.evaluation import card
 from training.evaluation.metrics import Answers, measured
-from training.files import write
+from training.files import write, write_metrics
 from training.fit import BEST, STATE, fit, predict
 from training.options import FitOptions
 
@@ -71,7 +71,7 @@ def ablate(base: FitOptions, out: Path, folder: Path, *, cache: Path | None = No
         rows.append(AblationRun(name, options.command(run.name), sets))
         log.info("%s", rows[-1])
     metrics = dataclasses.replace(model.metrics, ablations=tuple(rows))
-    write(folder / store.METRICS, (json.dumps(metrics.to_dict(), indent=1) + "\n").encode())
+    write_metrics(folder, metrics)
     write(folder / store.CARD, card.render(model.config, metrics, onnx=any(folder.glob(store.ONNX))).encode())
     return metrics
 

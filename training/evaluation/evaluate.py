@@ -11,7 +11,6 @@ import datetime
 import gzip
 import hashlib
 import io
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -45,7 +44,7 @@ from training.errors import TrainingError
 from training.evaluation import card, metrics, plots
 from training.evaluation.metrics import Answers
 from training.export import git_commit, versions
-from training.files import write
+from training.files import write, write_metrics
 
 log = logging.getLogger(__name__)
 
@@ -102,19 +101,18 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
         for condition in CONDITIONS
     }
     previous = detector.model.metrics
-    same = previous if previous and previous.model_sha256 == detector.model.info.sha256 else None
     result = Metrics(
         sets=tuple(_measured_set(j, detector.model.calibration, pooled) for j in judged),
         command=_command(options),
         date=datetime.date.today().isoformat(),
         git_commit=git_commit(),
-        model_sha256=detector.model.info.sha256,
+        digest=detector.model.info.digest,
         versions=versions(),
-        robustness=_robustness(detector, options, cache) if options.robustness else same.robustness if same else None,
-        reencoding=_reencoding(detector, options, cache) if options.reencoding else same.reencoding if same else None,
+        robustness=_robustness(detector, options, cache) if options.robustness else previous and previous.robustness,
+        reencoding=_reencoding(detector, options, cache) if options.reencoding else previous and previous.reencoding,
         ablations=previous.ablations if previous else (),  # measured once, by other runs than this one
     )
-    write(folder / store.METRICS, (json.dumps(result.to_dict(), indent=1) + "\n").encode())
+    write_metrics(folder, result)
     _write_scores(folder, judged, detector)
     plots.draw(result, folder / "plots")
     write(folder / store.CARD, card.render(detector.model.config, result, onnx=any(folder.glob(store.ONNX))).encode())
@@ -214,7 +212,7 @@ def _write_scores(folder: Path, judged: Sequence[_Judged], detector: Detector) -
             "verdict",
             "picture_p_fake",
             "picture_verdict",
-            "model_sha256",
+            "model_digest",
         ]
     )
     calibration = detector.model.calibration
@@ -227,7 +225,7 @@ def _write_scores(folder: Path, judged: Sequence[_Judged], detector: Detector) -
                 for v in ((f"{p:.6f}", calibration.verdict(p)) if not np.isnan(p) else ("", "no_face"))
             ]
             label = "fake" if target > 0.5 else "real"
-            writer.writerow([j.source.name, j.split, digest, label, *said, detector.model.info.sha256])
+            writer.writerow([j.source.name, j.split, digest, label, *said, detector.model.info.digest])
     content = text.getvalue().encode()
     packed = len(content) > _LARGEST_SCORES
     for name in (SCORES, f"{SCORES}.gz"):

@@ -148,7 +148,7 @@ export function record(result, page) {
     [page.records.picture]: `${picture.format}, ${picture.width} × ${picture.height} pixels, ${size}`,
     [page.records.picture_sha256]: picture.sha256,
     [page.records.model]: model.repo ? `${model.repo}@${model.revision}` : model.architecture,
-    [page.records.model_sha256]: model.sha256,
+    [page.records.model_digest]: model.digest,
     [page.records.seconds]: `${result.seconds.total.toFixed(2)} s`,
   };
   const cells = Object.entries(rows).flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]);

@@ -197,5 +197,5 @@ $("clear").addEventListener("click", () => {
 
 $("limits-head").textContent = page.labels.limits;
 $("limits").append(...page.cannot.map((limit) => element("li", {}, limit)));
-$("model").textContent = fill(page.words.model, { name: page.model.architecture, sha256: page.model.sha256.slice(0, 12) });
+$("model").textContent = fill(page.words.model, { name: page.model.architecture, digest: page.model.digest.slice(0, 12) });
 startWorker();
