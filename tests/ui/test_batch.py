@@ -540,7 +540,7 @@ def test_the_time_left_is_told_in_round_numbers(seconds: float | None, words: st
 
 @pytest.mark.parametrize("limit", range(1, 7))
 def test_a_batch_is_let_in_however_few_pictures_a_visitor_has(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "_counter", SlidingWindowCounterRateLimiter(MemoryStorage()))
+    monkeypatch.setattr(intake, "_counter", MovingWindowRateLimiter(MemoryStorage()))
     monkeypatch.setenv("DETECTOR_PICTURES_PER_MINUTE", str(limit))
     intake.admit_batch(None)
     with pytest.raises(intake.Refused, match="pictures in a minute"):
