@@ -44,8 +44,8 @@ class Tools(gradio.mcp.GradioMCPServer):
     ) -> tuple[str, list[Any], dict[str, str], Any]:
         endpoint, data, headers, function = super()._prepare_tool_call_args(name, arguments)
         # gradio calls itself over the loopback, where this header is believed.
-        client = self.mcp_server.request_context.request.client
-        return endpoint, data, headers | {"x-forwarded-for": client.host if client else "unknown"}, function
+        request: Any = self.mcp_server.request_context.request
+        return endpoint, data, headers | {"x-forwarded-for": request.client.host}, function
 
     def postprocess_output_data(self, data: Any, root_url: str) -> list[Any]:
         texts = [json.dumps(one, ensure_ascii=False) if _is_plain(one) else one for one in data]
