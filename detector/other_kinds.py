@@ -1,6 +1,6 @@
 """What people send that is no picture that is read here: known by how it begins, and told what it is and what to do."""
 
-_FORMAT = "{} files are not read: save the picture as JPEG or PNG."
+NOT_READ = "{} files are not read: save the picture as JPEG or PNG."
 _DOCUMENT = "This is {}, not a picture: take a screenshot of the page with the face, and send that."
 _VIDEO = "This is a video ({}), not a picture: pause it where the face is clear, take a screenshot, and send that."
 _SOUND = "This is sound ({}), not a picture: only photographs can be judged."
@@ -9,10 +9,16 @@ _LINK = "This is {}, not a picture: open it, save the picture itself, and send t
 
 # The sentence, what fills it, the byte at which it begins, and how.
 OTHER_KINDS = (
-    (_FORMAT, "Photoshop", 0, b"8BPS"),
-    (_FORMAT, "JPEG XL", 0, b"\xff\x0a"),
-    (_FORMAT, "JPEG XL", 0, b"\0\0\0\x0cJXL "),
-    (_FORMAT, "JPEG 2000", 0, b"\0\0\0\x0cjP  "),
+    (NOT_READ, "Photoshop", 0, b"8BPS"),
+    (NOT_READ, "JPEG XL", 0, b"\xff\x0a"),
+    (NOT_READ, "JPEG XL", 0, b"\0\0\0\x0cJXL "),
+    (NOT_READ, "JPEG 2000", 0, b"\0\0\0\x0cjP  "),
+    (NOT_READ, "CR2", 0, b"II*\0\x10\0\0\0CR"),  # what cameras store raw, as a TIFF: see frames.camera_raw()
+    (NOT_READ, "CR3", 4, b"ftypcrx"),
+    (NOT_READ, "RAF", 0, b"FUJIFILMCCD-RAW"),
+    (NOT_READ, "RW2", 0, b"IIU\0"),
+    *((NOT_READ, "ORF", 0, start) for start in (b"IIRO", b"IIRS", b"MMOR")),
+    (NOT_READ, "X3F", 0, b"FOVb"),
     (_DOCUMENT, "a PDF", 0, b"%PDF-"),
     (_DOCUMENT, "a PostScript file", 0, b"%!PS"),
     (_DOCUMENT, "an RTF document", 0, b"{\\rtf"),

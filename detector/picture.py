@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
-from detector import other_kinds
+from detector import frames, other_kinds
 from detector.errors import ImageError
+from detector.upright import upright_rgb
 
 register_heif_opener(thumbnails=False)
 
@@ -25,6 +26,9 @@ FORMAT_NAMES = "JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF"
 SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .mpo .png .webp .avif .gif .bmp .tif .tiff .heic .heif".split())
 
 MAX_PIXELS = 40_000_000
+MAX_JPEG_PIXELS = 250_000_000  # a JPEG above MAX_PIXELS is decoded at a half, a quarter or an eighth of its sides
+MAX_WHOLE_PIXELS = 60_000_000  # of a JPEG in several scans, progressive ones say, of which libjpeg holds all
+HEIC_SHARE = 1.25  # of MAX_PIXELS: a HEIC up to it is decoded, and halved at once
 MAX_BYTES = 30_000_000
 MIN_SIDE = 32
 
@@ -43,23 +47,28 @@ TOO_LARGE = "The picture {size}, the limit is {limit}: scale it down and try aga
 class Picture:
     """An upright picture.
 
-    `pixels` is uint8 RGB (height, width, 3), 0..255. `data` are the bytes of the file it came from, None for a PIL
-    image or an array. `sha256` is of `data`, or of the pixels where there is no file. `seconds` is what reading took.
+    `pixels` is uint8 RGB, 0..255, (height, width, 3), or reduced by a whole factor where a JPEG or HEIC is too large;
+    `size` is then its own width and height. `frame` counts from 1, where the file holds
+    `more_frames` or pages. `data` are the bytes of the file it came from, None for a PIL image or an array. `sha256` is
+    of `data`, or of the pixels where there is no file. `seconds` is what reading took.
     """
 
     pixels: np.ndarray = field(repr=False)
     format: str | None
     sha256: str
     data: bytes | None = field(repr=False, default=None)
+    size: tuple[int, int] | None = None
+    frame: int = 1
+    more_frames: bool = False
     seconds: float = field(compare=False, default=0.0)
 
     @property
     def width(self) -> int:
-        return int(self.pixels.shape[1])
+        return self.size[0] if self.size else int(self.pixels.shape[1])
 
     @property
     def height(self) -> int:
-        return int(self.pixels.shape[0])
+        return self.size[1] if self.size else int(self.pixels.shape[0])
 
 
 Source = str | os.PathLike[str] | bytes | Image.Image | np.ndarray | Picture
@@ -71,9 +80,9 @@ def read(
     """Read one picture, upright and in RGB.
 
     `source` is a path, the bytes of a file, a PIL image, or an array: uint8 or uint16, (H, W), (H, W, 1), (H, W, 3)
-    or (H, W, 4) with alpha; a Picture comes back as it is. The first frame of an animation is taken; transparency is
-    laid over white; 16-bit samples are scaled to 8; the EXIF orientation is applied. `max_pixels` and `max_bytes` bound
-    what is decoded.
+    or (H, W, 4) with alpha; a Picture comes back as it is. Of several frames or pages the first that shows something is
+    taken; transparency is laid over white; 16-bit samples are scaled to 8; the EXIF orientation is applied, that in
+    XMP is not, as in browsers. `max_pixels` and `max_bytes` bound what is decoded.
 
     Raises ImageError for anything that is not such a picture, is cut off, or is outside the limits.
     """
@@ -101,19 +110,27 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
         raise ImageError(DRAWING, "unsupported_format")
     if told := other_kinds.sentence_for(data):
         raise ImageError(told, "unsupported_format")
+    if (raw := frames.camera_raw(data)) is not None:
+        raise ImageError(other_kinds.NOT_READ.format(raw), "unsupported_format")
     if len(data) > max_bytes:  # a film is too large and no picture: the latter is of more use
         raise oversize(max_bytes)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own size warning; the limit below is stricter
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError:
+        image = _opened(data)
+    except (UnidentifiedImageError, SyntaxError):
         raise ImageError(NO_PICTURE.format(formats=FORMAT_NAMES)) from None
     except Image.DecompressionBombError:
         raise _too_large(None, max_pixels) from None
     except Exception:  # a decoder may raise anything on a hostile header
         raise ImageError("The picture is damaged and could not be opened: get another copy of it.", "damaged") from None
     return _from_image(image, image.format, data, max_pixels, min_side)
+
+
+def _opened(data: bytes) -> Image.Image:
+    if data.startswith(b"\xff\xd8\xff"):  # Image.open refuses the largest that telephones make
+        return JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's own size warning; the limit here is stricter
+        return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
 def oversize(max_bytes: int) -> ImageError:
@@ -152,14 +169,18 @@ def _array_to_image(array: np.ndarray) -> Image.Image:
 
 
 def _from_image(image: Image.Image, format_: str | None, data: bytes | None, max_pixels: int, min_side: int) -> Picture:
-    width, height = image.size
-    if width * height > max_pixels:
-        raise _too_large(width * height, max_pixels)
-    if min(width, height) < min_side:
-        raise ImageError(TOO_SMALL.format(width=width, height=height, least=min_side), "too_small")
+    def upright(image: Image.Image) -> Image.Image:
+        large = data is not None and format_ == "HEIF" and image.width * image.height > max_pixels
+        _check_size(image, round(HEIC_SHARE * max_pixels) if large else max_pixels, min_side)
+        if large:
+            image.load()
+        return upright_rgb(image.reduce(2) if large else image)
+
+    whole = image.size
+    if data is not None and format_ == "JPEG":
+        _reduce(image, data, max_pixels)
     try:
-        image.load()
-        image = _upright_rgb(image)
+        frame = frames.seen(image, upright, max_pixels) if data is not None else frames.Frame(upright(image))
     except (OSError, SyntaxError, EOFError) as error:
         if "truncated" in str(error).lower() or "not enough" in str(error).lower():
             raise ImageError(
@@ -170,9 +191,31 @@ def _from_image(image: Image.Image, format_: str | None, data: bytes | None, max
         raise
     except Exception:  # a decoder may raise anything on hostile data
         raise ImageError(DAMAGED, "damaged") from None
-    pixels = np.asarray(image)
+    pixels = np.asarray(frame.image)
     digest = hashlib.sha256(data if data is not None else pixels.tobytes()).hexdigest()
-    return Picture(pixels, {"MPO": "JPEG", "HEIF": "HEIC"}.get(format_ or "", format_), digest, data)
+    name = {"MPO": "JPEG", "HEIF": "HEIC"}.get(format_ or "", format_)
+    size = None
+    if format_ in ("JPEG", "HEIF") and 2 * frame.image.width * frame.image.height < whole[0] * whole[1]:
+        size = whole if (whole[0] > whole[1]) == (frame.image.width > frame.image.height) else whole[::-1]
+    return Picture(pixels, name, digest, data, size, frame.number, frame.more)
+
+
+def _check_size(image: Image.Image, max_pixels: int, min_side: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise _too_large(width * height, max_pixels)
+    if min(width, height) < min_side:
+        raise ImageError(TOO_SMALL.format(width=width, height=height, least=min_side), "too_small")
+
+
+def _reduce(image: Image.Image, data: bytes, max_pixels: int) -> None:
+    """Let a large JPEG be decoded at the largest fraction of its sides that `max_pixels` allows."""
+    width, height = image.size
+    most = MAX_JPEG_PIXELS if _in_one_scan(data) else MAX_WHOLE_PIXELS
+    if width * height <= most:
+        factor = next((f for f in (1, 2, 4, 8) if -(-width // f) * -(-height // f) <= max_pixels), 1)
+        if factor > 1:
+            image.draft(None, (width // factor, height // factor))
 
 
 def _too_large(pixels: int | None, limit: int) -> ImageError:
@@ -180,23 +223,14 @@ def _too_large(pixels: int | None, limit: int) -> ImageError:
     return ImageError(TOO_LARGE.format(size=size, limit=f"{limit / 1e6:.0f}"), "too_large")
 
 
-def _upright_rgb(image: Image.Image) -> Image.Image:
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        image = _eight_bits(image)
-    if image.mode == "La":  # premultiplied: Pillow only knows the way back to LA
-        image = image.convert("LA")
-    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa"):
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    samples = np.asarray(image)
-    if samples.dtype.kind == "f":  # floating-point TIFF: 0..1 by convention
-        top = float(np.nanmax(samples, initial=0.0))
-        samples = np.nan_to_num(samples) / (1.0 if top <= 1.0 else top) * 255.0
-        return Image.fromarray(np.clip(samples, 0, 255).astype(np.uint8))
-    return Image.fromarray((np.clip(samples, 0, 65535) // 257).astype(np.uint8))
+def _in_one_scan(jpeg: bytes) -> bool:
+    """Whether the first scan holds all components, at full precision (ISO 10918-1, B.2)."""
+    at, components = 2, 0
+    while jpeg[at : at + 1] == b"\xff" and at + 10 <= len(jpeg):
+        marker = jpeg[at + 1]
+        if marker == 0xDA:
+            return jpeg[at + 4] == components
+        if marker in (0xC0, 0xC1):  # the sequential ones by Huffman
+            components = jpeg[at + 9]
+        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4])
+    return False

@@ -116,7 +116,8 @@ def test_the_main_picture_of_a_heic_with_several_is_taken():
     file.add_from_pillow(quarters())
     stream = io.BytesIO()
     file.save(stream, quality=95, primary_index=1)
-    assert corners(read(stream.getvalue()).pixels) == ["red", "green", "blue", "white"]
+    picture = read(stream.getvalue())
+    assert corners(picture.pixels) == ["red", "green", "blue", "white"] and picture.more_frames
 
 
 @pytest.mark.parametrize("format_", EXIF_FORMATS)
@@ -486,13 +487,69 @@ def test_32_pixels_are_enough():
     assert read(save(Image.new("RGB", (32, 32)), "PNG")).width == 32
 
 
-@pytest.mark.parametrize("format_", WRITTEN)
+@pytest.mark.parametrize("format_", [format_ for format_ in WRITTEN if format_ not in ("JPEG", "MPO", "HEIF")])
 def test_the_limit_of_pixels_holds_in_every_format(format_):
     data = save(quarters(), format_)
     assert read(data, max_pixels=96 * 64).width == 96
     assert refusal(data, max_pixels=96 * 64 - 1) == (
         "The picture has 0 megapixels, the limit is 0: scale it down and try again."
     )
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "MPO"])
+@pytest.mark.parametrize(("orientation", "size"), [(1, (960, 640)), (6, (640, 960))])
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_a_jpeg_above_the_limit_is_read_at_a_reduced_size(format_, orientation, size, factor):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = save(quarters().resize((960, 640)), format_, exif=exif.tobytes())
+    picture = read(data, max_pixels=960 * 640 // factor**2)
+    assert (picture.width, picture.height) == size
+    assert picture.pixels.shape == (size[1] // factor, size[0] // factor, 3)
+    expected = "red green blue white" if orientation == 1 else "blue red white green"
+    assert corners(picture.pixels) == expected.split()
+    whole = read(data)
+    assert whole.pixels.shape[:2] == whole.size or whole.size is None
+    assert refusal(data, max_pixels=960 * 640 // 64 - 1).startswith("The picture has")
+
+
+def test_a_heic_a_little_above_the_limit_is_halved():
+    """Telephones make such of 48 megapixels."""
+    picture = read(save(quarters().resize((480, 320)), "HEIF"), max_pixels=round(480 * 320 / 1.2))
+    assert (picture.width, picture.height, picture.pixels.shape) == (480, 320, (160, 240, 3))
+    assert corners(picture.pixels) == ["red", "green", "blue", "white"]
+
+
+@pytest.mark.slow
+def test_what_a_telephone_makes_takes_no_more_memory_than_what_is_read_whole(python, tmp_path, hopper):
+    def used(megapixels: int, format_: str, **options: object) -> float:
+        width = round((megapixels * 1e6 * 4 / 3) ** 0.5) // 16 * 16
+        file = tmp_path / "photo"
+        Image.open(hopper).resize((width, width * 3 // 4)).save(file, format_, **options)
+        kilobytes, answer = python("-c", MEMORY, file, MAX_PIXELS).stdout.strip().split("|")
+        assert answer == "read"
+        return int(kilobytes) / 1000
+
+    most = used(39, "PNG", compress_level=1)
+    for megapixels, format_, options in (
+        (48, "JPEG", {}),
+        (108, "JPEG", {}),
+        (200, "JPEG", {}),
+        (59, "JPEG", {"progressive": True, "subsampling": 0}),
+        (48, "HEIF", {"enc_params": {"preset": "ultrafast"}}),
+    ):
+        assert used(megapixels, format_, **options) < most, (megapixels, format_)
+
+
+def test_a_jpeg_s_limit_is_lower_where_it_comes_in_several_scans():
+    image = Image.new("L", (8000, 7600))  # 61 megapixels
+    assert read(save(image, "JPEG", quality=20)).width == 8000
+    refused = refusal(save(image, "JPEG", quality=20, progressive=True))
+    assert refused == "The picture has 61 megapixels, the limit is 40: scale it down and try again."
+    claimed = bytearray(save(quarters(), "JPEG"))
+    at = claimed.index(b"\xff\xc0") + 5
+    claimed[at : at + 4] = struct.pack(">HH", 20_000, 20_000)
+    assert refusal(bytes(claimed)).startswith("The picture has 400 megapixels, the limit is 40")
 
 
 def test_the_limit_of_pixels_holds_for_images_and_arrays():
