@@ -1,19 +1,30 @@
 """python -m benchmarks.faces: which small faces are found, by frame, and how often one is seen where there is none.
 
 The faces are those of two photographs that scikit-image carries, the frames and the pictures without a face its others.
+With --turned, the pictures of data sets are judged turned by several angles instead: what is said of one picture should
+not depend on how it lies.
 """
 
 import argparse
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import skimage.data
 from PIL import Image
 from scipy.stats import binomtest
 
+from detector import Detector, ImageError, Verdict
+from detector import picture as pictures
 from detector.finder import FaceDetector, least_face
 from detector.sessions import Cores
+from training.data import face_cache, tables
+from training.data.sources import Source
 
 FRAMES = {"0.3 megapixels": (640, 480), "2 megapixels": (1632, 1224), "12 megapixels": (4000, 3000)}
+ANGLES = (0, 30, 45, 60, 90, 135, 180, 270)  # degrees counter-clockwise
+LONGEST = 1100  # pixels of a picture that is turned
 SIDES = (24, 32, 48)  # pixels from the hairline to the chin
 # Photographs and the box of the face in each, (left, top, right, bottom), drawn by hand.
 PORTRAITS = (
@@ -40,7 +51,12 @@ def main() -> None:
         "--places", type=int, default=24, help="places of each face in each frame (default: %(default)s)"
     )
     parser.add_argument("--crops", type=int, default=2000, help="pictures without a face (default: %(default)s)")
+    parser.add_argument("--turned", nargs="+", metavar="DATA", help="data sets, whose validation splits are turned")
+    parser.add_argument("--limit", type=int, default=125, help="pictures a class and set (default: %(default)s)")
     arguments = parser.parse_args()
+    if arguments.turned:
+        turned([Source.parse(text) for text in arguments.turned], arguments.limit)
+        return
     detector = FaceDetector(Cores(2))
     print("faces found, of the surest size on" + "".join(f"{side:>8} px" for side in SIDES))
     for name, size in FRAMES.items():
@@ -85,6 +101,36 @@ def false_finds(detector: FaceDetector, count: int) -> int:
         part = whole.crop((left, top, left + side, top + side)).resize((int(rng.integers(120, 700)),) * 2)
         wrong += bool(detector.find(np.asarray(part)))
     return wrong
+
+
+def turned(sources: list[Source], limit: int) -> None:
+    """Print what is said of real and forged pictures at each of ANGLES."""
+    files: list[tuple[bytes, float]] = []
+    for source in sources:
+        available = tables.read(source.spec)
+        rows = tables.split_in(available, "validation", source)
+        targets = tables.targets_of(rows, source)
+        keep = tables.rows_of("validation", targets, held_out="validation" not in available, limit=limit)
+        files += [(face_cache.file_of(rows[int(index)]), float(targets[index])) for index in keep]
+    detector = Detector.load(threads=1)
+    print("angle  of      pictures  " + "".join(f"{verdict:>13}" for verdict in Verdict))
+    for angle in ANGLES:
+        with ThreadPoolExecutor(2) as pool:
+            pixels = pool.map(partial(at_angle, angle=angle), [file for file, _ in files])
+            answers = list(detector.detect_many(pixels, workers=2))
+        for name, of in (("real", 0.0), ("forged", 1.0)):
+            said = [a for a, (_, target) in zip(answers, files, strict=True) if target == of]
+            counts = Counter(answer.verdict for answer in said if not isinstance(answer, ImageError))
+            print(f"{angle:5d}  {name:<8s}{len(said):8d}  " + "".join(f"{counts[v]:13d}" for v in Verdict), flush=True)
+
+
+def at_angle(file: bytes, angle: int) -> np.ndarray:
+    """The picture turned counter-clockwise, at other than quarter turns on a larger black ground."""
+    image = Image.fromarray(pictures.read(file).pixels)
+    image.thumbnail((LONGEST, LONGEST))
+    if angle % 90:
+        return np.asarray(image.rotate(angle, Image.Resampling.BICUBIC, expand=True))
+    return np.ascontiguousarray(np.rot90(np.asarray(image), angle // 90))
 
 
 def picture(name: str) -> Image.Image:

@@ -195,7 +195,8 @@ class Detector:
             loudest = max(range(len(judged)), key=lambda number: judged[number][0][i])
             evidence = Evidence.SURROUNDINGS if margins[loudest] > min(margins) else Evidence.FACE
             crop, activation = seen.crops[loudest][i], judged[loudest][1][i]
-            faces.append(Face(found.box, found.score, p, calibration.verdict(p), evidence, crop, activation))
+            box = _scaled(found.box, seen.picture)
+            faces.append(Face(box, found.score, p, calibration.verdict(p), evidence, found.roll, crop, activation))
         faces.sort(key=lambda face: -face.p_fake)
         verdict, p_fake = calibration.verdict_of_picture(scores)
         read = seen.picture
@@ -210,6 +211,13 @@ class Detector:
             model=self._folder.info,
             seconds={**seen.seconds, "model": judging, "total": sum(seen.seconds.values()) + judging},
         )
+
+
+def _scaled(box: tuple[int, int, int, int], seen: picture.Picture) -> tuple[int, int, int, int]:
+    """A box in `pixels` of a picture as one in the picture itself, which may be larger."""
+    height, width = seen.pixels.shape[:2]
+    across, down = seen.width / width, seen.height / height
+    return round(box[0] * across), round(box[1] * down), round(box[2] * across), round(box[3] * down)
 
 
 def _fused(judged: list[_Judged]) -> np.ndarray:
@@ -235,5 +243,5 @@ def _crops(pixels: np.ndarray, found: Sequence[finder.FoundFace], size: int, mar
     """The faces as a network sees them, uint8 (N, size, size, 3)."""
     crops = np.empty((len(found), size, size, 3), np.uint8)
     for i, face in enumerate(found):
-        crops[i] = crop_face(pixels, face.box, size, margin)
+        crops[i] = crop_face(pixels, face.box, size, margin, roll=face.roll)
     return crops

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from detector import finder
+from detector.crop import turns
 from detector.picture import Picture
 from detector.result import Warning, WarningCode
 
@@ -36,6 +37,15 @@ SENTENCES = {
         f"{faces} heavily blurred: the traces of a forgery may be gone, and so may those of a real photo."
         for faces in ("One face is", "{n} faces are")
     ),
+    WarningCode.TURNED_FACE: tuple(
+        f"{faces} on the side or upside down: turned upright to be judged."
+        for faces in ("One face is", "{n} faces are")
+    ),
+    WarningCode.MORE_FRAMES: (
+        "The file holds several frames or pages: only the first was judged.",
+        "The file holds several frames or pages: only number {n} was judged, the first that shows something.",
+    ),
+    WarningCode.REDUCED_PICTURE: ("The picture has {n} megapixels: it was judged at a smaller size.",),
     WarningCode.MANY_FACES: (
         "{n} faces were judged: the more faces, the likelier that one is called forged by mistake.",
     ),
@@ -46,11 +56,18 @@ def warnings(seen: Picture, found: Sequence[finder.FoundFace], crops: np.ndarray
     """What makes the verdict on `seen` weak: its faces as `found`, their `crops` uint8 (N, S, S, 3)."""
     if _is_graphic(seen.pixels):
         yield _warning(WarningCode.NOT_A_PHOTOGRAPH, 1)
+    height, width = seen.pixels.shape[:2]
+    if seen.width > width:
+        yield _warning(WarningCode.REDUCED_PICTURE, round(seen.width * seen.height / 1e6))
+    if seen.more_frames:
+        yield _warning(WarningCode.MORE_FRAMES, seen.frame)
+    if turned := sum(turns(face.roll)[0] > 0 for face in found):
+        yield _warning(WarningCode.TURNED_FACE, turned)
     if tiny := sum(face.side < TINY_FACE for face in found):
         yield _warning(WarningCode.TINY_FACE, tiny)
-    least = finder.least_face(seen.width, seen.height)
+    least = finder.least_face(width, height)
     if least > 2 * finder.MIN_FACE:
-        yield _warning(WarningCode.LARGE_PICTURE, least)
+        yield _warning(WarningCode.LARGE_PICTURE, round(least * seen.width / width))
     if cut := sum(face.visible < CUT_OFF for face in found):
         yield _warning(WarningCode.CUT_OFF_FACE, cut)
     if blurred := sum(sharpness(crop) < BLURRED for crop in crops):

@@ -20,7 +20,8 @@ class Evidence(StrEnum):
 @dataclass(frozen=True)
 class Face:
     """One face. `box` is (left, top, right, bottom) in pixels of the upright picture, `score` the finder's certainty
-    that it is a face, `p_fake` the calibrated probability that it was forged, both 0..1. `evidence` tells which of the
+    that it is a face, `p_fake` the calibrated probability that it was forged, both 0..1; `roll` by how many degrees it
+    is turned clockwise, -180..180. `evidence` tells which of the
     model's networks suspects it most; `crop` uint8 (S, S, 3) is what that one saw, `activation` float32 (h, w) its map
     of evidence: above 0 speaks for a forgery. The last two are not in `to_dict()`."""
 
@@ -29,6 +30,7 @@ class Face:
     p_fake: float
     verdict: Verdict
     evidence: Evidence
+    roll: float
     crop: np.ndarray = field(repr=False, compare=False)
     activation: np.ndarray = field(repr=False, compare=False)
 
@@ -39,6 +41,7 @@ class Face:
             "p_fake": round(self.p_fake, 6),
             "verdict": str(self.verdict),
             "evidence": str(self.evidence),
+            "roll": round(self.roll, 1),
         }
 
 
@@ -51,6 +54,9 @@ class WarningCode(StrEnum):
     CUT_OFF_FACE = "cut_off_face"
     BLURRED_FACE = "blurred_face"
     MANY_FACES = "many_faces"
+    TURNED_FACE = "turned_face"
+    MORE_FRAMES = "more_frames"
+    REDUCED_PICTURE = "reduced_picture"
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ _FACE = pa.struct(
         ("p_fake", pa.float64()),
         ("verdict", pa.string()),
         ("evidence", pa.string()),
+        ("roll", pa.float64()),
     ]
 )
 _WARNING = pa.struct([(name, pa.string()) for name in ("code", "text")])

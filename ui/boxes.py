@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from detector import Face, Verdict
+from detector.picture import Picture
 from ui.shapes import BOX_COLOURS
 
 _LONGEST = 1600  # side in pixels of what is drawn
 
 
-def draw(pixels: np.ndarray, faces: Sequence[Face]) -> Image.Image:
-    """`pixels` uint8 RGB (H, W, 3), scaled to at most 1600 pixels, with a box round each of `faces`, numbered from 1.
+def draw(photo: Picture, faces: Sequence[Face]) -> Image.Image:
+    """`photo`, scaled to at most 1600 pixels, with a box round each of `faces`, numbered from 1.
 
     Likely forged: thick line; no signs: thin line; uncertain: broken grey line. The number is that of the face's card.
     """
-    image = shrunk(Image.fromarray(pixels), _LONGEST)
-    scale = image.width / pixels.shape[1]
+    image = shrunk(Image.fromarray(photo.pixels), _LONGEST)
+    scale = image.width / photo.width
     draw = ImageDraw.Draw(image)
     unit = max(2, round(max(image.size) / 320))
     for number, face in reversed(list(enumerate(faces, 1))):  # the most suspicious on top

@@ -120,7 +120,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
     def show_faces(result: Result, photo: picture.Picture, model: ModelFolder) -> dict[Any, Any]:
         shown = result.faces[:SHOWN_FACES]
         numbers = list(range(1, len(shown) + 1))
-        boxed = boxes.draw(photo.pixels, result.faces)
+        boxed = boxes.draw(photo, result.faces)
         return {
             faces: gr.Column(visible=True),
             marked: gr.Image(keep(boxed), alt_text=_alt(result)),

@@ -53,6 +53,7 @@ class FaceAnswer(BaseModel):
     p_fake: float = Field(description="Calibrated probability that the face was forged, 0 to 1.")
     verdict: Verdict
     evidence: Evidence = Field(description="Which part of the picture speaks most for a forgery.")
+    roll: float = Field(description="Degrees by which the face is turned clockwise, -180 to 180.")
 
 
 class ResultAnswer(BaseModel):

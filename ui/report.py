@@ -31,7 +31,7 @@ def as_html(result: Result, photo: Picture, model: ModelFolder, name: str) -> st
 
     It loads nothing: it can be kept, sent on and printed.
     """
-    marked = data_url(boxes.shrunk(boxes.draw(photo.pixels, result.faces), 1000))
+    marked = data_url(boxes.shrunk(boxes.draw(photo, result.faces), 1000))
     faces = "" if result.verdict is Verdict.NO_FACE else cards_html(result, model)
     made = datetime.datetime.now(datetime.UTC).strftime("%d %B %Y, %H:%M UTC")
     return f"""<!doctype html>

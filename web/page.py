@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from detector import crop, finder, heatmap, picture, quality, words
+from detector import crop, finder, frames, heatmap, picture, quality, words
 from detector.model_folder.store import ModelFolder
-from detector.other_kinds import OTHER_KINDS
+from detector.other_kinds import NOT_READ, OTHER_KINDS
 from detector.provenance import (
     c2pa,
     finding,
@@ -63,7 +63,7 @@ def content(model: ModelFolder) -> dict[str, Any]:
             for network in model.networks
         ],
         "calibration": asdict(calibration),
-        "crop_down": crop.DOWN,
+        "crop": {name.lower(): getattr(crop, name) for name in ("DOWN", "UPRIGHT", "LOOSE", "GAP")},
         "finder": _finder(),
         "quality": {
             **{name.lower(): getattr(quality, name) for name in _QUALITY},
@@ -76,7 +76,9 @@ def content(model: ModelFolder) -> dict[str, Any]:
             "strength": heatmap.STRENGTH,
         },
         "accept": ACCEPT,
-        "limits": {name: getattr(picture, name.upper()) for name in ("max_bytes", "max_pixels", "min_side")},
+        "limits": {name.lower(): getattr(picture, name) for name in _LIMITS},
+        "frames": {"looked_at": frames.LOOKED_AT, "blank": frames.BLANK},
+        "raw": frames.RAW,
         "errors": _errors(),
         "other_kinds": [
             {"told": told.format(name), "at": at, "start": list(start)} for told, name, at, start in OTHER_KINDS
@@ -106,12 +108,17 @@ def content(model: ModelFolder) -> dict[str, Any]:
     }
 
 
+_LIMITS = ("MAX_BYTES", "MAX_PIXELS", "MAX_JPEG_PIXELS", "MAX_WHOLE_PIXELS", "MIN_SIDE")
 _QUALITY = ("TINY_FACE", "MANY_FACES", "CUT_OFF", "BLURRED", "FEW_COLOURS", "FLAT")
 _FINDER = (
     *(
         "MIN_FACE",
         "MIN_SCORE",
         "SMALL_SCORE",
+        "GLANCE",
+        "SURE",
+        "LEANING",
+        "EIGHTHS",
         "COARSE",
         "FINE",
         "ENLARGED",
@@ -190,6 +197,7 @@ def _errors() -> dict[str, str]:
         "empty": picture.EMPTY,
         "oversize": str(picture.oversize(picture.MAX_BYTES)),
         "drawing": picture.DRAWING,
+        "not_read": NOT_READ.format("{name}"),
         "no_picture": picture.NO_PICTURE.format(formats=FORMATS),
         "damaged": picture.DAMAGED,
         "too_small": picture.TOO_SMALL.replace("{least}", f"{picture.MIN_SIDE}"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detector.crop import DOWN, crop_face, crop_square
+from detector.crop import DOWN, LOOSE, UPRIGHT, crop_face, crop_square, roll, turned_box
 
 ASTRONAUT = (172, 66, 278, 182)
 
@@ -101,3 +101,59 @@ def test_the_crop_of_a_picture_that_was_scaled_down_is_as_sharp_as_its_pixels_al
     crop = crop_face(noise, (0, 0, 640, 640), 64, 1.0, shift=(0, -DOWN)).astype(float)
     blocks = noise.reshape(64, 10, 64, 10, 3).mean(axis=(1, 3))
     assert crop.std() < 12 and np.corrcoef(crop.ravel(), blocks.ravel())[0, 1] > 0.8
+
+
+# --- Faces that are turned -------------------------------------------------------------------------------------------
+
+POINTS = np.array([(203, 101), (248, 102), (224, 129), (205, 145), (242, 147)], np.float32)  # of the astronaut
+
+
+@pytest.mark.parametrize("degrees", [-179, -120, -90, -45, -10, 0, 25, 60, 90, 135, 178])
+def test_the_roll_is_told_by_the_eyes_and_the_mouth(degrees):
+    turn = np.exp(1j * np.radians(degrees))
+    turned = (POINTS[:, 0] + 1j * POINTS[:, 1]) * turn
+    off = roll(np.stack([turned.real, turned.imag], axis=-1)) - roll(POINTS) - degrees
+    assert abs((off + 180) % 360 - 180) < 1e-3 and abs(roll(POINTS)) < 4
+    profile = POINTS.copy()
+    profile[:2] = (225, 100), (227, 103)  # one eye before the other: the way to the mouth is left
+    assert abs(roll(profile)) < 10
+
+
+@pytest.mark.parametrize("degrees", [0.0, -UPRIGHT, UPRIGHT, 7.5])
+def test_a_face_that_leans_is_cut_as_it_is(astronaut, degrees):
+    plain = crop_face(astronaut, ASTRONAUT, 96, 1.4)
+    assert np.array_equal(crop_face(astronaut, ASTRONAUT, 96, 1.4, roll=degrees), plain)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+@pytest.mark.parametrize("lean", [-20, 0, 20])
+def test_quarter_turns_lose_nothing(astronaut, quarters, lean):
+    turned = np.rot90(astronaut, -quarters)
+    box = turned_box(ASTRONAUT, 4 - quarters, 512, 512)
+    crop = crop_face(turned, box, 96, 1.4, roll=90 * quarters + lean - 360 * (quarters > 2))
+    assert np.array_equal(crop, crop_face(astronaut, ASTRONAUT, 96, 1.4))
+
+
+@pytest.mark.parametrize("degrees", [-150, -60, -33, 28, 45, 58, 120])
+@pytest.mark.parametrize("size", [64, 160])
+def test_a_tilted_face_is_set_upright(astronaut, degrees, size):
+    """Clockwise by `degrees`, as its keypoints would tell; the box as large as the finder makes it."""
+    image = Image.fromarray(astronaut)
+    turned = np.asarray(image.rotate(-degrees, Image.Resampling.BICUBIC, expand=True))
+    middle = complex((ASTRONAUT[0] + ASTRONAUT[2]) / 2 - 256, (ASTRONAUT[1] + ASTRONAUT[3]) / 2 - 256)
+    middle = middle * np.exp(1j * np.radians(degrees)) + complex(turned.shape[1] / 2, turned.shape[0] / 2)
+    tilt = abs((degrees + 45) % 90 - 45)
+    face = ((ASTRONAUT[2] - ASTRONAUT[0]) * (ASTRONAUT[3] - ASTRONAUT[1])) ** 0.5
+    half = face / 2 * (1 + LOOSE * np.sin(np.radians(2 * tilt)))
+    box = (middle.real - half, middle.imag - half, middle.real + half, middle.imag + half)
+    crop = crop_face(turned, box, size, 1.4, roll=degrees).astype(int)
+    expected = crop_face(astronaut, ASTRONAUT, size, 1.4).astype(int)
+    assert np.abs(crop - expected).mean() < 9
+    assert np.corrcoef(crop.ravel(), expected.ravel())[0, 1] > 0.97
+
+
+def test_a_tilted_face_at_the_edge_repeats_the_edge():
+    pixels = np.full((80, 80, 3), 90, np.uint8)
+    pixels[:, :4] = 200
+    crop = crop_face(pixels, (0, 20, 40, 60), 64, 2.0, roll=45)
+    assert crop.shape == (64, 64, 3) and set(np.unique(crop)) <= set(range(75, 216)) and crop[63, 0, 0] == 200

@@ -7,6 +7,7 @@ import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -161,7 +162,7 @@ def test_the_dictionary_is_that_of_the_contract(detector, hopper):
     assert plain["verdict"] == result.verdict == result.verdict.value
     assert plain["p_fake"] == pytest.approx(result.p_fake, abs=1e-6)
     (face,) = plain["faces"]
-    assert list(face) == ["box", "score", "p_fake", "verdict", "evidence"]
+    assert list(face) == ["box", "score", "p_fake", "verdict", "evidence", "roll"]
     assert face["box"] == list(result.faces[0].box)
     picture = {"width": 512, "height": 600, "format": "JPEG", "bytes": hopper.stat().st_size}
     assert plain["picture"] == {**picture, "sha256": read(hopper).sha256}
@@ -276,11 +277,11 @@ def test_many_faces_are_warned_of(detector, portrait):
 
 def test_limits_are_passed_on(detector, hopper):
     with pytest.raises(ImageError, match="megapixels"):
-        detector.detect(hopper, max_pixels=100_000)
+        detector.detect(hopper, max_pixels=4000)  # an eighth of its sides has more
     with pytest.raises(ImageError, match="MB"):
         detector.detect(hopper, max_bytes=1000)
     assert detector.detect(hopper, min_face=250).verdict == Verdict.NO_FACE
-    (result,) = detector.detect_many([hopper], max_pixels=100_000)
+    (result,) = detector.detect_many([hopper], max_pixels=4000)  # an eighth of its sides has more
     assert "megapixels" in str(result)
     (result,) = detector.detect_many([hopper], max_bytes=1000)
     assert "MB" in str(result)
@@ -379,3 +380,49 @@ def test_eight_threads_get_the_same_answers(detector, portrait, astronaut, hoppe
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(detector.detect, sources))
     assert all(same(result, one) for result, one in zip(results, expected, strict=True))
+
+
+# --- A picture as people have it --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_photograph_that_lies_otherwise_is_judged_the_same(detector, astronaut, hopper, quarters):
+    for photo in (astronaut, read(hopper).pixels):
+        upright = detector.detect(photo)
+        turned = detector.detect(np.rot90(photo, quarters))
+        assert turned.p_fake == pytest.approx(upright.p_fake, abs=0.05) and turned.verdict == upright.verdict
+        assert np.abs(turned.faces[0].crop.astype(int) - upright.faces[0].crop).mean() < 10
+        assert [warning.code for warning in turned.warnings] == ["turned_face"]
+        assert str(turned.warnings[0].text) == "One face is on the side or upside down: turned upright to be judged."
+        off = turned.faces[0].roll + 90 * quarters - upright.faces[0].roll
+        assert abs((off + 180) % 360 - 180) < 5 and abs(upright.faces[0].roll) < 25 and not upright.warnings
+
+
+@pytest.mark.parametrize("name", ["once-accused", "once-unseen"])
+def test_real_portraits_upside_down(detector, name):
+    """Public-domain portraits that came out as likely fake, and without a face."""
+    result = detector.detect(Path(__file__).parent / f"upside-down-{name}.jpg")
+    assert result.verdict in (Verdict.UNCERTAIN, Verdict.NO_SIGNS) and len(result.faces) == 1
+    assert abs(result.faces[0].roll) > 165
+
+
+def test_a_picture_that_is_read_at_a_reduced_size_keeps_its_own(detector, astronaut):
+    stream = io.BytesIO()
+    Image.fromarray(astronaut).resize((1536, 1536)).save(stream, "JPEG", quality=95)
+    whole = detector.detect(stream.getvalue())
+    reduced = detector.detect(stream.getvalue(), max_pixels=1_000_000)
+    assert reduced.picture == whole.picture and reduced.picture.width == 1536
+    assert np.abs(np.subtract(reduced.faces[0].box, whole.faces[0].box)).max() <= 20
+    assert reduced.p_fake == pytest.approx(whole.p_fake, abs=0.1)
+    said = {warning.code: warning.text for warning in reduced.warnings}
+    assert said["reduced_picture"] == "The picture has 2 megapixels: it was judged at a smaller size."
+    assert not whole.warnings
+
+
+def test_a_film_that_begins_dark_is_judged_by_what_it_shows(detector, astronaut):
+    stream = io.BytesIO()
+    dark, photo = Image.new("RGB", (512, 512)), Image.fromarray(astronaut)
+    dark.save(stream, "WEBP", save_all=True, append_images=[photo, dark], lossless=True)
+    film = detector.detect(stream.getvalue())
+    assert film.p_fake == pytest.approx(detector.detect(astronaut).p_fake, abs=1e-3)
+    assert [(warning.code, "number 2" in warning.text) for warning in film.warnings] == [("more_frames", True)]

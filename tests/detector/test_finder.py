@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from detector import crop
 from detector.finder import MIN_FACE, FaceDetector, FoundFace, least_face
 from detector.picture import read
 from detector.sessions import Cores
@@ -203,6 +204,50 @@ def test_faces_below_the_smallest_are_left_out(finder, portrait):
 
 def test_a_higher_score_may_be_asked_for(finder, astronaut):
     assert finder.find(astronaut, min_score=0.9999) == []
+
+
+# --- Faces that are not upright ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("degrees", [30, 45, 60, 90, 135, 180, 225, 270, 320])
+@pytest.mark.parametrize("name", ["astronaut", "hopper"])
+def test_a_face_is_found_however_it_is_turned(finder, photos, name, degrees):
+    """By `degrees` counter-clockwise; the box is that of the picture as it lies."""
+    pixels, (left, top, right, bottom) = photos[name]
+    (upright,) = finder.find(pixels)
+    image = Image.fromarray(pixels)
+    turned = image.rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+    (found,) = finder.find(np.asarray(turned))
+    assert abs((found.roll + degrees - upright.roll + 180) % 360 - 180) < 15
+    middle = complex((left + right - image.width) / 2, (top + bottom - image.height) / 2)
+    middle = middle * np.exp(-1j * np.radians(degrees)) + complex(turned.width / 2, turned.height / 2)
+    side = max(right - left, bottom - top)
+    assert abs(complex((found.box[0] + found.box[2]) / 2, (found.box[1] + found.box[3]) / 2) - middle) < 0.15 * side
+    assert 0.7 * side < found.side < 1.3 * side
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_quarter_turn_turns_the_box(finder, photos, quarters):
+    for name in ("astronaut", "hopper"):
+        pixels, _ = photos[name]
+        (upright,) = finder.find(pixels)
+        (found,) = finder.find(np.rot90(pixels, quarters))
+        expected = crop.turned_box(upright.box, quarters, pixels.shape[1], pixels.shape[0])
+        assert iou(found.box, expected) > 0.9
+
+
+def test_small_faces_of_a_large_turned_picture_are_found(finder, portrait):
+    pixels, boxes = pasted(portrait, (1600, 1200), [(1003, 347, 40), (300, 800, 45), (1300, 900, 60)])
+    found = finder.find(np.rot90(pixels, 2))
+    assert len(found) == 3 and all(abs(face.roll) > 150 for face in found)
+    for face in found:
+        assert max(iou(crop.turned_box(box, 2, 1600, 1200), face.box) for box in boxes) > 0.5
+
+
+def test_beside_an_upright_face_no_other_way_is_looked_for(finder, astronaut, monkeypatch):
+    """That takes time, and what is seen may be a fold of cloth."""
+    monkeypatch.setattr(FaceDetector, "_look_turned", lambda *_: pytest.fail("looked"))
+    assert len(finder.find(astronaut)) == 1
 
 
 def test_the_picture_is_left_as_it_was_and_the_answer_is_the_same_twice(finder, photos):

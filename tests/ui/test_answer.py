@@ -84,8 +84,11 @@ def test_boxes_are_numbered_on_a_small_copy(judged: Result) -> None:
             (Verdict.NO_SIGNS, 2900, 2100),
         )
     )
-    drawn = boxes.draw(np.full((2400, 3200, 3), 200, np.uint8), crowd)
+    photo = picture.read(np.full((2400, 3200, 3), 200, np.uint8))
+    drawn = boxes.draw(photo, crowd)
     assert drawn.size == (1600, 1200)
+    reduced = dataclasses.replace(photo, pixels=photo.pixels[::2, ::2], size=(3200, 2400))
+    assert np.array_equal(np.asarray(boxes.draw(reduced, crowd)), np.asarray(drawn))
     pixels = np.asarray(drawn)
     assert all((pixels == BOX_COLOURS[face.verdict]).all(axis=2).any() for face in crowd)
     grey = BOX_COLOURS[Verdict.UNCERTAIN]

@@ -58,6 +58,15 @@ def _pictures(dice: random.Random) -> Iterator[tuple[Image.Image, str, dict[str,
     for size, photo in zip((800, 1200, 1600, 2400, 4400), photographs[-5:], strict=True):
         yield _scaled(photo, size), "jpg", {"quality": 88}
     yield _group(photographs, 3, 1200), "jpg", {"quality": 85}
+    for number, degrees in enumerate((28, 45, 63, 90, 110, 135, 160, 180, 200, 225, 270, 315)):
+        photo = _scaled(photographs[number], dice.choice((300, 480, 900)))
+        yield photo.rotate(degrees, Image.Resampling.BICUBIC, expand=True), "jpg", {"quality": 90}
+    dark = Image.new("RGB", (256, 256), (2, 2, 2))
+    for suffix, photo in zip(("gif", "webp", "png"), photographs, strict=False):
+        frames = [dark, ImageOps.fit(photo, (256, 256)), dark]
+        yield dark, suffix, {"save_all": True, "append_images": frames, "duration": 100, "quality": 90}
+    large = _turned(photographs[-1].resize((7300, 5600)), 6)  # above the limit of what is decoded
+    yield large, "jpg", {"quality": 60, "exif": _exif(6)}
 
 
 def _scaled(photo: Image.Image, longest: int) -> Image.Image:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from detector import Detector, ImageError, picture, words
 from detector.verdict import Verdict
+from tests.detector.test_frames import raw_file
 from tests.support import ROOT
 from tests.support.running_app import overflow
 from tests.support.web_page import give, served
@@ -117,11 +118,13 @@ def test_what_cannot_be_judged_gets_its_sentence(
         "letter.txt": b"Dear Sir or Madam",
         "truncated.jpg": photo[: len(photo) // 2],
         "phone.heic": heic.getvalue(),
+        "camera.nef": raw_file("NIKON CORPORATION", subfile=1, sub_ifds=8),
+        "camera.cr2": b"II*\0\x10\0\0\0CR\x02\0" + bytes(200),
     }
     for name, content in broken.items():
         (tmp_path / name).write_bytes(content)
     rows = {row["file"]: row for row in give(visitor(url), [tmp_path / name for name in broken])}
-    for name in ("empty.jpg", "drawing.svg", "print.pdf", "film.mp4", "small.png"):
+    for name in ("empty.jpg", "drawing.svg", "print.pdf", "film.mp4", "small.png", "camera.nef", "camera.cr2"):
         with pytest.raises(ImageError) as expected:
             picture.read(tmp_path / name)
         assert rows[name]["error"] == str(expected.value)

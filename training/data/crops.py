@@ -13,7 +13,7 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-from detector.crop import crop_face
+from detector.crop import crop_face, turns
 from training.augment import corruptions, forge, formats
 from training.data.face_cache import Face, Split
 from training.errors import TrainingError
@@ -48,7 +48,7 @@ def serving_crops(
             before = pixels.shape[1]
             pixels = corrupt(pixels, face.index)
             box = tuple(value * pixels.shape[1] / before for value in box)
-        crops[i] = crop_face(pixels, box, size, margin)
+        crops[i] = crop_face(pixels, box, size, margin, roll=face.roll)
     return crops, split.targets
 
 
@@ -66,6 +66,8 @@ def varied_crop(
         pixels, target = forge.self_blend(pixels, face.keypoints, rng), 1.0
     if options.reencode:
         reach = options.margin * np.exp(_ZOOM) + 2 * _SHIFT
+        if turns(face.roll)[1]:  # the crop stands on its corner
+            reach *= 2**0.5
         pixels, box = formats.surroundings(pixels, box, reach, rng, frame)
         pixels, box = formats.scaled(pixels, box, _LARGEST * options.size / options.margin, rng)
     if options.corruptions:
@@ -77,6 +79,7 @@ def varied_crop(
         box,
         options.size,
         options.margin,
+        roll=face.roll,
         scale=float(np.exp(rng.uniform(-_ZOOM, _ZOOM) * jitter)),
         shift=tuple(rng.uniform(-_SHIFT, _SHIFT, 2) * jitter),
         resample=Image.Resampling(rng.choice(_RESAMPLING)) if jitter else Image.Resampling.BILINEAR,

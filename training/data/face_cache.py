@@ -13,7 +13,7 @@ import datasets
 import numpy as np
 import pyarrow.parquet as pq
 
-from detector import finder, picture, settings
+from detector import crop, finder, picture, settings
 from detector.errors import ImageError
 from detector.model_folder import Generator
 from detector.result import Face as JudgedFace
@@ -41,6 +41,10 @@ class Face:
     keypoints: np.ndarray
     count: int
 
+    @property
+    def roll(self) -> float:
+        return crop.roll(self.keypoints)
+
 
 @dataclass(frozen=True)
 class Split:
@@ -59,7 +63,7 @@ class Split:
 
     def file(self, index: int) -> bytes:
         """The picture file of row `index`, as it is."""
-        return _bytes(self.rows[index]["image"])
+        return file_of(self.rows[index])
 
     def pixels(self, face: Face) -> np.ndarray:
         """The whole picture that `face` is in, uint8 RGB (H, W, 3)."""
@@ -125,7 +129,9 @@ def load(source: Source, split: str, *, cache: Path | None = None, limit: int | 
 _loading = threading.Lock()
 
 
-def _bytes(value: dict) -> bytes:
+def file_of(row: dict) -> bytes:
+    """The picture file of a row, as it is."""
+    value = row["image"]
     return value["bytes"] if value["bytes"] is not None else Path(value["path"]).read_bytes()
 
 
@@ -184,7 +190,7 @@ def _find_row(row: dict, index: int) -> dict:
     _finder = _finder or finder.FaceDetector()  # one a process
     nothing = {"box": [], "keypoints": [], "count": 0}
     try:
-        pixels = picture.read(_bytes(row["image"])).pixels
+        pixels = picture.read(file_of(row)).pixels
     except (ImageError, OSError) as error:
         return {"problem": str(error), **nothing}
     found = _finder.find(pixels, min_score=SURELY_A_FACE)

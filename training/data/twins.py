@@ -51,7 +51,7 @@ def _thumbnails(split: Split, threads: int) -> np.ndarray:
     """float32 (N, 1024), each of mean 0 and length 1."""
 
     def one(face: Face) -> np.ndarray:
-        crop = crop_face(split.pixels(face), face.box, _SIZE, _MARGIN)
+        crop = crop_face(split.pixels(face), face.box, _SIZE, _MARGIN, roll=face.roll)
         grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32).ravel()
         grey -= grey.mean()
         return grey / (np.linalg.norm(grey) + 1e-6)

@@ -169,8 +169,8 @@ for fake, and `activation` [N, h, w], the heat map. At export, LiteRT gave the s
     logits = 0
     for file, size, margin, weight in [{listed}]:
         session = onnxruntime.InferenceSession(f"FOLDER/{{file}}")
-        crops = np.stack([crop_face(pixels, face.box, size, margin) for face in faces]).astype(np.float32)
-        logits += weight * session.run(["logit"], {{"crops": crops}})[0]
+        crops = [crop_face(pixels, face.box, size, margin, roll=face.roll) for face in faces]
+        logits += weight * session.run(["logit"], {{"crops": np.stack(crops).astype(np.float32)}})[0]
     print(1 / (1 + np.exp(-logits / {config.calibration.temperature:g})))  # P(fake) of each face
 """
 

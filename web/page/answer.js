@@ -162,7 +162,7 @@ export async function marked(file, result, page) {
   const canvas = element("canvas", { role: "img", width: Math.round(width * scale), height: Math.round(height * scale) });
   canvas.setAttribute("aria-label", fill(page.words.marked, { n: result.faces.length }));
   const context = canvas.getContext("2d");
-  const bitmap = await decode(new Uint8Array(await file.arrayBuffer()));
+  const { bitmap } = await decode(new Uint8Array(await file.arrayBuffer()), result.picture.format, page);
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();

@@ -5,7 +5,7 @@ import { get } from "./files.js";
 import { findFaces } from "./finder.js";
 import { findingsOf, originOf } from "./provenance.js";
 import { read } from "./picture.js";
-import { cropFace } from "./pixels.js";
+import { cropFace, round } from "./pixels.js";
 import { warningsOf } from "./quality.js";
 import { shaped } from "./tflite.js";
 
@@ -130,12 +130,13 @@ async function judge(file, page, look, classify) {
   times.push(performance.now());
   const provenance = await findingsOf(new Uint8Array(await file.arrayBuffer()), picture.format, page);
   times.push(performance.now());
-  const found = await findFaces(picture, page.finder, look);
+  const { whole } = picture;
+  const found = await findFaces(picture, page.finder, page.crop, look);
   const byCrop = {}; // several networks may see the same one
   for (const network of page.networks) (byCrop[`${network.input_size} ${network.crop_margin}`] ??= []).push(network);
   const looks = Object.values(byCrop), margins = looks.map(([{ crop_margin: margin }]) => margin);
   const crops = looks.map(([{ input_size: size, crop_margin: margin }]) =>
-    found.map(({ box }) => cropFace(picture, box, size, margin, page.crop_down)),
+    found.map(({ box, roll }) => cropFace(picture, box, roll, size, margin, page.crop)),
   );
   times.push(performance.now());
   const judged = []; // by look and face
@@ -148,12 +149,13 @@ async function judge(file, page, look, classify) {
 
   const { temperature, no_signs_below: low, likely_fake_from: high } = page.calibration;
   const verdictOf = (p) => (p >= high ? "likely_fake" : p < low ? "no_signs" : "uncertain");
-  const faces = found.map(({ box, score }, i) => {
+  const faces = found.map(({ box, score, roll }, i) => {
     const logits = judged.map((faces) => faces[i].logit);
     const logit = logits.reduce((sum, one) => sum + one, 0), loudest = logits.indexOf(Math.max(...logits));
     const p = 1 / (1 + Math.exp(-Math.min(Math.max(logit / temperature, -60), 60)));
     const evidence = margins[loudest] > Math.min(...margins) ? "surroundings" : "face";
-    const face = { box, score, p_fake: p, verdict: verdictOf(p), evidence };
+    const scaled = box.map((value, i) => round(i % 2 ? (value * whole.height) / picture.height : (value * whole.width) / picture.width));
+    const face = { box: scaled, score, p_fake: p, verdict: verdictOf(p), evidence, roll };
     return { face, crop: crops[loudest][i], map: judged[loudest][i].map };
   });
   faces.sort((a, b) => b.face.p_fake - a.face.p_fake);
@@ -165,8 +167,8 @@ async function judge(file, page, look, classify) {
     origin: originOf(provenance),
     faces: faces.map(({ face }) => face),
     provenance,
-    warnings: warningsOf(picture, found, crops[0], page.quality, page.finder),
-    picture: { width: picture.width, height: picture.height, format: picture.format, bytes: picture.bytes, sha256: picture.sha256 },
+    warnings: warningsOf(picture, found, crops[0], page.quality, page.finder, page.crop),
+    picture: { ...whole, format: picture.format, bytes: picture.bytes, sha256: picture.sha256 },
     model: page.model,
     seconds: { read: seconds(0, 1), provenance: seconds(1, 2), faces: seconds(2, 3), model: seconds(3, 4), total: seconds(0, 4) },
   };

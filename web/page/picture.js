@@ -1,7 +1,7 @@
 // detector/picture.py, as far as a browser does it: a file -> upright pixels, or a Refused with a sentence for a person.
 
 import { fill } from "./text.js";
-import { decode } from "./upright.js";
+import { decode, entries } from "./upright.js";
 
 export class Refused extends Error {}
 
@@ -27,8 +27,10 @@ const NOT_EVERYWHERE = ["AVIF", "HEIC", "TIFF"]; // what not every browser decod
 const begins = (bytes, at, start) =>
   Array.from(start, (c) => (typeof c === "string" ? c.charCodeAt(0) : c)).every((byte, i) => bytes[at + i] === byte);
 
-// {width, height, channels: 4, data, format, bytes, sha256, bitmap}: the caller closes the bitmap.
-export async function read(file, { limits, errors, other_kinds: others }) {
+// {width, height, channels: 4, data, format, bytes, sha256, bitmap, whole, frame, more_frames}: `whole` is the size of
+// the picture, of which `data` may be a reduced one; the caller closes the bitmap.
+export async function read(file, page) {
+  const { limits, errors, other_kinds: others } = page;
   if (!file.size) throw new Refused(errors.empty);
   const bytesOf = async (part) =>
     new Uint8Array(await part.arrayBuffer().catch(() => { throw new Refused(errors.unreadable); }));
@@ -41,24 +43,48 @@ export async function read(file, { limits, errors, other_kinds: others }) {
   const bytes = await bytesOf(file);
   const format = KINDS.find(([, at, start]) => begins(bytes, at, start))?.[0];
   if (!format) throw new Refused(errors.no_picture);
+  const raw = format === "TIFF" && cameraRaw(bytes, page.raw);
+  if (raw) throw new Refused(fill(errors.not_read, { name: raw }));
   const sha256 = await digest(bytes);
-  let bitmap;
+  let decoded;
   try {
-    bitmap = await decode(bytes);
+    decoded = await decode(bytes, format, page);
   } catch {
     throw new Refused(NOT_EVERYWHERE.includes(format) ? fill(errors.not_here, { name: format }) : errors.damaged);
   }
+  const { bitmap, whole = { width: bitmap.width, height: bitmap.height }, ...frames } = decoded;
   try {
     const { width, height } = bitmap;
     if (width * height > limits.max_pixels) {
       throw new Refused(fill(errors.too_large, { megapixels: Math.round((width * height) / 1e6) }));
     }
     if (Math.min(width, height) < limits.min_side) throw new Refused(fill(errors.too_small, { width, height }));
-    return { width, height, channels: 4, data: pixelsOf(bitmap), format, bytes: bytes.length, sha256, bitmap };
+    const data = pixelsOf(bitmap);
+    return { width, height, channels: 4, data, format, bytes: bytes.length, sha256, bitmap, whole, ...frames };
   } catch (error) {
     bitmap.close();
     throw error;
   }
+}
+
+// detector/frames.py's camera_raw()
+function cameraRaw(bytes, rules) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let tags, maker;
+  try {
+    const found = entries(view, 0);
+    tags = Object.fromEntries(found.map(({ tag, value }) => [tag, value]));
+    const make = found.find(({ tag }) => tag === rules.make);
+    const text = make ? view.getUint32(make.at, make.little) : 0;
+    maker = new TextDecoder("latin1").decode(bytes.subarray(text, text + 16)).toLowerCase();
+  } catch (error) {
+    if (error instanceof RangeError) return null; // a cut file: the decoder says so
+    throw error;
+  }
+  if (rules.dng_version in tags) return "DNG";
+  const raw = rules.sensor.includes(tags[rules.photometric]) || rules.compressions.includes(tags[rules.compression]);
+  if (!raw && !(tags[rules.subfile] & rules.reduced && rules.sub_ifds in tags)) return null;
+  return Object.entries(rules.makers).find(([start]) => maker.startsWith(start))?.[1] ?? rules.unnamed;
 }
 
 // RGBA of the bitmap over white

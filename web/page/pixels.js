@@ -148,24 +148,100 @@ export function thin(image, step) {
   return { width, height, channels: 3, data };
 }
 
-// crop_face(): the face in `box` as the network sees it, `size` x `size`; outside the picture its edge is repeated.
-export function cropFace(image, box, size, margin, down) {
-  const [left, top, right, bottom] = box;
-  const width = Math.max(right - left, 1), height = Math.max(bottom - top, 1);
-  const wanted = Math.sqrt(width * height) * margin;
-  const side = Math.max(2, round(wanted));
-  const x0 = round((left + right - wanted) / 2), y0 = round((top + bottom - wanted) / 2 + down * height);
-  const data = new Uint8ClampedArray(side * side * 3);
-  for (let y = 0, to = 0; y < side; y++) {
-    const row = Math.min(Math.max(y0 + y, 0), image.height - 1) * image.width;
-    for (let x = 0; x < side; x++, to += 3) {
-      const at = (row + Math.min(Math.max(x0 + x, 0), image.width - 1)) * image.channels;
-      data[to] = image.data[at];
-      data[to + 1] = image.data[at + 1];
-      data[to + 2] = image.data[at + 2];
+// --- A turned face: detector/crop.py ---------------------------------------------------------------------------------
+
+const radians = (degrees) => (degrees * Math.PI) / 180;
+
+export function roll([rightX, rightY, leftX, leftY, , , cornerX, cornerY, otherX, otherY]) {
+  const across = (cornerX + otherX - rightX - leftX) / 2, down = (cornerY + otherY - rightY - leftY) / 2;
+  return (Math.atan2(leftY - rightY - across, leftX - rightX + down) * 180) / Math.PI;
+}
+
+export function turns(degrees, { upright }) {
+  const quarters = Math.abs(degrees) <= upright ? 0 : round(degrees / 90), tilt = degrees - 90 * quarters;
+  return { quarters: (quarters + 4) % 4, tilt: Math.abs(tilt) <= upright ? 0 : tilt };
+}
+
+export const loose = (degrees, rules) => 1 + rules.loose * Math.sin(radians(2 * Math.abs(turns(degrees, rules).tilt)));
+
+// np.rot90(pixels, quarters)[top : top + height, left : left + width], the edge repeated outside
+export function part(image, quarters, left, top, width, height) {
+  const { width: w, height: h, channels } = image;
+  const [columns, rows] = quarters % 2 ? [h, w] : [w, h];
+  const at = [(x, y) => y * w + x, (x, y) => x * w + w - 1 - y, (x, y) => (h - 1 - y) * w + w - 1 - x, (x, y) => (h - 1 - x) * w + y];
+  const index = at[quarters];
+  const data = new Uint8ClampedArray(width * height * 3);
+  for (let y = 0, to = 0; y < height; y++) {
+    const row = Math.min(Math.max(top + y, 0), rows - 1);
+    for (let x = 0; x < width; x++, to += 3) {
+      const from = index(Math.min(Math.max(left + x, 0), columns - 1), row) * channels;
+      data[to] = image.data[from];
+      data[to + 1] = image.data[from + 1];
+      data[to + 2] = image.data[from + 2];
     }
   }
-  return resize({ width: side, height: side, channels: 3, data }, size, size, 3.0);
+  return { width, height, channels: 3, data };
+}
+
+// Image.transform((width, height), AFFINE, matrix, BICUBIC, fillcolor=fill) (libImaging/Geometry.c)
+export function affine(image, [a, b, c, d, e, f], width, height, fill = [0, 0, 0]) {
+  const out = new Uint8ClampedArray(width * height * 3);
+  const near = new Float64Array(4);
+  const curve = (d, v) => {
+    const [v1, v2, v3, v4] = v;
+    return v2 + d * (v3 - v1 + d * (2 * (v1 - v2) + v3 - v4 + d * (v2 - v1 - v3 + v4)));
+  };
+  for (let y = 0, to = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, to += 3) {
+      const inX = a * (x + 0.5) + b * (y + 0.5) + c, inY = d * (x + 0.5) + e * (y + 0.5) + f;
+      if (inX < 0 || inX >= image.width || inY < 0 || inY >= image.height) {
+        out.set(fill, to);
+        continue;
+      }
+      const column = Math.floor(inX - 0.5), row = Math.floor(inY - 0.5);
+      const columns = [-1, 0, 1, 2].map((i) => Math.min(Math.max(column + i, 0), image.width - 1) * image.channels);
+      for (let channel = 0; channel < 3; channel++) {
+        for (let i = 0; i < 4; i++) {
+          const at = Math.min(Math.max(row - 1 + i, 0), image.height - 1) * image.width * image.channels + channel;
+          near[i] = curve(inX - 0.5 - column, columns.map((offset) => image.data[at + offset]));
+        }
+        out[to + channel] = Math.trunc(Math.min(Math.max(curve(inY - 0.5 - row, near), 0), 255));
+      }
+    }
+  }
+  return { width, height, channels: 3, data: out };
+}
+
+export function turnedBox(box, quarters, width, height) {
+  for (let i = 0; i < quarters; i++) {
+    box = [box[1], width - box[2], box[3], width - box[0]];
+    [width, height] = [height, width];
+  }
+  return box;
+}
+
+// crop_face(): the face in `box`, turned by `degrees`, as the network sees it, `size` x `size`
+export function cropFace(image, box, degrees, size, margin, rules) {
+  const { quarters, tilt } = turns(degrees, rules);
+  const [left, top, right, bottom] = turnedBox(box, quarters, image.width, image.height);
+  const width = Math.max(right - left, 1), height = Math.max(bottom - top, 1);
+  const wanted = (Math.sqrt(width * height) * margin) / loose(degrees, rules);
+  const x = (left + right - wanted) / 2, y = (top + bottom - wanted) / 2 + rules.down * height;
+  if (!tilt) {
+    const side = Math.max(2, round(wanted));
+    return resize(part(image, quarters, round(x), round(y), side, side), size, size, rules.gap);
+  }
+  const cos = Math.cos(radians(tilt)), sin = Math.sin(radians(tilt)), down = rules.down * height;
+  const middle = { x: (left + right) / 2 - sin * down, y: (top + bottom) / 2 + cos * down };
+  const factor = Math.max(1, Math.trunc(wanted / size / rules.gap));
+  const reach = Math.ceil((wanted * Math.SQRT2) / factor + 2) * factor;
+  const fromX = round(middle.x - reach / 2), fromY = round(middle.y - reach / 2);
+  const whole = part(image, quarters, fromX, fromY, reach, reach);
+  const side = Math.max(2, round(wanted / factor));
+  const step = wanted / factor / side, half = wanted / factor / 2;
+  const across = (middle.x - fromX) / factor - (cos - sin) * half, along = (middle.y - fromY) / factor - (sin + cos) * half;
+  const matrix = [cos * step, -sin * step, across, sin * step, cos * step, along];
+  return resize(affine(factor > 1 ? reduce(whole, factor, factor) : whole, matrix, side, side), size, size, rules.gap);
 }
 
 // heatmap.overlay(): the crop with the evidence of its map [h, w] laid over it, as ImageData.

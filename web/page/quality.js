@@ -1,8 +1,8 @@
 // detector/quality.py, written a second time: what makes a verdict weak. Sentences and limits come from page.json.
 
-import { round } from "./pixels.js";
+import { round, turns } from "./pixels.js";
 
-export function warningsOf(picture, found, crops, rules, finder) {
+export function warningsOf(picture, found, crops, rules, finder, crop) {
   const count = (test, of) => of.filter(test).length;
   const warnings = [];
   const warn = (code, n) => {
@@ -10,10 +10,15 @@ export function warningsOf(picture, found, crops, rules, finder) {
     warnings.push({ code, text: sentences.at(n === 1 ? 0 : -1).replace("{n}", n) });
   };
   if (isGraphic(picture, rules)) warn("not_a_photograph", 1);
+  const larger = picture.whole.width / picture.width;
+  if (larger > 1) warn("reduced_picture", round((picture.whole.width * picture.whole.height) / 1e6));
+  if (picture.more_frames) warn("more_frames", picture.frame);
+  const turned = count((face) => turns(face.roll, crop).quarters > 0, found);
+  if (turned) warn("turned_face", turned);
   const tiny = count((face) => face.side < rules.tiny_face, found);
   if (tiny) warn("tiny_face", tiny);
   const least = Math.max(finder.min_face, round((finder.least * Math.max(picture.width, picture.height)) / finder.fine));
-  if (least > 2 * finder.min_face) warn("large_picture", least);
+  if (least > 2 * finder.min_face) warn("large_picture", round(least * larger));
   const cut = count((face) => face.visible < rules.cut_off, found);
   if (cut) warn("cut_off_face", cut);
   const blurred = count((crop) => sharpness(crop) < rules.blurred, crops);
