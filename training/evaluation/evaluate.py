@@ -108,8 +108,16 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
         git_commit=git_commit(),
         digest=detector.model.info.digest,
         versions=versions(),
-        robustness=_robustness(detector, options, cache) if options.robustness else previous and previous.robustness,
-        reencoding=_reencoding(detector, options, cache) if options.reencoding else previous and previous.reencoding,
+        robustness=_robustness(detector, options, cache)
+        if options.robustness
+        else previous.robustness
+        if previous
+        else None,
+        reencoding=_reencoding(detector, options, cache)
+        if options.reencoding
+        else previous.reencoding
+        if previous
+        else None,
         ablations=previous.ablations if previous else (),  # measured once, by other runs than this one
     )
     write_metrics(folder, result)
