@@ -25,7 +25,7 @@ from scale.isolation import IsolatedDetector
 from scale.places import Place, within
 from scale.worker import Job, Worker
 
-COLUMNS = "file sha256 verdict p_fake faces findings warnings error model_revision".split()
+COLUMNS = "file sha256 verdict p_fake origin faces findings warnings error model_revision".split()
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_rows_are_those_of_the_command_line_to_the_last_bit(folder, tmp_path_fac
             assert (row["error"], row["verdict"], row["p_fake"], row["faces"]) == (wanted["error"], None, None, None)
             continue
         assert row["error"] is None and row["sha256"] == wanted["picture"]["sha256"]
-        for column in ("verdict", "p_fake", "faces", "warnings"):
+        for column in ("verdict", "p_fake", "origin", "faces", "warnings"):
             assert row[column] == wanted[column]
         assert row["findings"] == wanted["provenance"]
 
