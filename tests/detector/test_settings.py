@@ -69,6 +69,7 @@ RUBBISH = {
     "DETECTOR_BATCHES_PER_MINUTE": ["x"],
     "DETECTOR_MEGABYTES_PER_MINUTE": ["x", "9" * 5000],
     "DETECTOR_WAITING": ["x", "0", "²"],
+    "DETECTOR_LINK_DAYS": ["x", "9" * 5000],
     "DETECTOR_REFRESH_MINUTES": ["x", "nan", "1e300"],
     "DETECTOR_GALLERY": [LONG, "\udcff", "/dev/null", "{pipe}"],
     "DETECTOR_REPORTS": [LONG, "\udcff", "https://{body"],
