@@ -97,10 +97,11 @@ class Watch:
     def __init__(self, place: Path, kept: float, late: float) -> None:
         self._place, self._kept, self._late = place, kept, late
         self.running, self.over = threading.Event(), threading.Event()
-        self.seen, self.oldest, self.findings = set[str](), 0.0, list[str]()
+        self.seen, self.oldest, self.looks, self.findings = set[str](), 0.0, 0, list[str]()
 
     def look(self) -> None:
         while not self.over.wait(0.5):
+            self.looks += 1
             if self.running.is_set():
                 ages = self.ages()
                 self.oldest = max([self.oldest, *ages.values()])
@@ -111,10 +112,12 @@ class Watch:
     def ages(self) -> dict[str, float]:
         """Seconds since each visitor's file was written or asked for."""
         found = {}
-        for file in self._place.rglob("*"):
-            with suppress(OSError):
-                if not file.is_dir() and file.suffix != ".lock" and file.name not in {*_OF_THE_PAGE, "filler"}:
-                    found[str(file.relative_to(self._place))] = time.time() - file.lstat().st_ctime
+        for folder, _, names in os.walk(self._place):  # folders may go meanwhile
+            for name in {*names} - _OF_THE_PAGE - {"filler"}:
+                file = Path(folder, name)
+                with suppress(OSError):
+                    if file.suffix != ".lock":
+                        found[str(file.relative_to(self._place))] = time.time() - file.lstat().st_ctime
         self.seen |= found.keys()
         return found
 
@@ -161,8 +164,10 @@ def soak(place: Path, minutes: float, kept: float, every: float, *, small_disk: 
                 watch.over.set()
                 watch.findings += _ended(app, watch)
         progress(f"{sum(counts.values())} events, {len(watch.seen)} files, {len(watch.findings)} findings")
-    seen = len(watch.seen)
-    return conclude("deletion", watch.findings, minutes=minutes, kept=kept, **counts, files=seen, oldest_s=watch.oldest)
+    return conclude(
+        "deletion", watch.findings, minutes=minutes, kept=kept, **counts, looks=watch.looks, files=len(watch.seen),
+        oldest_s=watch.oldest,
+    )  # fmt: skip
 
 
 def _pause(end: float, seconds: float) -> None:
