@@ -255,13 +255,11 @@ def build(detector: Callable[[], Detector]) -> None:
             with gr.Column(scale=6, min_width=290):
                 stage = gr.HTML(elem_id="stage")
                 with gr.Row(elem_classes="guesses"):
-                    large: dict[str, Any] = {"size": "lg", "min_width": 90}
-                    guess_real = gr.Button("Real (R)", elem_id="guess-real", **large)
-                    guess_fake = gr.Button("Forged (F)", elem_id="guess-fake", **large)
-                    following = gr.Button(
-                        "Next (N)", variant="primary", interactive=False, elem_id="following", **large
-                    )
-                    finish = gr.Button("Result (N)", variant="primary", visible=False, elem_id="finish", **large)
+                    big: dict[str, Any] = {"size": "lg", "min_width": 90}
+                    guess_real = gr.Button("Real (R)", elem_id="guess-real", **big)
+                    guess_fake = gr.Button("Forged (F)", elem_id="guess-fake", **big)
+                    following = gr.Button("Next (N)", variant="primary", interactive=False, elem_id="following", **big)
+                    finish = gr.Button("Result (N)", variant="primary", visible=False, elem_id="finish", **big)
             with gr.Column(scale=6, min_width=290):
                 told_here = gr.HTML(WAITING, elem_id="told")
     with gr.Column(visible=False, elem_id="end") as end:
