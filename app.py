@@ -25,9 +25,10 @@ from ui.theme import CSS, HEAD, theme
 log = logging.getLogger("app")
 
 _SESSIONS = 250  # whose state is kept: every call of the API is one and takes 150 kB; the least used is dropped
+_ISOLATED = os.name == "posix"  # elsewhere visitors' pictures are judged in this process, without limits
 _TOLD_EVERY = 1  # second, how many are before them; gradio's own way is to write to all who wait after each answer
 _LAST_SECONDS = 2  # after which the process ends, whatever it still does
-_AT_ONCE = 2  # pictures judged at the same time: each uses the cores that it finds
+_AT_ONCE = 12  # pictures handed on at the same time: the detector's own workers decide whose turn it is
 # Addresses that no visitor can have. A Space is reached through its host's proxies alone, and those have such ones.
 _INSIDE = "127.0.0.0/8,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,::1,fc00::/7"
 
@@ -48,7 +49,7 @@ class _Lazy:
         if model is not None:
             self._named = (model, None)
         name, revision = self._named
-        self._detector = Detector.load(name, revision=revision, or_bundled=model is None)
+        self._detector = Detector.load(name, revision=revision, or_bundled=model is None, isolated=_ISOLATED)
         return self._detector
 
     def __call__(self) -> Detector:
@@ -61,7 +62,7 @@ class _Lazy:
             newest = model_folder.load(*self._named)
             if newest.info.source is not ModelSource.HUB or newest.info.note or newest.info == self().model.info:
                 return
-            self._detector = Detector(newest)
+            self._detector = Detector(newest, isolated=_ISOLATED)
         except ModelError as error:
             log.warning("The model stays as it is. %s", error)
         else:
@@ -175,6 +176,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (ModelError, SettingError) as error:
         print(error, file=sys.stderr)
         return 2
+    if not _ISOLATED:
+        log.warning("On this system pictures are judged without limits of memory and time: let no strangers in.")
     info = _detector().model.info
     if info.note:
         log.warning(info.note)

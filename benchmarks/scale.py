@@ -29,7 +29,7 @@ from scale.run import Options, judge
 for at in judge(Options(sys.argv[1], sys.argv[2], workers=int(sys.argv[3]))):
     print(time.time(), at.done, at.failed, flush=True)
 """
-KINDS = {"scale.child": "the process that holds the Detector", "ray::": "worker, which Ray runs", RUN: "driver"}
+KINDS = {"detector.worker": "the process that holds the Detector", "ray::": "worker, which Ray runs", RUN: "driver"}
 
 
 @dataclass

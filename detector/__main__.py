@@ -43,7 +43,14 @@ def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int
         model, revision = options.model_of(arguments.model)
         # Pictures run side by side, one core each: faster over a folder than one picture on all cores.
         threads = None if len(files) == 1 else 1
-        detector = Detector.load(model, revision=revision, refresh=arguments.refresh, threads=threads)
+        detector = Detector.load(
+            model,
+            revision=revision,
+            refresh=arguments.refresh,
+            threads=threads,
+            isolated=arguments.isolated,
+            workers=arguments.workers or (1 if len(files) == 1 else None),
+        )
         if detector.model.info.note:
             print(detector.model.info.note, file=sys.stderr)
         if arguments.heatmaps:
@@ -69,6 +76,9 @@ def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int
         return 0
     except KeyboardInterrupt:
         return 130
+    except ModelError as error:  # of a network that loads and then says nothing usable
+        print(error, file=sys.stderr)
+        return 2
     except OSError as error:  # of the rows, a heat map or where they go
         if (sentence := write_error_hint(error)) is None:
             raise
@@ -98,6 +108,11 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     form.add_argument("--csv", dest="show", action="store_const", const=_print_csv, help="one row a picture")
     parser.add_argument("--heatmaps", type=Path, metavar="DIR", help="write a heat map of every face there")
     parser.add_argument("--workers", type=options.positive, metavar="N", help="threads (default: one a core)")
+    parser.add_argument(
+        "--isolated",
+        action="store_true",
+        help="read and judge in processes with limits of memory and time: for strangers' files",
+    )
     return parser
 
 

@@ -36,6 +36,8 @@ class Classifier:
             by_rank = {output.ndim: output for output in outputs}
             if set(by_rank) != {1, 3}:
                 raise ModelError("The network lacks its logit or its activation map: export the model again.")
+            if not all(np.isfinite(output).all() for output in outputs):
+                raise ModelError("The network answers with what is no number: export the model again.")
             logits.append(by_rank[1])
             maps.append(by_rank[3])
         return np.concatenate(logits), np.concatenate(maps)

@@ -9,13 +9,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from pickle import PickleBuffer
 
 import numpy as np
+from PIL import Image
 
 from detector import finder, picture, provenance, quality
 from detector.classifier import Classifier
 from detector.crop import crop_face
 from detector.errors import ImageError, ModelError
+from detector.isolation import Pool
 from detector.model_folder import store
 from detector.result import Evidence, Face, PictureInfo, Result
 from detector.sessions import Cores
@@ -39,16 +42,29 @@ _Judged = tuple[np.ndarray, np.ndarray]  # by one look: logits (N,) and activati
 class Detector:
     """Judges pictures with one model. Thread-safe; make it with `Detector.load()`."""
 
-    def __init__(self, folder: store.ModelFolder, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: store.ModelFolder,
+        threads: int | None = None,
+        *,
+        isolated: bool = False,
+        workers: int | None = None,
+    ) -> None:
         self._trust = provenance.from_environment()
-        self._cores = Cores(threads or min(os.cpu_count() or 1, 4))
+        threads = threads or min(os.cpu_count() or 1, 4)
+        self.cores = Cores(threads)
         self._folder = folder
+        self._pool = Pool(folder, threads, workers) if isolated else None
+        if self._pool is None:
+            self._load()
+
+    def _load(self) -> None:
         self._networks: dict[_Look, list[tuple[float, Classifier]]] = {}
-        for network in folder.networks:
+        for network in self._folder.networks:
             size, margin, weight = network.config.input_size, network.config.crop_margin, network.config.weight
-            classifier = Classifier(network.model, size, self._cores)
+            classifier = Classifier(network.model, size, self.cores)
             self._networks.setdefault((size, margin), []).append((weight, classifier))
-        self._finder = finder.FaceDetector(self._cores)
+        self._finder = finder.FaceDetector(self.cores)
 
     @classmethod
     def load(
@@ -59,6 +75,8 @@ class Detector:
         refresh: bool = False,
         or_bundled: bool = False,
         threads: int | None = None,
+        isolated: bool = False,
+        workers: int | None = None,
     ) -> "Detector":
         """A detector with the model folder at the path `model`, with that of the Hub's `owner/name[@revision]`, or with
         the bundled one.
@@ -67,15 +85,24 @@ class Detector:
         so, unless `refresh` asks for the Hub's own. With `or_bundled` the bundled model, again with a note, also stands
         in for one that cannot be used. `threads` is how many cores a picture may use that is judged alone; by default
         all, at most four.
+
+        With `isolated`, which is for strangers' files, pictures are read and judged in `workers` processes (default:
+        DETECTOR_WORKERS, else one a core) with limits of memory and time: what exceeds them, or crashes a decoder, is
+        an ImageError and costs nothing else. It needs Linux, or macOS, where memory is not bounded.
+
         Raises ModelError, see detector.model_folder.store.load, and SettingError where the environment variable
         DETECTOR_TRUST_LIST says nothing usable.
         """
+
+        def of(folder: store.ModelFolder) -> Detector:
+            return cls(folder, threads, isolated=isolated, workers=workers)
+
         try:
-            return cls(store.load(model, revision, refresh=refresh), threads)
+            return of(store.load(model, revision, refresh=refresh))
         except ModelError as error:
             if not or_bundled:
                 raise
-            return cls(store.load(note=f"{error} Until then the bundled model is used."), threads)
+            return of(store.load(note=f"{error} Until then the bundled model is used."))
 
     @property
     def model(self) -> store.ModelFolder:
@@ -85,11 +112,14 @@ class Detector:
     @property
     def looks(self) -> tuple[tuple[int, float], ...]:
         """Size in pixels and margin in face sides of the crops of a face; networks that ask for the same share them."""
-        return tuple(self._networks)
+        return tuple(dict.fromkeys((one.config.input_size, one.config.crop_margin) for one in self._folder.networks))
 
     def judge_crops(self, *crops: np.ndarray) -> np.ndarray:
         """P(fake), float64 (N,), of crops that were cut elsewhere, an array uint8 (N, S, S, 3) for each of `looks`: for
         measuring."""
+        if self._pool is not None:
+            scores: np.ndarray = self._pool.ask("judge_crops", *crops)
+            return scores
         return self._folder.calibration.p_fake(_fused(self._judge(crops)))
 
     def detect(
@@ -102,12 +132,36 @@ class Detector:
     ) -> Result:
         """Judge every face of one picture: a path, bytes, a PIL image, an array, or what detector.picture.read gave.
 
-        Raises ImageError, with a sentence for a person, for what cannot be judged.
+        Raises ImageError, with a sentence for a person, for what cannot be judged, and ModelError where the networks
+        say nothing usable.
         """
-        seen = self._look(source, max_pixels, max_bytes, min_face)
-        started = time.perf_counter()
-        judged = self._judge(seen.crops)
-        return self._result(seen, judged, time.perf_counter() - started)
+        if self._pool is not None:
+            result: Result = self._pool.ask(
+                "detect",
+                _given(source, max_pixels, max_bytes),
+                max_pixels=max_pixels,
+                max_bytes=max_bytes,
+                min_face=min_face,
+            )
+            return result
+        return self._detect(self._look(source, max_pixels, max_bytes, min_face))
+
+    def detect_with_preview(self, source: picture.Source, longest: int) -> tuple[Result, np.ndarray]:
+        """What `detect` gives, and the pixels that `preview` gives of the same picture."""
+        if self._pool is not None:
+            answer: tuple[Result, np.ndarray] = self._pool.ask("detect_with_preview", _given(source), longest)
+            return answer
+        seen = self._look(source, picture.MAX_PIXELS, picture.MAX_BYTES, finder.MIN_FACE)
+        return self._detect(seen), _reduced(seen.picture.pixels, longest)
+
+    def preview(self, source: picture.Source, longest: int) -> tuple[PictureInfo, np.ndarray]:
+        """What a picture is, and its pixels: upright, uint8 RGB (H, W, 3), scaled so that the longer side has at most
+        `longest`. Raises ImageError."""
+        if self._pool is not None:
+            answer: tuple[PictureInfo, np.ndarray] = self._pool.ask("preview", _given(source), longest)
+            return answer
+        read = picture.read(source)
+        return _info(read), _reduced(read.pixels, longest)
 
     def detect_many(
         self,
@@ -124,6 +178,10 @@ class Detector:
         Pictures are read and searched for faces by `workers` threads (default: one a core), a bounded number ahead;
         the crops of up to `batch_size` pictures go through the network at once.
         """
+        if self._pool is not None:
+            options = {"max_pixels": max_pixels, "max_bytes": max_bytes, "min_face": min_face}
+            yield from self._apart(sources, workers or self._pool.places, options)
+            return
         workers = workers or os.cpu_count() or 1
 
         def batches(pool: ThreadPoolExecutor) -> Iterator[list[Future[_Seen]]]:
@@ -144,6 +202,31 @@ class Detector:
                     yield from waiting.popleft().result()
             while waiting:
                 yield from waiting.popleft().result()
+
+    def _apart(
+        self, sources: Iterable[picture.Source], workers: int, options: dict[str, int]
+    ) -> Iterator[Result | ImageError]:
+        """Each by itself, so that one that ends its worker is known."""
+
+        def one(source: picture.Source) -> Result | ImageError:
+            try:
+                return self.detect(source, **options)
+            except ImageError as error:
+                return error
+
+        with ThreadPoolExecutor(workers) as pool:
+            waiting: deque[Future[Result | ImageError]] = deque()
+            for source in sources:
+                waiting.append(pool.submit(one, source))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _detect(self, seen: _Seen) -> Result:
+        started = time.perf_counter()
+        judged = self._judge(seen.crops)
+        return self._result(seen, judged, time.perf_counter() - started)
 
     def _judge_batch(self, batch: list[Future[_Seen]]) -> list[Result | ImageError]:
         seen: list[_Seen | ImageError] = []
@@ -170,15 +253,18 @@ class Detector:
     def _judge(self, crops: Sequence[np.ndarray]) -> list[_Judged]:
         """What the networks say of each look. `crops` is empty where no picture could be read."""
         looks = zip(self._networks.values(), crops, strict=True) if crops else ()
-        with self._cores.one_more():
+        with self.cores.one_more():
             return [_added([(w, *c.predict(own)) for w, c in networks]) for networks, own in looks]
 
     def _look(self, source: picture.Source, max_pixels: int, max_bytes: int, min_face: int) -> _Seen:
         read = picture.read(source, max_pixels=max_pixels, max_bytes=max_bytes)
         times = [time.perf_counter()]
-        findings = provenance.read(read.data, read.format, self._trust)
+        try:
+            findings = provenance.read(read.data, read.format, self._trust)
+        except MemoryError:
+            raise ImageError(picture.TOO_MUCH, "resource_limit") from None
         times.append(time.perf_counter())
-        with self._cores.one_more():
+        with self.cores.one_more():
             found = self._finder.find(read.pixels, min_face=min_face)
         crops = tuple(_crops(read.pixels, found, *look) for look in self._networks)
         times.append(time.perf_counter())
@@ -199,15 +285,13 @@ class Detector:
             faces.append(Face(box, found.score, p, calibration.verdict(p), evidence, found.roll, crop, activation))
         faces.sort(key=lambda face: -face.p_fake)
         verdict, p_fake = calibration.verdict_of_picture(scores)
-        read = seen.picture
-        size = len(read.data) if read.data is not None else None
         return Result(
             verdict=verdict,
             p_fake=p_fake,
             faces=tuple(faces),
             provenance=seen.provenance,
             warnings=tuple(quality.warnings(seen.picture, seen.found, seen.crops[0])),
-            picture=PictureInfo(read.width, read.height, read.format, size, read.sha256),
+            picture=_info(seen.picture),
             model=self._folder.info,
             seconds={**seen.seconds, "model": judging, "total": sum(seen.seconds.values()) + judging},
         )
@@ -218,6 +302,30 @@ def _scaled(box: tuple[int, int, int, int], seen: picture.Picture) -> tuple[int,
     height, width = seen.pixels.shape[:2]
     across, down = seen.width / width, seen.height / height
     return round(box[0] * across), round(box[1] * down), round(box[2] * across), round(box[3] * down)
+
+
+def _given(source: picture.Source, max_pixels: int = picture.MAX_PIXELS, max_bytes: int = picture.MAX_BYTES) -> object:
+    """`source` as a worker is given it: a file's bytes are read there alone."""
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    if not isinstance(source, bytes):
+        return picture.read(source, max_pixels=max_pixels, max_bytes=max_bytes)
+    if len(source) > max_bytes:
+        raise picture.oversize(max_bytes)
+    return PickleBuffer(source)
+
+
+def _info(read: picture.Picture) -> PictureInfo:
+    size = len(read.data) if read.data is not None else None
+    return PictureInfo(read.width, read.height, read.format, size, read.sha256)
+
+
+def _reduced(pixels: np.ndarray, longest: int) -> np.ndarray:
+    scale = longest / max(pixels.shape)
+    if scale >= 1:
+        return pixels
+    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0))
 
 
 def _fused(judged: list[_Judged]) -> np.ndarray:

@@ -5,7 +5,15 @@ from typing import Literal
 from detector.text import visible
 
 ImageErrorCode = Literal[
-    "empty", "not_a_picture", "damaged", "too_large", "too_small", "unsupported_format", "unreadable"
+    "empty",
+    "not_a_picture",
+    "damaged",
+    "too_large",
+    "too_small",
+    "unsupported_format",
+    "unreadable",
+    "resource_limit",
+    "crashed",
 ]
 
 
@@ -31,3 +39,8 @@ class ModelError(Told, RuntimeError):
 
 class SettingError(Told, ValueError):
     """An environment variable that says nothing usable. `str(error)` says which one, and what it may be."""
+
+
+class WorkerError(RuntimeError):
+    """A process for pictures that could not be started, or failed where it should not have. `str(error)` has the reason
+    for the log."""

@@ -44,6 +44,8 @@ MEAN = (127, 117, 104)  # RGB that the network sees as zero
 STRIDES = (8, 16, 32)
 ANCHORS = ((16, 32), (64, 128), (256, 512))  # sides in pixels, two anchors a cell, by stride
 CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2  # RetinaFace codes its boxes as SSD does (Liu et al. 2016, section 2.2)
+MOST_FACES = 200  # of a picture, the largest: each takes a run of the networks
+MOST_BOXES = 20 * MOST_FACES  # compared with one another, the largest: a face has about ten
 IOU = 0.4  # above, two boxes are one face
 
 
@@ -74,14 +76,15 @@ class FaceDetector:
         self._sessions = SessionPool(MODEL.read_bytes(), cores)
 
     def find(self, pixels: np.ndarray, *, min_face: int = MIN_FACE, min_score: float = MIN_SCORE) -> list[FoundFace]:
-        """Faces of an RGB picture, uint8 (H, W, 3), the largest first; an empty list where there is none. Faces of
-        `least_face` pixels or more are found for sure, smaller ones often."""
+        """Faces of an RGB picture, uint8 (H, W, 3), the largest first, MOST_FACES at most; an empty list where there is
+        none. Faces of `least_face` pixels or more are found for sure, smaller ones often."""
         height, width = pixels.shape[:2]
         rows = self._look(pixels, min_score)
         if not ((rows[:, 0] >= SURE) & (abs(_rolls(rows)) <= LEANING)).any():
             rows = self._look_turned(pixels, rows, min_score)
         found = [_found(row, width, height) for row in rows]
-        return sorted((face for face in found if face and face.side >= min_face), key=lambda face: -face.side)
+        large = sorted((face for face in found if face and face.side >= min_face), key=lambda face: -face.side)
+        return large[:MOST_FACES]
 
     def _look(self, pixels: np.ndarray, min_score: float, eighths: int = 0) -> np.ndarray:
         """Rows as of _search(), of both passes, of the picture turned by so many eighths of a circle."""
@@ -227,11 +230,13 @@ def _decode(maps: list[np.ndarray], min_score: float) -> np.ndarray:
 
 
 def _suppress(rows: np.ndarray) -> np.ndarray:
-    """Of boxes that overlap, the surest stays."""
+    """Of boxes that overlap, the surest stays. Where there are too many to compare, the largest are looked at."""
+    if len(rows) > MOST_BOXES:
+        rows = rows[np.argpartition(-_areas(rows), MOST_BOXES)[:MOST_BOXES]]
     rows = rows[np.argsort(-rows[:, 0], kind="stable")]
     kept = []
     while len(rows):
-        kept.append(rows[0])
+        kept.append(rows[0].copy())  # a view would keep all the others too
         common = _common(rows[0], rows)
         rows = rows[common / np.maximum(_areas(rows[:1]) + _areas(rows) - common, 1e-6) < IOU]
     return np.stack(kept) if kept else np.empty((0, 15), np.float32)

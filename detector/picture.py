@@ -38,6 +38,7 @@ OVERSIZE = "The file is larger than the limit of {limit} MB: save it smaller and
 DRAWING = "SVG files are drawings, not photographs: save the picture as JPEG or PNG."
 NO_PICTURE = "This is not a picture that can be read: use {formats}."
 DAMAGED = "The picture is damaged and could not be decoded: get another copy of it."
+TOO_MUCH = "The picture took too much time or memory to read: save it anew as JPEG or PNG, and try again."
 TOO_SMALL = "The picture is {width} x {height} pixels: at least {least} on each side are needed to see a face."
 MEGAPIXELS = "has {megapixels} megapixels"
 TOO_LARGE = "The picture {size}, the limit is {limit}: scale it down and try again."
@@ -120,6 +121,8 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
         raise ImageError(NO_PICTURE.format(formats=FORMAT_NAMES)) from None
     except Image.DecompressionBombError:
         raise _too_large(None, max_pixels) from None
+    except MemoryError:
+        raise ImageError(TOO_MUCH, "resource_limit") from None
     except Exception:  # a decoder may raise anything on a hostile header
         raise ImageError("The picture is damaged and could not be opened: get another copy of it.", "damaged") from None
     return _from_image(image, image.format, data, max_pixels, min_side)
@@ -189,6 +192,8 @@ def _from_image(image: Image.Image, format_: str | None, data: bytes | None, max
         raise ImageError(DAMAGED, "damaged") from None
     except ImageError:
         raise
+    except MemoryError:
+        raise ImageError(TOO_MUCH, "resource_limit") from None
     except Exception:  # a decoder may raise anything on hostile data
         raise ImageError(DAMAGED, "damaged") from None
     pixels = np.asarray(frame.image)

@@ -49,6 +49,9 @@ SENTENCES = {
     WarningCode.MANY_FACES: (
         "{n} faces were judged: the more faces, the likelier that one is called forged by mistake.",
     ),
+    WarningCode.TOO_MANY_FACES: (
+        "Only the {n} largest faces are judged: if there are more, check a part of the picture for them.",
+    ),
 }
 
 
@@ -74,6 +77,8 @@ def warnings(seen: Picture, found: Sequence[finder.FoundFace], crops: np.ndarray
         yield _warning(WarningCode.BLURRED_FACE, blurred)
     if len(found) >= MANY_FACES:
         yield _warning(WarningCode.MANY_FACES, len(found))
+    if len(found) == finder.MOST_FACES:
+        yield _warning(WarningCode.TOO_MANY_FACES, len(found))
 
 
 def _warning(code: WarningCode, n: int) -> Warning:

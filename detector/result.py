@@ -57,6 +57,7 @@ class WarningCode(StrEnum):
     TURNED_FACE = "turned_face"
     MORE_FRAMES = "more_frames"
     REDUCED_PICTURE = "reduced_picture"
+    TOO_MANY_FACES = "too_many_faces"
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ class Settings:
     megabytes_per_minute: int  # that a visitor may send; likewise
     link_days: int  # DETECTOR_LINK_DAYS: how long the picture behind a link to a result is kept
     waiting: int  # requests in the queue; the next one is told to come back
+    workers: int  # DETECTOR_WORKERS: processes that judge strangers' pictures; 0 is one a core
+    picture_seconds: int  # of processor time that a picture may take in them
     refresh_minutes: float  # between looks for a newer model; 0 is never
     gallery: str | None  # DETECTOR_GALLERY: pictures of the game, a folder or a data set on the Hub
     reports: str | None  # DETECTOR_REPORTS: the address that wrong verdicts are reported to
@@ -38,6 +40,8 @@ def read() -> Settings:
         megabytes_per_minute=_count("DETECTOR_MEGABYTES_PER_MINUTE", 1000, 0),
         link_days=_count("DETECTOR_LINK_DAYS", 1, 1, 365),
         waiting=_count("DETECTOR_WAITING", 32, 1),
+        workers=_count("DETECTOR_WORKERS", 0, 0),
+        picture_seconds=_count("DETECTOR_PICTURE_SECONDS", 20, 1),
         refresh_minutes=_minutes("DETECTOR_REFRESH_MINUTES", 10),
         gallery=_text("DETECTOR_GALLERY"),
         reports=_words("DETECTOR_REPORTS"),

@@ -2,7 +2,6 @@
 
     python -m scale judge INPUT OUTPUT [--address ray://HOST:10001]
 
-Rooms: `places` (folders and addresses), `plan` (what is to be judged), `child` and `isolation` (the process that holds
-the Detector, and how its death costs one row), `parts` (the parquet files and what they already hold), `worker` (the
-actor that takes a unit of the plan to a part), `run` (Ray Data: units over workers), `errors`.
+Rooms: `places` (folders and addresses), `plan` (what is to be judged), `parts` (the parquet files and what they already
+hold), `worker` (the actor that takes a unit of the plan to a part), `run` (Ray Data: units over workers), `errors`.
 """

@@ -16,12 +16,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from detector.errors import ImageError
+from detector import Detector, Result
+from detector.errors import ImageError, WorkerError
 from detector.model_folder import ModelFolder
 from detector.picture import MAX_BYTES, oversize
 from scale import parts, plan
 from scale.errors import ScaleError
-from scale.isolation import IsolatedDetector
 from scale.places import Place
 
 _CHUNK, _CHUNK_BYTES = 16, 32_000_000  # pictures that are handed to the Detector at once
@@ -64,7 +64,7 @@ class Worker:
         if not job.source.exists():
             raise ScaleError("A worker does not see INPUT: put it where every machine does, or on an object store.")
         self._plan = plan.read(job.plan)
-        self._detector = IsolatedDetector(model)
+        self._detector = _detector(model)
         self._readers = ThreadPoolExecutor(_READERS, "read")
         self._next = ThreadPoolExecutor(1, "next")
 
@@ -85,9 +85,9 @@ class Worker:
 
         for chunk in self._ahead(_chunks(new())):
             good = [picture.data for picture, _ in chunk if picture.error is None]
-            answers = iter(self._detector.judge(good) if good else [])
+            answers = self._detector.detect_many(good)
             for picture, sha256 in chunk:
-                rows.append(parts.row(picture.file, sha256, picture.error or next(answers)))
+                rows.append(parts.row(picture.file, sha256, picture.error or _told(next(answers))))
         if rows:
             parts.check(self._job.output, self._job.run)
             # The same unit of the same run has the same name: done again after a death, it is written over itself.
@@ -140,6 +140,19 @@ class Worker:
                         done += 1
         except (OSError, KeyError, IndexError, pa.ArrowException):
             yield _Read(name if item.is_damaged else f"{name}#{item.first_row + done}", None, _DAMAGED)
+
+
+def _detector(model: ModelFolder) -> Detector:
+    try:
+        return Detector(model, threads=1, isolated=True, workers=1)
+    except WorkerError:
+        raise ScaleError(
+            "The detector could not be started on a worker: install deepfake-image-detector[scale] on every machine."
+        ) from None
+
+
+def _told(answer: Result | ImageError) -> dict[str, Any] | str:
+    return str(answer) if isinstance(answer, ImageError) else answer.to_dict()
 
 
 def _row(name: str, value: bytes | dict[str, Any] | None) -> _Read:

@@ -16,7 +16,7 @@ from ui.zip_names import names_of
 _STARTS = (b"PK\x03\x04", b"PK\x05\x06")  # of a zip, and of an empty one
 _CHUNK = 1 << 20
 _SMALL = 1_000_000  # bytes: what unpacks to no more may shrink as it likes
-_DIRECTORY_BYTES = 4_000_000  # of the list of a zip's files: some ten thousands
+_DIRECTORY_BYTES = 2_000_000  # of the list of a zip's files: some ten thousands
 
 _LEADS_OUT = "Its path leads out of the zip: pack it again without “..” and without a leading slash."
 _LINK = "This is a link or a device, not a file: put the picture itself into the zip."
@@ -28,6 +28,13 @@ _DAMAGED = "It is damaged in the zip and could not be unpacked: pack the zip aga
 _NO_ZIP = "This zip could not be opened: it is damaged, or no zip. Pack it again."
 _CROWDED = f"This zip lists far too many files: pack the pictures alone, at most {intake.BATCH_FILES}."
 _LARGE = f"This zip is larger than the limit of {intake.ZIP_BYTES / 1e6:.0f} MB: make several of it."
+
+
+@dataclass
+class Listed:
+    """How many more files the zips of one batch may list, those that are passed over among them."""
+
+    left: int = 100 * intake.BATCH_FILES
 
 
 @dataclass(frozen=True)
@@ -75,11 +82,15 @@ def is_zip(source: str | bytes, name: str) -> bool:
 
 
 @contextmanager
-def opened(source: str | bytes) -> Iterator[list[Entry]]:
-    """The files of a zip, a path or bytes, in its own order, without folders and what systems add unasked.
+def opened(source: str | bytes, listed: Listed | None = None) -> Iterator[list[Entry]]:
+    """The files of a zip, a path or bytes, in its own order, without folders and what systems add unasked. They count
+    against what is left in `listed`, by default what one batch may have.
 
-    Raises ImageError for what is no zip, is too large or has no file.
+    Raises ImageError for what is no zip, is too large, lists too many files or has none.
     """
+    listed = listed or Listed()
+    if listed.left < 0:
+        raise ImageError(_CROWDED)
     try:
         raw = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb", buffering=0)  # noqa: SIM115
     except OSError:
@@ -94,6 +105,9 @@ def opened(source: str | bytes) -> Iterator[list[Entry]]:
         except Exception:  # as in Entry.read
             raise ImageError(_NO_ZIP) from None
         infos = archive.infolist()
+        listed.left -= len(infos)
+        if listed.left < 0:
+            raise ImageError(_CROWDED)
         named = zip(infos, names_of(infos), strict=True)
         entries = [_entry(archive, info, name) for info, name in named if not _is_noise(info, name)]
         if not entries:

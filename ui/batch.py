@@ -15,9 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import gradio as gr
-import numpy as np
 from gradio.data_classes import GradioRootModel, ImageData
-from PIL import Image
 from pydantic import ValidationError, model_validator
 
 from detector import Detector, ImageError, picture
@@ -35,6 +33,8 @@ _WORKERS = min(os.cpu_count() or 1, 4)  # pictures in memory at the same time: u
 _THUMBNAIL = 80  # longer side in pixels, shown at half of it on a fine screen
 _EVERY = 0.4  # seconds between two looks of the page at how far it is
 _GROWTH = 1.1  # the table is sent again when it has grown by this: each time costs as much as all its rows
+_MOST_OVER = 3  # pictures of a batch over the limits of time or memory: other batches wait for its end
+_GIVEN_UP = "Pictures before it took too much time or memory to read: send the others without them."
 _NO_FILES = "No pictures came with the request: add some, or a zip of them."
 
 _LEAD = lead_html(
@@ -269,13 +269,13 @@ def gather(uploads: Any, zips: ExitStack) -> list[Item]:
     if not isinstance(uploads, list) or not uploads:
         raise intake.Refused(_NO_FILES)
     items: list[Item] = []
-    unpacked = 0
+    listed, unpacked = archive.Listed(), 0
     for number, upload in enumerate(uploads, 1):
         name = intake.name_of(upload, number)
         try:
             source = intake.file_of(upload)
             if archive.is_zip(source, name):
-                entries = zips.enter_context(archive.opened(source))
+                entries = zips.enter_context(archive.opened(source, listed))
                 unpacked += sum(entry.size for entry in entries)
                 items += [Item(entry.name, entry.read) for entry in entries]
             else:
@@ -307,7 +307,8 @@ def judge(detector: Detector, items: Iterable[Item]) -> Generator[Row, None, Non
     started, done, errors = time.perf_counter(), 0, 0
     pool = ThreadPoolExecutor(_WORKERS, "batch")
     try:
-        for future in [pool.submit(_judge, detector, item, n) for n, item in enumerate(items)]:
+        over: list[ImageError] = []
+        for future in [pool.submit(_judge, detector, item, n, over) for n, item in enumerate(items)]:
             row = future.result()
             done += 1
             errors += row.outcome == ERROR
@@ -317,19 +318,17 @@ def judge(detector: Detector, items: Iterable[Item]) -> Generator[Row, None, Non
         log.info("1 batch, %d pictures, %d errors, %.1f s", done, errors, time.perf_counter() - started)
 
 
-def _judge(detector: Detector, item: Item, number: int) -> Row:
+def _judge(detector: Detector, item: Item, number: int, over: list[ImageError]) -> Row:
+    """`over` are the batch's errors for pictures that exceeded the limits of time or memory."""
     try:
-        photo = picture.read(item.source())
-        return Row(row_of(item.name, detector.detect(photo)), number, _thumbnail(photo.pixels))
+        if len(over) >= _MOST_OVER:
+            raise ImageError(_GIVEN_UP)
+        result, small = detector.detect_with_preview(item.source(), _THUMBNAIL)
+        return Row(row_of(item.name, result), number, data_url(small))
     except Exception as error:  # one picture is not the end of the others
+        if isinstance(error, ImageError) and error.code in ("resource_limit", "crashed"):
+            over.append(error)
         return Row(row_of(item.name, ImageError(intake.sentence_of(error))), number)
-
-
-def _thumbnail(pixels: np.ndarray) -> str:
-    """A data: URL of a copy of `pixels` uint8 (H, W, 3), at most 80 pixels long."""
-    image = Image.fromarray(pixels)
-    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    return data_url(np.asarray(image))
 
 
 def summary_of(batch: Batch) -> str:

@@ -1,26 +1,25 @@
 """A picture with a numbered box round each face. Verdicts differ in the line as well as in colour."""
 
-from collections.abc import Sequence
-
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from detector import Face, Verdict
-from detector.picture import Picture
+from detector import Result, Verdict
 from ui.shapes import BOX_COLOURS
 
-_LONGEST = 1600  # side in pixels of what is drawn
+LONGEST = 1600  # side in pixels of what is drawn
 
 
-def draw(photo: Picture, faces: Sequence[Face]) -> Image.Image:
-    """`photo`, scaled to at most 1600 pixels, with a box round each of `faces`, numbered from 1.
+def draw(pixels: np.ndarray, result: Result) -> Image.Image:
+    """The picture that was judged, of which `pixels` uint8 RGB (H, W, 3) may be a smaller copy, with a box round each
+    of its faces, numbered from 1.
 
     Likely forged: thick line; no signs: thin line; uncertain: broken grey line. The number is that of the face's card.
     """
-    image = shrunk(Image.fromarray(photo.pixels), _LONGEST)
-    scale = image.width / photo.width
+    image = Image.fromarray(pixels)
+    scale = image.width / result.picture.width
     draw = ImageDraw.Draw(image)
     unit = max(2, round(max(image.size) / 320))
-    for number, face in reversed(list(enumerate(faces, 1))):  # the most suspicious on top
+    for number, face in reversed(list(enumerate(result.faces, 1))):  # the most suspicious on top
         box = [round(value * scale) for value in face.box]
         _draw_box(draw, box, face.verdict, unit)
         _draw_number(draw, box, str(number), face.verdict, unit, image.size)

@@ -88,18 +88,17 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
         try:
             progress(0.2, desc="Looking for faces")
             intake.admit(request)
-            photo = intake.read(upload)
             current = detector()  # once: it may be another in the next moment
-            result = judge(current, photo)
+            result, pixels = judge_and_show(current, intake.file_of(upload))
             progress(0.8, desc="Drawing what was found")
             yield {
                 verdict: verdict_html(result, current.model) + doubt.link_html(result, doubted),
-                preview: "" if result.picture.format in _BROWSERS_SHOW else _preview_html(photo.pixels),
+                preview: "" if result.picture.format in _BROWSERS_SHOW else _preview_html(pixels),
                 evidence: gr.Column(visible=True),
                 findings: evidence_html(result),
                 record: record_html(result),
-                **reports(result, photo, current.model, intake.name_of(upload, 1)),
-                **({} if result.verdict is Verdict.NO_FACE else show_faces(result, photo, current.model)),
+                **reports(result, pixels, current.model, intake.name_of(upload, 1)),
+                **({} if result.verdict is Verdict.NO_FACE else show_faces(result, pixels, current.model)),
             }
         except Exception as error:
             yield {verdict: error_html(LABELS["error"], intake.sentence_of(error))}
@@ -117,10 +116,10 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
         """Where no place in the queue was free: `answer` tells of all else itself."""
         return {verdict: error_html("No answer this time", intake.BUSY) if upload else WAITING, **hidden()}
 
-    def show_faces(result: Result, photo: picture.Picture, model: ModelFolder) -> dict[Any, Any]:
+    def show_faces(result: Result, pixels: np.ndarray, model: ModelFolder) -> dict[Any, Any]:
         shown = result.faces[:SHOWN_FACES]
         numbers = list(range(1, len(shown) + 1))
-        boxed = boxes.draw(photo, result.faces)
+        boxed = boxes.draw(pixels, result)
         return {
             faces: gr.Column(visible=True),
             marked: gr.Image(keep(boxed), alt_text=_alt(result)),
@@ -130,10 +129,10 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
             judged: [(face.crop, face.activation) for face in shown],
         }
 
-    def reports(result: Result, photo: picture.Picture, model: ModelFolder, name: str) -> dict[Any, Any]:
+    def reports(result: Result, pixels: np.ndarray, model: ModelFolder, name: str) -> dict[Any, Any]:
         stem = f"report-{result.picture.sha256[:12]}"
         return {
-            page_report: keep_text(report.as_html(result, photo, model, name), f"{stem}.html"),
+            page_report: keep_text(report.as_html(result, pixels, model, name), f"{stem}.html"),
             json_report: keep_text(report.as_json(result, name), f"{stem}.json"),
         }
 
@@ -156,7 +155,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
         """
         with intake.answering():
             intake.admit(request)
-            return judge(detector(), intake.read(picture)).to_dict()
+            return judge(detector(), intake.file_of(picture)).to_dict()
 
     def heatmap(picture: dict[str, Any] | None, face: float | None, request: gr.Request) -> Image.Image:
         """Mark where the traces of a forgery lie in one face of a picture.
@@ -167,7 +166,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
         """
         with intake.answering():
             intake.admit(request)
-            result = judge(detector(), intake.read(picture))
+            result = judge(detector(), intake.file_of(picture))
             return heatmap_of(result, face)
 
     gr.HTML(_LEAD)
@@ -214,12 +213,12 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
             page_report = gr.DownloadButton("Download the report", variant="secondary")
             json_report = gr.DownloadButton("Download as JSON", variant="secondary")
             share = gr.Button("Make a link to this result", variant="secondary")
-        link = link_box.build(share, upload, page)
+        link = link_box.build(share, upload, page, detector)
     gr.HTML(LIMITS)
     judged = gr.State([], time_to_live=uploads.KEPT_SECONDS)
 
     # preprocess=False: gradio would open the file with every decoder that Pillow has, and answer a bare "Error" where
-    # that fails. intake.read() takes what it hands over instead.
+    # that fails. intake.file_of() takes what it hands over instead.
     whole = [verdict, faces, marked, which, compared, cards, evidence, findings, record]
     whole += [page_report, json_report, link, judged, preview]
     judging = upload.change(
@@ -323,12 +322,25 @@ def _enlarged(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(pixels).resize((_SLIDER, _SLIDER), Image.Resampling.BICUBIC)
 
 
-def judge(detector: Detector, photo: picture.Picture) -> Result:
-    """The one call of the detector. The log tells counts and timings, nothing of the picture."""
+def judge(detector: Detector, source: picture.Source) -> Result:
+    """What the detector says of a picture."""
     started = time.perf_counter()
-    result = detector.detect(photo)
-    log.info("1 picture, %d faces, %.0f ms", len(result.faces), 1000 * (time.perf_counter() - started))
+    result = detector.detect(source)
+    _log(result, started)
     return result
+
+
+def judge_and_show(detector: Detector, source: picture.Source) -> tuple[Result, np.ndarray]:
+    """Likewise, with the pixels uint8 (H, W, 3) of the picture as it is shown."""
+    started = time.perf_counter()
+    result, pixels = detector.detect_with_preview(source, boxes.LONGEST)
+    _log(result, started)
+    return result, pixels
+
+
+def _log(result: Result, started: float) -> None:
+    """Counts and timings, nothing of the picture."""
+    log.info("1 picture, %d faces, %.0f ms", len(result.faces), 1000 * (time.perf_counter() - started))
 
 
 def _alt(result: Result) -> str:

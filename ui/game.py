@@ -16,9 +16,9 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from PIL import Image
 
-from detector import Detector, Verdict, heatmap, picture, words
+from detector import Detector, Verdict, heatmap, words
+from detector.result import ModelInfo
 from ui import pictures
 from ui.parts import lead_html, picture_html, score_words
 from ui.shapes import TONES, icon
@@ -171,15 +171,19 @@ class Games:
 
 
 def build(detector: Callable[[], Detector]) -> None:
-    """Lay the tab out in the `gr.Blocks` that is open. `detector` is called after the first guess, not before."""
-    gallery = functools.cache(pictures.configured)
+    """Lay the tab out in the `gr.Blocks` that is open. `detector` is called when the first game begins."""
+
+    @functools.cache
+    def gallery() -> list[pictures.Shown]:
+        return pictures.configured(lambda file: detector().preview(file, 1))
 
     def judge(index: int) -> Answer:
-        return judged(index, detector())
+        return judged(index, detector().model.info)
 
     @functools.lru_cache(2 * pictures.MOST)
-    def judged(index: int, by: Detector) -> Answer:
-        result = by.detect(gallery()[index].file)
+    def judged(index: int, by: ModelInfo) -> Answer:
+        """Kept by what the model is called: to keep a Detector is to keep its processes."""
+        result = detector().detect(gallery()[index].file)
         if not result.faces:
             return Answer(result.verdict, result.p_fake, None, None)
         face = result.faces[0]
@@ -223,7 +227,7 @@ def build(detector: Callable[[], Detector]) -> None:
             number = len(game.played) + game.waiting
             last = number == len(game.order)
             shown = gallery()[game.order[number - 1]]
-            seen = picture_of(shown, f"Picture {number} of {len(game.order)}")
+            seen = picture_of(detector().preview(shown.file, _LONGEST)[1], f"Picture {number} of {len(game.order)}")
             told = WAITING if game.waiting else answer_html(game.played[-1], shown)
             note = FORGOTTEN if token and found != token else ""
         except Exception as error:
@@ -298,11 +302,9 @@ WAITING = f"""<section class="page panel verdict told wait"><div class="top">{ic
 </section>"""
 
 
-def picture_of(shown: pictures.Shown, alt: str) -> str:
+def picture_of(pixels: np.ndarray, alt: str) -> str:
     """The picture of a round as HTML: pixels only, all scaled and encoded alike."""
-    image = Image.fromarray(picture.read(shown.file).pixels)
-    image.thumbnail((_LONGEST, _LONGEST), Image.Resampling.LANCZOS)
-    return f'<div class="page stage">{picture_html(np.asarray(image), alt)}</div>'
+    return f'<div class="page stage">{picture_html(pixels, alt)}</div>'
 
 
 def points(value: float) -> str:

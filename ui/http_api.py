@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
-from detector import Detector, ImageError, Verdict, picture
+from detector import Detector, ImageError, ModelError, Verdict, picture
 from detector.provenance import Finding, Origin
 from detector.result import Evidence, ModelInfo, PictureInfo
 from ui import about, detect, http_docs, intake
@@ -80,7 +80,7 @@ class ErrorAnswer(BaseModel):
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": description}
     for status, description in {
-        400: "Not a picture, or a damaged one.",
+        400: "Not a picture, a damaged one, or one that took too much time or memory to read.",
         408: "The picture took too long to arrive.",
         413: f"More than {picture.MAX_BYTES / 1e6:.0f} MB or {picture.MAX_PIXELS / 1e6:.0f} megapixels.",
         415: f"A kind of file that is not read: use {picture.FORMAT_NAMES}.",
@@ -121,6 +121,7 @@ def build(detector: Callable[[], Detector], *, at_once: int, waiting: int) -> Fa
     handlers: dict[Any, Any] = {  # each takes one kind of error, which Starlette's types do not allow for
         Problem: _answer_problem,
         ImageError: _answer_image_error,
+        ModelError: _answer_model_error,
         intake.Refused: _answer_refused,
         HTTPException: _answer_http_error,
         Exception: _answer_unexpected,
@@ -141,7 +142,7 @@ def build(detector: Callable[[], Detector], *, at_once: int, waiting: int) -> Fa
         if turns.statistics().tasks_waiting >= waiting:
             raise Problem(503, "busy", intake.BUSY, _RETRY_SECONDS)
 
-    async def answer(request: Request, judge: Callable[[picture.Picture, dict[str, str]], Response]) -> Response:
+    async def answer(request: Request, judge: Callable[[bytes, dict[str, str]], Response]) -> Response:
         """What `judge` makes of the picture and the fields that came with it, when it is their turn."""
         refuse_if_full()
         intake.admit(request)
@@ -151,7 +152,7 @@ def build(detector: Callable[[], Detector], *, at_once: int, waiting: int) -> Fa
             async with turns:
                 if await request.is_disconnected():
                     return Response(status_code=400)  # for nobody
-                return await run_sync(lambda: judge(picture.read(upload.file.read()), fields))
+                return await run_sync(lambda: judge(upload.file.read(), fields))
         finally:
             await upload.close()
 
@@ -163,9 +164,9 @@ def build(detector: Callable[[], Detector], *, at_once: int, waiting: int) -> Fa
         openapi_extra=_body(),
     )
     async def detect_picture(request: Request) -> Response:
-        def judge(photo: picture.Picture, fields: dict[str, str]) -> Response:
+        def judge(file: bytes, fields: dict[str, str]) -> Response:
             _refuse_unknown(fields, set())
-            return JSONResponse(detect.judge(detector(), photo).to_dict())
+            return JSONResponse(detect.judge(detector(), file).to_dict())
 
         return await answer(request, judge)
 
@@ -188,14 +189,14 @@ def build(detector: Callable[[], Detector], *, at_once: int, waiting: int) -> Fa
         },
     )
     async def heatmap(request: Request) -> Response:
-        def judge(photo: picture.Picture, fields: dict[str, str]) -> Response:
+        def judge(file: bytes, fields: dict[str, str]) -> Response:
             _refuse_unknown(fields, {"face"})
             number = fields.get("face", "1")
             if not (number.isascii() and number.isdecimal() and len(number) < 6):
                 raise Problem(422, "wrong_field", "The field face must be a whole number, 1 for the first face.")
-            file = io.BytesIO()
-            detect.heatmap_of(detect.judge(detector(), photo), int(number)).save(file, "PNG")
-            return Response(file.getvalue(), media_type="image/png")
+            drawn = io.BytesIO()
+            detect.heatmap_of(detect.judge(detector(), file), int(number)).save(drawn, "PNG")
+            return Response(drawn.getvalue(), media_type="image/png")
 
         return await answer(request, judge)
 
@@ -280,6 +281,10 @@ def _answer_image_error(_: Request, error: ImageError) -> JSONResponse:
     if isinstance(error, detect.NoSuchFace):
         return _error(422, "no_such_face", str(error))
     return _error(_STATUS.get(error.code, 400), error.code, str(error))
+
+
+def _answer_model_error(_: Request, error: ModelError) -> JSONResponse:
+    return _error(500, "model", intake.sentence_of(error))
 
 
 def _answer_refused(_: Request, refused: intake.Refused) -> JSONResponse:

@@ -17,7 +17,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 from starlette.requests import HTTPConnection
 
-from detector import ImageError, picture, settings
+from detector import ImageError, ModelError, picture, settings
 from ui import uploads
 
 log = logging.getLogger(__name__)
@@ -99,13 +99,8 @@ def _refused(limit: int, what: str, retry_after: int) -> Refused:
     return Refused(f"That was more than {limit} {what} in a minute: please wait a little and go on.", retry_after)
 
 
-def read(upload: dict[str, Any] | None) -> picture.Picture:
-    """The picture in what gradio's picture field sends with `preprocess=False`. Raises ImageError."""
-    return picture.read(file_of(upload))
-
-
 def file_of(upload: dict[str, Any] | None) -> str | bytes:
-    """The file that a gradio field names, or the bytes of a data: URL. Raises ImageError."""
+    """The file that a gradio field names with `preprocess=False`, or the bytes of a data: URL. Raises ImageError."""
     if not isinstance(upload, dict):
         raise ImageError(NO_PICTURE)
     url, path = upload.get("url"), upload.get("path")
@@ -141,6 +136,9 @@ def plain_name(name: str) -> str:
 def sentence_of(error: Exception) -> str:
     """What the visitor is told; the log gets what nobody expected."""
     if isinstance(error, (ImageError, Refused)):
+        return str(error)
+    if isinstance(error, ModelError):
+        log.error("%s", error)
         return str(error)
     log.error("A request failed", exc_info=error)
     return UNEXPECTED

@@ -1,28 +1,33 @@
 """Below a verdict: a link that reopens the result, until when it does, and how whoever made it deletes it."""
 
 import datetime
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import gradio as gr
 
-from detector import picture
+from detector import Detector, picture
 from ui import intake, uploads
 from ui.links import Links
 
 _RESULT, _DELETE = "result", "delete"  # in an address
 
 
-def build(share: gr.Button, upload: gr.Image, page: gr.Blocks) -> gr.Column:
+def build(share: gr.Button, upload: gr.Image, page: gr.Blocks, detector: Callable[[], Detector]) -> gr.Column:
     """Lay the box out in the `gr.Blocks` that is open and return it, hidden. `share` makes a link to the result of the
-    picture in `upload`, and the link puts that picture there when `page` is opened with it."""
+    picture in `upload`, and the link puts that picture there when `page` is opened with it. `detector` says what is a
+    picture."""
     links = Links(uploads.folder().links)
 
     def make(file: dict[str, Any] | None, request: gr.Request) -> dict[Any, Any]:
         with intake.answering():
             intake.admit(request)
-            photo: picture.Picture = intake.read(file)
-        token = links.make(photo.data or b"", f".{(photo.format or '').lower()}", intake.visitor_of(request))
+            source = intake.file_of(file)
+            info, _ = detector().preview(source, 1)
+            data = source if isinstance(source, bytes) else picture.read_file(Path(source))
+        token = links.make(data, f".{(info.format or '').lower()}", intake.visitor_of(request))
         ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=uploads.link_seconds())
         told = f"Whoever has this link sees your picture and all that its file says, until {ends:%d %B %Y, %H:%M} UTC."
         return {

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,10 @@ class GalleryError(Told):
     """A gallery that cannot be used; the message is a sentence for whoever configured it."""
 
 
-def load(place: str | None = None) -> list[Shown]:
+Look = Callable[[Path], object]  # raises ImageError where there is no picture
+
+
+def load(place: str | None = None, look: Look = picture.read) -> list[Shown]:
     """The pictures of `place`: a folder, or a data set `owner/name` or `owner/name@revision` on the Hub; the bundled
     ones for None, and, with a line in the log, where `place` cannot be used.
 
@@ -40,19 +44,19 @@ def load(place: str | None = None) -> list[Shown]:
     """
     if place:
         try:
-            return read(Path(place) if Path(place).is_dir() else _download(place))
+            return read(Path(place) if Path(place).is_dir() else _download(place), look)
         except GalleryError as error:
             log.warning("%s The game shows the bundled pictures.", error)
         except (OSError, ValueError):  # of a name that nothing can have, or a folder that may not be opened
             log.warning("DETECTOR_GALLERY cannot be opened: look at it. The game shows the bundled pictures.")
-    return read(BUNDLED)
+    return read(BUNDLED, look)
 
 
-def read(folder: Path) -> list[Shown]:
+def read(folder: Path, look: Look = picture.read) -> list[Shown]:
     """The pictures of a folder that can be read, at most MOST of each kind. Raises GalleryError without both kinds."""
     listed = _listed(folder) if (folder / LIST).exists() else _by_folder(folder)
     kept = [shown for is_fake in (False, True) for shown in _some([s for s in listed if s.is_fake is is_fake])]
-    kept = [shown for shown in kept if _readable(shown.file)]
+    kept = [shown for shown in kept if _readable(shown.file, look)]
     if len({shown.is_fake for shown in kept}) < 2:
         raise GalleryError(f"The gallery {folder.name} needs pictures of both kinds, in folders called Real and Fake.")
     return kept
@@ -87,9 +91,9 @@ def _some(listed: list[Shown]) -> list[Shown]:
     return [listed[int(i * step)] for i in range(min(MOST, len(listed)))]
 
 
-def _readable(file: Path) -> bool:
+def _readable(file: Path, look: Look) -> bool:
     try:
-        picture.read(file)
+        look(file)
     except ImageError as error:
         log.warning("A picture of the gallery is left out: %s", error)
         return False
@@ -114,6 +118,6 @@ def _download(name: str) -> Path:
     return Path(folder)
 
 
-def configured() -> list[Shown]:
+def configured(look: Look) -> list[Shown]:
     """What the environment variable DETECTOR_GALLERY names, or the bundled pictures."""
-    return load(settings.read().gallery)
+    return load(settings.read().gallery, look)

@@ -4,9 +4,10 @@ import datetime
 import json
 from html import escape
 
+import numpy as np
+
 from detector import Result, Verdict
 from detector.model_folder import ModelFolder
-from detector.picture import Picture
 from ui import boxes
 from ui.answer import LIMITS, cards_html, evidence_html, record_html, verdict_html
 from ui.parts import data_url
@@ -26,12 +27,13 @@ def as_json(result: Result, name: str) -> str:
     return json.dumps({"file": name, "error": None, **result.to_dict()}, indent=1, ensure_ascii=False) + "\n"
 
 
-def as_html(result: Result, photo: Picture, model: ModelFolder, name: str) -> str:
+def as_html(result: Result, pixels: np.ndarray, model: ModelFolder, name: str) -> str:
     """A whole page: verdict, the picture with its boxes, every face with its heat map, evidence, checksums, limits.
 
-    It loads nothing: it can be kept, sent on and printed.
+    `pixels` uint8 (H, W, 3) are the picture's, or of a smaller copy. The page loads nothing: it can be kept, sent on
+    and printed.
     """
-    marked = data_url(boxes.shrunk(boxes.draw(photo, result.faces), 1000))
+    marked = data_url(boxes.shrunk(boxes.draw(pixels, result), 1000))
     faces = "" if result.verdict is Verdict.NO_FACE else cards_html(result, model)
     made = datetime.datetime.now(datetime.UTC).strftime("%d %B %Y, %H:%M UTC")
     return f"""<!doctype html>

@@ -129,7 +129,7 @@ _FINDER = (
         "SPARE",
         "BORDER",
     ),
-    *("STEP", "MEAN", "STRIDES", "ANCHORS", "CENTRE_VARIANCE", "SIZE_VARIANCE", "IOU"),
+    *("STEP", "MEAN", "STRIDES", "ANCHORS", "CENTRE_VARIANCE", "SIZE_VARIANCE", "IOU", "MOST_FACES", "MOST_BOXES"),
 )
 
 

@@ -41,13 +41,15 @@ def read(data: bytes | None, format: str | None, trust: TrustSource | None = Non
     """What the file `data` says of its origin, the strongest evidence first; () where there is no file.
 
     `format` is the name that Pillow or `picture.Picture` gives it, None to find out. Signers of Content Credentials are
-    looked up in the list of `trust`, which may take a few seconds once a day. Never raises: what cannot be read says
-    nothing, and the log has the reason.
+    looked up in the list of `trust`, which may take a few seconds once a day. What cannot be read says nothing, and the
+    log has the reason: raises nothing but MemoryError.
     """
     if not isinstance(data, bytes) or not 0 < len(data) <= MAX_BYTES:
         return ()
     try:
         metadata = read_metadata(data, format)
+    except MemoryError:  # the file is to blame, not a part of it
+        raise
     except Exception as error:  # a parser may raise anything on hostile data
         log.info("No metadata: %r", error)
         return ()
@@ -62,6 +64,8 @@ def read(data: bytes | None, format: str | None, trust: TrustSource | None = Non
     ):
         try:
             findings += step(metadata)
+        except MemoryError:
+            raise
         except Exception as error:  # as above; one broken part must not hide the others
             log.warning("%s skipped: %r", step, error)
     return tuple(dict.fromkeys(findings))

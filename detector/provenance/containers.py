@@ -86,6 +86,8 @@ def read_metadata(data: bytes, format_: str | None) -> Metadata:
 def _attempt(part: Callable[..., None], *arguments: object) -> None:
     try:
         part(*arguments)
+    except MemoryError:
+        raise
     except Exception as error:  # hostile data: this part says nothing
         log.info("%s: %r", part.__name__.strip("_"), error)
 

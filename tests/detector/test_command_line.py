@@ -51,6 +51,14 @@ def test_jsonl_prints_the_object_of_the_contract(run, detector, hopper):
     assert row == expected
 
 
+@pytest.mark.slow
+def test_isolated_says_the_same(run, folder):
+    def rows(*options):
+        return [{**row, "seconds": None} for row in jsonl(run(folder, "--jsonl", *options).stdout)]
+
+    assert rows("--isolated") == rows()
+
+
 def test_a_folder_is_walked_and_broken_files_do_not_stop_it(run, folder):
     ran = run(folder, "--jsonl")
     assert ran.returncode == 1

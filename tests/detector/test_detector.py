@@ -272,6 +272,13 @@ def test_many_faces_are_warned_of(detector, portrait):
     assert len(result.faces) == 8
 
 
+def test_that_only_the_largest_faces_are_judged_is_warned_of(detector, monkeypatch, portrait):
+    monkeypatch.setattr("detector.finder.MOST_FACES", 3)
+    result = detector.detect(row_of(portrait, 4))
+    assert len(result.faces) == 3
+    assert "too_many_faces: Only the 3 largest faces are judged" in warned(result)
+
+
 # --- Limits and errors -----------------------------------------------------------------------------------------------
 
 

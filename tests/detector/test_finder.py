@@ -6,9 +6,10 @@ from PIL import Image
 from skimage import data
 
 from detector import crop
-from detector.finder import MIN_FACE, FaceDetector, FoundFace, least_face
+from detector.finder import MIN_FACE, MOST_BOXES, MOST_FACES, FaceDetector, FoundFace, _suppress, least_face
 from detector.picture import read
 from detector.sessions import Cores
+from tests.support.attacks import tiny_faces
 
 # Drawn by hand: from the hairline or the brows to the chin, from ear to ear.
 ASTRONAUT = (172, 66, 278, 182)
@@ -271,3 +272,25 @@ def test_threads_side_by_side_find_the_same_faces(finder, photos, portrait):
 
 def test_a_face_knows_its_side():
     assert FoundFace((10, 20, 50, 45), 0.9, 1.0, np.zeros((6, 2), np.float32)).side == 40
+
+
+def test_of_very_many_faces_the_largest_are_found(finder):
+    crowd = read(tiny_faces(40)).pixels.copy()
+    large = scaled(data.astronaut(), 0.5)
+    crowd[: large.shape[0], : large.shape[1]] = large
+    found = finder.find(crowd, min_face=16)
+    assert len(found) == MOST_FACES
+    assert found[0].side > 45 and found[0].box[2] < large.shape[1], "the one among 1,600 that is larger"
+    assert [face.side for face in found] == sorted((face.side for face in found), reverse=True)
+
+
+def test_comparing_boxes_takes_bounded_time_and_memory():
+    """100,000 boxes: all pairs would take minutes, and to keep views of what is left would take 300 GB."""
+    rows = np.zeros((100_000, 15), np.float32)
+    rows[:, 0] = np.linspace(0.5, 1, len(rows))
+    rows[:, 1], rows[:, 2] = 10 * (np.arange(len(rows)) % 400), 10 * (np.arange(len(rows)) // 400)
+    sides = np.linspace(5, 9, len(rows))
+    rows[:, 3], rows[:, 4] = rows[:, 1] + sides, rows[:, 2] + sides
+    kept = _suppress(rows)
+    assert len(kept) == MOST_BOXES and kept.base is None
+    assert (kept[:, 3] - kept[:, 1]).min() >= sides[-MOST_BOXES - 1] - 1e-3

@@ -1,4 +1,5 @@
-"""What the product does under faults: hostile files, kills, full disks, an hour of mixed calls.
+"""What the product does under faults: hostile files, attacks, kills, full disks, an hour of mixed calls.
 
-Each trial is a command, `python -m tests.reliability fuzz | kill | disk | soak`. docs/reliability.md has the results.
+Each trial is a command, `python -m tests.reliability fuzz | kill | disk | soak | attack`. docs/reliability.md has the
+results.
 """

@@ -1,4 +1,4 @@
-"""python -m tests.reliability fuzz | kill | disk | soak | deletion; options under --help."""
+"""python -m tests.reliability fuzz | kill | disk | soak | deletion | attack; options under --help."""
 
 import argparse
 import sys
@@ -39,6 +39,9 @@ def main(argv: list[str] | None = None) -> int:
     deletion.add_argument("--minutes", type=float, default=10, help="how long")
     deletion.add_argument("--kept", type=float, default=60, help="seconds that pictures are kept, instead of an hour")
     deletion.add_argument("--every", type=float, default=60, help="seconds between two faults")
+    attack = add("attack", "files that exhaust whoever reads them, against the running app")
+    attack.add_argument("--attackers", type=int, default=2, help="who send each file at once")
+    attack.add_argument("--rounds", type=int, default=2, help="times that each of them sends it")
 
     arguments = vars(parser.parse_args(argv))
     match arguments.pop("trial"):
@@ -48,6 +51,8 @@ def main(argv: list[str] | None = None) -> int:
             from tests.reliability.kill import kill as run
         case "disk":
             from tests.reliability.disk import disk as run
+        case "attack":
+            from tests.reliability.attack import attack as run
         case "soak":
             from tests.reliability.soak import soak as run
         case "deletion":

@@ -1,8 +1,8 @@
 """Fuzzing that is guided by coverage, with atheris (libFuzzer for Python).
 
 The fuzzer runs in child processes of a bounded number of runs each, on one corpus. A finding is an exception that is
-not documented, a slow input, or what libFuzzer itself reports: the end of the process, a hang, too much memory. The
-input of each finding is kept, to become a case in test_fuzz.py.
+not documented, an input over its budget of time or memory, or what libFuzzer itself reports: the end of the process, a
+hang. The input of each finding is kept, to become a case in test_fuzz.py.
 """
 
 import hashlib
@@ -28,8 +28,9 @@ WATCHED = {
     "zip": ("ui.archive", "ui.intake", "zipfile"),
     "config": ("detector.model_folder", "detector.verdict", "json", "ui.about"),
 }
-OPTIONS = "-max_len=65536 -timeout=60 -report_slow_units=60 -rss_limit_mb=1000 -print_final_stats=1".split()
-SLOW = 2.0  # seconds of processor time for one input
+# Longer inputs from the start: many faults of readers need thousands of parts.
+OPTIONS = "-max_len=4194304 -len_control=0 -timeout=60 -report_slow_units=60 -rss_limit_mb=1000 -print_final_stats=1"
+SLOW = 2.0  # seconds of processor time for one input of less than a megabyte; for a larger one as much for each
 CHUNK = 25_000  # runs of one child
 
 
@@ -52,7 +53,7 @@ def fuzz(target: str, runs: int, findings: Path, corpus: Path | None = None) -> 
             (seeds / name).write_bytes(data)
         while done < runs:
             known = set(findings.iterdir())
-            options = [*OPTIONS, f"-runs={min(CHUNK, runs - done)}", f"-seed={done + 1}"]
+            options = [*OPTIONS.split(), f"-runs={min(CHUNK, runs - done)}", f"-seed={done + 1}"]
             options.append(f"-artifact_prefix={findings}/")
             child = subprocess.run(
                 # By way of a shell that forks: else libFuzzer takes the peak memory of this process for its own.
@@ -101,8 +102,8 @@ def child(name: str, findings: str, *options: str) -> None:
         except Exception as error:  # any that is not documented
             at = traceback.extract_tb(error.__traceback__)[-1]
             keep(type(error).__name__, data, f"{error!r:.300} at {Path(at.filename).name}:{at.lineno}")
-        if time.process_time() - started > SLOW:
-            keep("slow", data, f"over {SLOW:.0f} s")
+        if time.process_time() - started > (budget := SLOW * max(1.0, len(data) / 1e6)):
+            keep("slow", data, f"over {budget:.1f} s")
 
     def mutate(data: bytes, limit: int, seed: int) -> bytes:
         return target.mutate(data, limit, random.Random(seed), atheris.Mutate)

@@ -130,7 +130,7 @@ def _check_sentence(text: str) -> None:
 
 def mutate_picture(data: bytes, limit: int, draw: random.Random, mutate: Mutate) -> bytes:
     """PNG chunks mostly get their checksums right again: nothing behind a wrong one is read."""
-    data = mutate(data, limit)
+    data = _repeated(data, limit, draw) if draw.random() < 0.02 else mutate(data, limit)
     if not data.startswith(_PNG) or draw.random() < 0.2:
         return data
     out, at = bytearray(_PNG), len(_PNG)
@@ -141,6 +141,13 @@ def mutate_picture(data: bytes, limit: int, draw: random.Random, mutate: Mutate)
         out += data[at:end] + zlib.crc32(data[at + 4 : end]).to_bytes(4, "big")
         at = end + 4
     return bytes(out + data[at:])[:limit]
+
+
+def _repeated(data: bytes, limit: int, draw: random.Random) -> bytes:
+    """With some part of it many times over, as long as a file may be: readers are slow where there is much of one."""
+    start = draw.randrange(max(1, len(data)))
+    part = data[start : start + draw.choice((2, 12, 64, 512, 4096))]
+    return data[:start] + part * draw.randrange(max(1, (limit - len(data)) // max(1, len(part)) + 1)) + data[start:]
 
 
 _PNG = b"\x89PNG\r\n\x1a\n"

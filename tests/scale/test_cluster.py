@@ -46,7 +46,7 @@ class Cluster:
         started = []
         for child in children:
             with suppress(psutil.Error):  # gone meanwhile
-                if "scale.child" in child.cmdline():
+                if "detector.worker" in child.cmdline():
                     started.append(child.parent())
         return started
 

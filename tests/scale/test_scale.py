@@ -17,13 +17,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from detector.isolation import CRASHED
 from detector.model_folder import store
 from detector.picture import MAX_BYTES
-from scale import isolation, parts, plan
+from scale import parts, plan
 from scale.errors import ScaleError
-from scale.isolation import IsolatedDetector
 from scale.places import Place, within
 from scale.worker import Job, Worker
+from tests.support.attacks import poison as poison
 
 COLUMNS = "file sha256 verdict p_fake origin faces findings warnings error model_revision".split()
 
@@ -192,49 +193,14 @@ def test_one_output_holds_one_model(tmp_path, model):
         Run(source, tmp_path / "in", model, "two")
 
 
-CRASH = """
-import io, os, time
-import PIL.Image
-whole = PIL.Image.open
-def open(file, *rest, **options):
-    data = file.getvalue() if isinstance(file, io.BytesIO) else b""
-    if b"crash" in data:
-        os.abort()
-    if b"hang" in data:
-        time.sleep(1000)
-    return whole(file, *rest, **options)
-PIL.Image.open = open
-"""
-
-
-@pytest.fixture
-def poison(tmp_path_factory, monkeypatch):
-    """In the Detector's process, bytes with `crash` in them end it and those with `hang` take for ever."""
-    folder = tmp_path_factory.mktemp("site")
-    (folder / "sitecustomize.py").write_text(CRASH)
-    monkeypatch.syspath_prepend(folder)
-
-
 @pytest.mark.slow
 def test_a_picture_that_ends_the_process_costs_one_row(tmp_path, model, poison):
     source = pictures(tmp_path / "in", *map(str, range(20)))
     (source / "05.png").write_bytes(picture("05") + b"crash")
     assert Run(source, tmp_path / "out", model, "one").judge() == {"judged": 20, "failed": 1, "known": 0}
     (failed,) = (row for row in rows(tmp_path / "out") if row["error"])
-    assert Path(failed["file"]).name == "05.png" and failed["error"] == isolation.CRASHED
+    assert Path(failed["file"]).name == "05.png" and failed["error"] == CRASHED
     assert len(failed["sha256"]) == 64
-
-
-@pytest.mark.slow
-def test_a_process_that_hangs_or_is_killed_is_replaced(model, poison, monkeypatch):
-    detector = IsolatedDetector(model)
-    (good,) = detector.judge([picture("a")])
-    detector._running[0].kill()
-    (again,) = detector.judge([picture("a")])
-    assert again["verdict"] == good["verdict"] == "no_face"
-    monkeypatch.setattr(isolation, "PATIENCE", 3)
-    assert detector.judge([picture("a") + b"hang"]) == [isolation.TOO_LONG]
-    detector.close()
 
 
 def test_files_that_cannot_be_read_cost_a_row_each(tmp_path, model):

@@ -84,11 +84,9 @@ def test_boxes_are_numbered_on_a_small_copy(judged: Result) -> None:
             (Verdict.NO_SIGNS, 2900, 2100),
         )
     )
-    photo = picture.read(np.full((2400, 3200, 3), 200, np.uint8))
-    drawn = boxes.draw(photo, crowd)
+    of = dataclasses.replace(judged, faces=crowd, picture=dataclasses.replace(judged.picture, width=3200, height=2400))
+    drawn = boxes.draw(np.full((1200, 1600, 3), 200, np.uint8), of)
     assert drawn.size == (1600, 1200)
-    reduced = dataclasses.replace(photo, pixels=photo.pixels[::2, ::2], size=(3200, 2400))
-    assert np.array_equal(np.asarray(boxes.draw(reduced, crowd)), np.asarray(drawn))
     pixels = np.asarray(drawn)
     assert all((pixels == BOX_COLOURS[face.verdict]).all(axis=2).any() for face in crowd)
     grey = BOX_COLOURS[Verdict.UNCERTAIN]
@@ -204,7 +202,7 @@ class _Loads(HTMLParser):
 
 
 def test_the_report_is_whole_and_loads_nothing(judged: Result, model: ModelFolder, hopper: Path) -> None:
-    page = report.as_html(judged, picture.read(hopper), model, "officer.jpg")
+    page = report.as_html(judged, picture.read(hopper).pixels, model, "officer.jpg")
     loads = _Loads(page).found
     assert len(loads) == 1 + 2 * len(judged.faces)  # the picture, and every face with its map
     assert all(source.startswith("data:image/webp;base64,") for source in loads)
@@ -214,12 +212,12 @@ def test_the_report_is_whole_and_loads_nothing(judged: Result, model: ModelFolde
 
 
 def test_a_report_without_a_face_has_no_faces(detector: Detector, no_face: np.ndarray) -> None:
-    page = report.as_html(detector.detect(no_face), picture.read(no_face), detector.model, "page.png")
+    page = report.as_html(detector.detect(no_face), picture.read(no_face).pixels, detector.model, "page.png")
     assert "No face found" in page and "Face by face" not in page and "of 100" not in page
 
 
 def test_a_file_name_in_a_report_is_only_text(judged: Result, model: ModelFolder, hopper: Path) -> None:
-    page = report.as_html(judged, picture.read(hopper), model, ATTACK)
+    page = report.as_html(judged, picture.read(hopper).pixels, model, ATTACK)
     assert "<script" not in page and "&lt;script" in page
     assert json.loads(report.as_json(judged, ATTACK))["file"] == ATTACK
 

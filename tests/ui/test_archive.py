@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from detector import ImageError
+from tests.support.attacks import hidden_names
 from ui import archive, intake
 
 PICTURE = b"\xff\xd8 the bytes of a picture" * 20
@@ -192,6 +193,18 @@ def test_a_directory_of_very_many_files_is_not_read() -> None:
     directory = data[start:end] * 100_000
     tail = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 65535, 65535, len(directory), start, 0)
     assert "far too many files" in refusal_of_all(data[:start] + directory + tail)
+
+
+def test_what_the_zips_of_a_batch_list_is_counted_together() -> None:
+    listed = archive.Listed(3)
+    one = pack({".hidden": b"", "a.jpg": PICTURE})
+    with archive.opened(one, listed) as (entry,):
+        assert entry.read() == PICTURE
+    for left in (-1, -1):
+        with pytest.raises(ImageError, match="far too many files"), archive.opened(one, listed):
+            pass
+        assert listed.left == left
+    assert "far too many files" in refusal_of_all(hidden_names())
 
 
 def test_names_are_fit_to_be_shown() -> None:

@@ -20,7 +20,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from PIL import Image
 
-from detector import Detector, ImageError, Verdict, words
+from detector import Detector, ImageError, Verdict, picture, words
 from detector.model_folder import Metrics
 from detector.rows import CSV_COLUMNS, row_of
 from tests.support import ROOT
@@ -455,6 +455,20 @@ def test_a_closed_batch_begins_no_further_picture(detector: Detector, hopper: Pa
         if thread.name.startswith("batch") and thread not in others:
             thread.join()
     assert len(begun) <= 3 + batch._WORKERS
+
+
+def test_a_batch_of_pictures_over_the_limits_is_given_up(detector: Detector, hopper: Path) -> None:
+    """Else the batches that wait for it would wait for hours."""
+
+    def over() -> Path:
+        raise ImageError(picture.TOO_MUCH, "resource_limit")
+
+    sources = [over, over, lambda: hopper, over, *[over] * 30]
+    rows = list(batch.judge(detector, [batch.Item(str(number), source) for number, source in enumerate(sources)]))
+    told = [row.report["error"] for row in rows]
+    assert told[:4] == [picture.TOO_MUCH, picture.TOO_MUCH, None, picture.TOO_MUCH]
+    assert told.count(picture.TOO_MUCH) <= 2 + batch._WORKERS
+    assert told[-1] == "Pictures before it took too much time or memory to read: send the others without them."
 
 
 def test_one_failure_is_not_the_end(detector: Detector, hopper: Path) -> None:

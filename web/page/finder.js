@@ -13,7 +13,7 @@ export async function findFaces(picture, rules, crop, run) {
     rows = await lookTurned(picture, rows, rules, crop, search);
   }
   const found = rows.map((row) => inside(row, picture.width, picture.height)).filter(Boolean);
-  return found.filter((face) => face.side >= rules.min_face).sort((a, b) => b.side - a.side);
+  return found.filter((face) => face.side >= rules.min_face).sort((a, b) => b.side - a.side).slice(0, rules.most_faces);
 }
 
 async function look(picture, rules, search, eighths) {
@@ -88,7 +88,7 @@ async function searchAt(picture, longer, minScore, eighths, { rules, crop, run }
   const moved = found.map(([score, ...points]) => [score, ...points.map((value, i) => value - (i % 2 ? top : left))]);
   const back = eighths ? moved.map((row) => turnedBack(row, matrix, eighths, crop)) : moved;
   const scaled = back.map(([score, ...points]) => [score, ...points.map((value, i) => value * (i % 2 ? down : across))]);
-  return suppress(scaled, rules.iou);
+  return suppress(scaled, rules);
 }
 
 // A picture turned counter-clockwise by eighths of a circle, and the matrix from its points to those of the one given
@@ -137,13 +137,14 @@ const area = (row) => Math.max(row[3] - row[1], 0) * Math.max(row[4] - row[2], 0
 const common = (a, b) =>
   Math.max(Math.min(a[3], b[3]) - Math.max(a[1], b[1]), 0) * Math.max(Math.min(a[4], b[4]) - Math.max(a[2], b[2]), 0);
 
-function suppress(rows, most) {
-  let left = rows.toSorted((a, b) => b[0] - a[0]);
+function suppress(rows, { iou, most_boxes }) {
+  const large = rows.length > most_boxes ? rows.toSorted((a, b) => area(b) - area(a)).slice(0, most_boxes) : rows;
+  let left = large.toSorted((a, b) => b[0] - a[0]);
   const kept = [];
   while (left.length) {
     const best = left[0];
     kept.push(best);
-    left = left.filter((row) => common(best, row) / Math.max(area(best) + area(row) - common(best, row), 1e-6) < most);
+    left = left.filter((row) => common(best, row) / Math.max(area(best) + area(row) - common(best, row), 1e-6) < iou);
     if (left[0] === best) left.shift(); // a box without an area
   }
   return kept;

@@ -24,6 +24,7 @@ export function warningsOf(picture, found, crops, rules, finder, crop) {
   const blurred = count((crop) => sharpness(crop) < rules.blurred, crops);
   if (blurred) warn("blurred_face", blurred);
   if (found.length >= rules.many_faces) warn("many_faces", found.length);
+  if (found.length === finder.most_faces) warn("too_many_faces", found.length);
   return warnings;
 }
 
