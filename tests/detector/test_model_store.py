@@ -258,7 +258,8 @@ def test_the_numbers_of_the_configuration_are_used(model):
 
 @pytest.mark.parametrize("name", ["gone", "x" * 300, "with\0nothing"])
 def test_a_missing_folder(tmp_path, name):
-    expected = f"There is no model folder called {name}: give the folder that holds model.tflite."
+    shown = name.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    expected = f"There is no model folder called {shown}: give the folder that holds model.tflite."
     assert refusal(tmp_path / name) == refusal(str(tmp_path / name)) == expected
 
 
