@@ -4,13 +4,14 @@ import http.client
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-import urllib.error
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -18,7 +19,7 @@ import pytest
 from tests.support.running_app import ASTRONAUT, RunningApp, post, serve
 from tests.ui.test_app import upload
 from tests.ui.test_batch import many
-from tests.ui.test_http_api import Answer, ask
+from tests.ui.test_http_api import ask
 
 pytestmark = pytest.mark.slow
 
@@ -43,31 +44,36 @@ def files(app: RunningApp) -> list[Path]:
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 def test_those_who_have_asked_are_answered(kind: signal.Signals, tmp_path: Path) -> None:
     with serve(command=patient(120)) as app:
-        answers: list[Answer | str] = []
         sent = upload(app, many(tmp_path, 6).read_bytes())
-        batch = [{"path": sent, "orig_name": "many.zip", "meta": {"_type": "gradio.FileData"}}]
-        crowd = [threading.Thread(target=lambda: answers.append(post(app, batch, "detect_batch")))]
-        crowd += [
-            threading.Thread(target=lambda: answers.append(ask(f"{app.url}/api/detect", ASTRONAUT.read_bytes())))
-            for _ in range(4)
-        ]
-        for thread in crowd:
-            thread.start()
-        time.sleep(0.3)
+        batch = json.dumps({"data": [[{"path": sent, "orig_name": "many.zip"}]]}).encode()
+        call = f"{app.url}/gradio_api/call/detect_batch"
+        event = ask(call, batch, {"Content-Type": "application/json"}).json["event_id"]
+        crowd = [let_in(app) for _ in range(4)]
         psutil.Process(app.pid).send_signal(kind)
-        time.sleep(0.15)
-        try:
+        late = ask(f"{app.url}/api/detect", ASTRONAUT.read_bytes())
+        while late.status == 200:  # the signal was on its way
             late = ask(f"{app.url}/api/detect", ASTRONAUT.read_bytes())
-            assert (late.status, late.code) == (503, "stopping") and int(late.headers["Retry-After"]) > 0
-        except urllib.error.URLError:
-            pass  # it was quick, and is gone
-        for thread in crowd:
-            thread.join()
-        assert ended(app) == 0
-        told = [answer for answer in answers if isinstance(answer, str)]
-        assert len(told) == 1 and len(json.loads(told[0].partition("event: complete\ndata: ")[2])[0]) == 6
-        assert [answer.status for answer in answers if isinstance(answer, Answer)] == [200] * 4
-        assert files(app) == [] and "Traceback" not in app.log
+        assert (late.status, late.code) == (503, "stopping") and int(late.headers["Retry-After"]) > 0
+        for one in crowd:
+            one.send(ASTRONAUT.read_bytes())
+        for one in crowd:
+            response = http.client.HTTPResponse(one)
+            response.begin()
+            assert response.status == 200 and json.load(response)["faces"]
+            one.close()
+        told = ask(f"{call}/{event}").body.decode()
+        assert len(json.loads(told.partition("event: complete\ndata: ")[2])[0]) == 6
+        assert ended(app) == 0 and files(app) == [] and "Traceback" not in app.log
+
+
+def let_in(app: RunningApp) -> socket.socket:
+    """A request that the app waits for the picture of: it asks for it."""
+    asking = socket.create_connection((urlsplit(app.url).hostname, urlsplit(app.url).port), timeout=60)
+    length = ASTRONAUT.stat().st_size
+    asking.send(f"POST /api/detect HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n".encode())
+    asking.send(b"Expect: 100-continue\r\n\r\n")
+    assert asking.recv(1000).startswith(b"HTTP/1.1 100")
+    return asking
 
 
 @pytest.mark.parametrize(("seconds", "signals"), [(1, 1), (600, 2)], ids=["its time is over", "who says it twice"])
