@@ -196,11 +196,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     finally:
         _kept.end()
-    last = threading.Timer(_LAST_SECONDS, os._exit, [0])  # a picture that is being looked at may take longer
-    last.daemon = True
-    last.start()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    last = threading.Timer(_LAST_SECONDS, os._exit, [status])  # a picture that is being looked at may take longer
+    last.daemon = True
+    last.start()
+    sys.exit(status)
