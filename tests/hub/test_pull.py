@@ -30,9 +30,12 @@ REAL = {**FILES, "README.md": (BUNDLED / "README.md").read_bytes()}
 
 
 def another(files: dict[str, bytes], **changes: object) -> dict[str, bytes]:
-    """The same files with another configuration, and so without the figures."""
-    changed = json.dumps(signed({**json.loads(files[CONFIG]), **changes})).encode()
-    return {**{name: content for name, content in files.items() if name != METRICS}, CONFIG: changed}
+    """The same files with another configuration, and figures of it."""
+    config = signed({**json.loads(files[CONFIG]), **changes})
+    made = {CONFIG: json.dumps(config).encode()}
+    if METRICS in files:
+        made[METRICS] = json.dumps({**json.loads(files[METRICS]), "digest": config["digest"]}).encode()
+    return {**files, **made}
 
 
 def with_hash(files: dict[str, bytes], digest: str) -> dict[str, bytes]:
