@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -62,6 +63,8 @@ class Folder:
     def sweep(self) -> None:
         """Delete what would be older than was promised before the next look, and all that dead processes left."""
         failures: list[OSError] = []
+        with suppress(OSError):
+            os.utime(self._lock.lock_file)  # systems clear the temporary folder of what is old
         try:
             for folder, seconds in {self.uploads: KEPT_SECONDS, self.links: link_seconds()}.items():
                 failures += _delete_older(folder, time.time() - max(0.0, seconds - _EVERY), self._kept)

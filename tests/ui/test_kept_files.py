@@ -128,6 +128,14 @@ def test_what_a_killed_process_left_goes_and_what_a_living_one_has_stays(place: 
     assert not list(tmp_path.rglob("sent.jpg"))
 
 
+def test_a_system_that_clears_old_files_leaves_the_lock(place: Folder, tmp_path: Path) -> None:
+    """Without it others would take the folder for one left behind."""
+    [lock] = tmp_path.glob("*.lock")
+    os.utime(lock, (0, 0))
+    place.sweep()
+    assert time.time() - lock.stat().st_mtime < 60
+
+
 def test_files_are_never_served_half_written(tmp_path: Path) -> None:
     """Whoever finds a file under its name finds all of it, however many keep the same one at that moment."""
     data, done, seen = bytes(300_000), threading.Event(), []
