@@ -1,5 +1,6 @@
 """LiteRT interpreters behind one door: a pool that threads share, since an interpreter serves one thread at a time."""
 
+import math
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
+
+_LARGE = 1_800_000  # values of an input: a session that has had more keeps too much memory to be kept itself
 
 
 class Session:
@@ -83,5 +86,6 @@ class SessionPool:
         try:
             yield session
         finally:
-            with self._lock:
-                self._free[threads].append(session)
+            if math.prod(session.input_shape) <= _LARGE:
+                with self._lock:
+                    self._free[threads].append(session)

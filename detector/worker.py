@@ -5,6 +5,7 @@ is no Detector. Then come calls (a method's name, its arguments, its options), e
 answered with what the method gives or raises. See detector.isolation.
 """
 
+import ctypes
 import logging
 import math
 import os
@@ -12,7 +13,7 @@ import signal
 import sys
 import time
 import traceback
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -45,6 +46,8 @@ def main() -> None:
             channel.send(answer := _answer(detector, call, alone))
             if isinstance(answer, ImageError) and answer.code == "resource_limit":
                 return  # what ran out of memory may be left in any state
+            del call, answer
+            trim()
     except (EOFError, OSError):  # nobody is there any more
         pass
     finally:
@@ -67,6 +70,12 @@ def more_time(seconds: int) -> None:
 
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + seconds, hard))
+
+
+def trim() -> None:
+    """Give back to the system what the last picture needed: glibc keeps it."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _answer(detector: Detector, call: tuple[str, tuple[object, ...], dict[str, object]], alone: bool) -> object:
