@@ -1,6 +1,5 @@
 """LiteRT interpreters behind one door: a pool that threads share, since an interpreter serves one thread at a time."""
 
-import math
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,7 +9,8 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-_LARGE = 1_800_000  # values of an input: a session that has had more keeps too much memory to be kept itself
+
+_KEPT = 1_800_000  # samples of an input: what a session of a larger one holds is given back after its run
 
 
 class Session:
@@ -32,12 +32,22 @@ class Session:
         dtype: np.dtype[Any] = np.dtype(self._input["dtype"])
         return dtype
 
+    @property
+    def is_large(self) -> bool:
+        """Whether it holds much memory: a gigabyte for the face finder's larger look."""
+        return bool(np.prod(self._shape) > _KEPT)
+
     def run(self, batch: np.ndarray) -> list[np.ndarray]:
         """Outputs of the model in its own order, copied out of the interpreter."""
         if batch.shape != self._shape:
             self._interpreter.resize_tensor_input(self._input["index"], batch.shape)
-            self._interpreter.allocate_tensors()
             self._shape = batch.shape
+            try:
+                self._interpreter.allocate_tensors()
+            except RuntimeError as error:
+                if str(error).strip():
+                    raise
+                raise MemoryError("LiteRT found no room for an input of this size.") from None  # and says nothing
         self._interpreter.set_tensor(self._input["index"], np.ascontiguousarray(batch, self._input["dtype"]))
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
@@ -86,6 +96,6 @@ class SessionPool:
         try:
             yield session
         finally:
-            if math.prod(session.input_shape) <= _LARGE:
+            if not session.is_large:
                 with self._lock:
                     self._free[threads].append(session)

@@ -86,9 +86,24 @@ def test_many_come_in_order_with_their_errors(isolated: Detector, detector: Dete
 def test_a_worker_takes_no_more_memory_than_promised(isolated: Detector, hopper: Path) -> None:
     isolated.detect(hopper)
     for worker in isolated._pool._idle:
-        rollup = Path(f"/proc/{worker.process.pid}/smaps_rollup").read_text()
-        own = [int(line.split()[1]) for line in rollup.splitlines() if line.startswith(("Private_", "Shared_Dirty"))]
-        assert sum(own) < 150_000
+        assert _own_memory(worker) < 160_000
+
+
+def _own_memory(worker: isolation._Worker) -> int:
+    """In kB."""
+    rollup = Path(f"/proc/{worker.process.pid}/smaps_rollup").read_text()
+    return sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith(("Private_", "Shared_Dirty")))
+
+
+@pytest.mark.parametrize("side", [2000, 6300], ids=["4 megapixels", "40 megapixels"])
+def test_a_large_picture_without_a_face_is_judged_and_leaves_no_memory_taken(side: int) -> None:
+    """It is searched at every size and turn that there is; afterwards its worker is as small as before."""
+    one = Detector.load(isolated=True, workers=1)
+    noise = Image.fromarray(np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8))
+    file = io.BytesIO()
+    noise.resize((side, side), Image.Resampling.BICUBIC).save(file, "JPEG")
+    assert one.detect(file.getvalue()).verdict == "no_face"
+    assert max(map(_own_memory, one._pool._idle)) < 160_000
 
 
 FAULTS = {"crash": (CRASHED, "crashed"), "grow": (picture.TOO_MUCH, "resource_limit"),

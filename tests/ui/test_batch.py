@@ -119,7 +119,7 @@ def test_a_data_url_is_judged_and_bounded(running_app: RunningApp, hopper: Path)
     whole, cut = (f"data:;base64,{base64.b64encode(data).decode()}" for data in (hopper.read_bytes(), b"x"))
     answered = post(running_app, [{"url": whole}, {"url": cut}, {"url": "data:,%"}], "detect_batch")
     assert [name in answered for name in ("picture 1", "picture 2", "picture 3")] == [True] * 3
-    assert answered.count("sha256") == 2 and "not a picture" in answered and "did not arrive whole" in answered
+    assert answered.count("sha256") == 1 and "not a picture" in answered and "did not arrive whole" in answered
 
 
 @pytest.mark.parametrize("nothing", [None, [], {}, "x", "data:image/png;base64,AAAA", 5, True], ids=repr)
