@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-_READY_WITHIN = 180  # seconds: a few on an idle machine
+_READY_WITHIN = 300  # seconds: a few on an idle machine
 _LAUNCHED = "To create a public link"  # gradio answers before its own checks are over, and ends if those fail
 
 

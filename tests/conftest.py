@@ -18,7 +18,7 @@ from detector import Detector
 from detector.finder import FaceDetector
 from detector.sessions import Cores
 from tests.support import ROOT
-from tests.support.running_app import PATIENCE, RunningApp, browser, serve
+from tests.support.running_app import PATIENCE, RunningApp, api_client, browser, serve
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -127,7 +127,7 @@ def running_app() -> Iterator[RunningApp]:
 
 @pytest.fixture(scope="session")
 def client(running_app: RunningApp) -> Client:
-    return Client(running_app.url, verbose=False)
+    return api_client(running_app.url)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from gradio_client.utils import is_file_obj_with_meta
 
 _FILE = "a data: URL with the file in base64, or what the tool upload_file_to_gradio returned; nothing else is fetched"
 _UPLOADED = re.compile(r"https?://[^?#]*/gradio_api/file=(.+)", re.DOTALL)
+_PATIENCE = 60.0  # seconds that a call of gradio's to itself may take to be heard; its own 5 are few for a busy server
 _Place = list[str | int]
 
 
@@ -38,6 +39,11 @@ class Tools(gradio.mcp.GradioMCPServer):
             return _file(node) if isinstance(node, str) and place in filedata_positions else node
 
         return converted(value, [])
+
+    def _get_or_create_client(self) -> Any:
+        client = super()._get_or_create_client()
+        client.httpx_kwargs.setdefault("timeout", _PATIENCE)
+        return client
 
     def _prepare_tool_call_args(
         self, name: str, arguments: dict[str, Any]

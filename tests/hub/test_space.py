@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from huggingface_hub import SpaceHardware
 from packaging.requirements import Requirement
 
@@ -20,7 +20,7 @@ from detector.model_folder import hub as room
 from tests.support.bundled import FILES
 from tests.support.hub_fixtures import by_lfs, environment
 from tests.support.hub_server import OWNER, Hub
-from tests.support.running_app import serve
+from tests.support.running_app import api_client, serve
 from training import __main__ as command_line
 from training.errors import TrainingError
 from training.hub import space
@@ -175,7 +175,7 @@ def test_the_space_runs_and_takes_a_new_model_without_a_restart(hub: Hub, tmp_pa
         "PYTHONPATH": str(root),
     }
     with serve(root=root, python=python, **variables) as app:
-        client = Client(app.url, verbose=False)
+        client = api_client(app.url)
 
         def revision() -> str:
             return client.predict(handle_file(str(hopper)), api_name="/detect")["model"]["revision"]
@@ -194,7 +194,7 @@ def test_the_space_starts_when_the_hub_is_away(hub: Hub, tmp_path: Path, hopper:
     started = time.monotonic()
     with serve(DETECTOR_MODEL=MODEL_ON_HUB, **variables) as app:
         assert time.monotonic() - started < room.WITHIN + 60
-        client = Client(app.url, verbose=False)
+        client = api_client(app.url)
         model = client.predict(handle_file(str(hopper)), api_name="/detect")["model"]
         assert model["source"] == "bundled"
         assert model["note"].endswith("because the Hub could not be reached: the bundled model is used.")

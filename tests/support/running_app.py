@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from gradio_client import Client
 from skimage import data_dir
 
 from benchmarks.browser import browser as browser
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 ASTRONAUT = Path(data_dir, "astronaut.png")
 ATTACK = "<img src=x onerror=\"window.broken='in'\"><script>window.broken='in'</script>${window.broken='in'}{{value}}"
 PATIENCE = 90_000  # ms: an idle machine needs two seconds
+
+
+def api_client(url: str) -> Client:
+    """gradio's client, with more patience than its 5 seconds for each request."""
+    return Client(url, verbose=False, httpx_kwargs={"timeout": PATIENCE / 1000})
 
 
 @contextmanager

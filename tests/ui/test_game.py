@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from gradio_client import Client
 from PIL import Image
 
 from detector import Verdict
-from tests.support.running_app import PATIENCE, RunningApp, free_port, serve
+from tests.support.running_app import PATIENCE, RunningApp, api_client, free_port, serve
 from ui import game, pictures
 
 if TYPE_CHECKING:
@@ -231,7 +230,7 @@ def call(running_app: RunningApp, event: int, token: Any, session: str) -> tuple
 
 
 def test_the_api_shows_nothing_of_the_game(running_app: RunningApp) -> None:
-    shown = Client(running_app.url, verbose=False).view_api(return_format="dict")
+    shown = api_client(running_app.url).view_api(return_format="dict")
     assert set(shown["named_endpoints"]) == {"/detect", "/detect_batch", "/heatmap", "/model"}
     assert not shown["unnamed_endpoints"]
     for name in {*events(running_app).values(), "real", "fake", "play", "summary"}:

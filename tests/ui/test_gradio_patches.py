@@ -19,7 +19,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from detector import Detector
-from tests.support.running_app import ASTRONAUT, RunningApp, answer, batches, give, post, serve, until
+from tests.support.running_app import ASTRONAUT, RunningApp, answer, api_client, batches, give, post, serve, until
 from tests.ui.test_app import upload
 from tests.ui.test_batch import many, slow
 from tests.ui.test_http_api import Answer, ask
@@ -51,7 +51,7 @@ def crowd_of_programs(app: RunningApp) -> None:
 def test_a_full_queue_is_told_in_the_same_sentence_to_all(look: Callable[..., "BrowserPage"], tmp_path: Path) -> None:
     with serve(DETECTOR_WAITING="1") as app:
         crowd_of_programs(app)
-        page, client = look(url=app.url), Client(app.url, verbose=False)
+        page, client = look(url=app.url), api_client(app.url)
         crowd = handle_file(many(tmp_path, 200))
         give(page, ASTRONAUT)
         assert answer(page) != "error"

@@ -12,10 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 
 from tests.support import ROOT
-from tests.support.running_app import ASTRONAUT, serve
+from tests.support.running_app import ASTRONAUT, api_client, serve
 from tests.ui.test_http_api import ask
 
 pytestmark = pytest.mark.slow
@@ -53,7 +53,7 @@ def test_on_zerogpu_it_starts_and_takes_nothing_of_the_quota(asked: tuple[str, l
     with serve(SPACES_ZERO_GPU="true", SPACES_ZERO_DEVICE_API_URL=url, SPACE_ID="owner/name") as app:
         assert lines == ["/startup-report"]
         assert ask(f"{app.url}/api/detect", ASTRONAUT.read_bytes()).status == 200
-        assert Client(app.url, verbose=False).predict(handle_file(ASTRONAUT), api_name="/detect")["faces"]
+        assert api_client(app.url).predict(handle_file(ASTRONAUT), api_name="/detect")["faces"]
         assert lines == ["/startup-report"]
 
 

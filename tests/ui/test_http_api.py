@@ -19,7 +19,7 @@ import httpx
 import numpy as np
 import psutil
 import pytest
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from pydantic import ConfigDict, TypeAdapter
@@ -27,7 +27,7 @@ from pydantic import ConfigDict, TypeAdapter
 from detector import Detector, Result
 from detector.heatmap import overlay
 from tests.support import ROOT
-from tests.support.running_app import ASTRONAUT, RunningApp, no_trace, overflow, serve
+from tests.support.running_app import ASTRONAUT, RunningApp, api_client, no_trace, overflow, serve
 from tests.ui.test_bad_input import JUDGED, REFUSED
 from ui import about, http_api
 
@@ -300,7 +300,7 @@ def _answered(sock: socket.socket) -> bool:
 @pytest.mark.slow
 def test_a_visitor_has_one_minute_for_page_and_programs() -> None:
     with serve(per_minute=2) as app:
-        client = Client(app.url, verbose=False)
+        client = api_client(app.url)
         assert ask(f"{app.url}/api/detect", ASTRONAUT.read_bytes()).status == 200
         client.predict(picture=handle_file(ASTRONAUT), api_name="/detect")
         answer = ask(f"{app.url}/api/heatmap", ASTRONAUT.read_bytes())

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 
 from tests.support.credentials import Authority, signed
 from tests.support.marked_files import AI
-from tests.support.running_app import RunningApp, answer, give, overflow, serve
+from tests.support.running_app import RunningApp, answer, api_client, give, overflow, serve
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -46,7 +46,7 @@ def pictures(authority: Authority, hopper: Path, tmp_path_factory: pytest.TempPa
 
 @pytest.mark.slow
 def test_the_api_says_who_signed(app: RunningApp, pictures: dict[str, Path]) -> None:
-    client = Client(app.url, verbose=False)
+    client = api_client(app.url)
     for code, picture in pictures.items():
         (finding,) = client.predict(handle_file(str(picture)), api_name="/detect")["provenance"]
         assert finding["signature"] == code
