@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-
 _KEPT = 1_800_000  # samples of an input: what a session of a larger one holds is given back after its run
 
 
