@@ -316,7 +316,7 @@ def test_who_made_a_link_sees_its_end_and_deletes_it(look: Callable[..., "Page"]
     give(page, ASTRONAUT)
     answer(page)
     page.get_by_role("button", name="Make a link").click()
-    page.wait_for_function("document.querySelector('#link-remove').querySelector('textarea, input')?.value[0] === 'h'")
+    page.wait_for_function("document.querySelector('#link-remove')?.querySelector('textarea, input')?.value[0] === 'h'")
     ends = re.search(r"until (\d\d \w+ \d{4}, \d\d:\d\d) UTC", page.locator("#link").inner_text())
     left = datetime.strptime(ends[1], "%d %B %Y, %H:%M").replace(tzinfo=UTC) - datetime.now(UTC)
     assert timedelta(hours=23, minutes=50) < left <= timedelta(days=1)
