@@ -184,10 +184,8 @@ def build(detector: Callable[[], Detector]) -> None:
     def judged(index: int, by: ModelInfo) -> Answer:
         """Kept by what the model is called: to keep a Detector is to keep its processes."""
         result = detector().detect(gallery()[index].file)
-        if not result.faces:
-            return Answer(result.verdict, result.p_fake, None, None)
-        face = result.faces[0]
-        return Answer(result.verdict, result.p_fake, face.crop, face.activation)
+        face = result.faces[0] if result.faces else None
+        return Answer(result.verdict, result.p_fake, face and face.crop, face and face.activation)
 
     games = Games(gallery, judge)
 
