@@ -28,6 +28,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who has started it says when it is over
     logging.basicConfig(level=logging.ERROR)  # warnings may quote a stranger's file
     logging.getLogger("detector.provenance.trust_list").setLevel(logging.WARNING)  # these never do
+    os.nice(5)  # who serves visitors goes first
     channel = Channel(Connection(int(sys.argv[1])), int(sys.argv[2]))
     try:
         folder, limits, threads = channel.receive()
