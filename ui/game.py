@@ -184,8 +184,8 @@ def build(detector: Callable[[], Detector]) -> None:
     def judged(index: int, by: ModelInfo) -> Answer:
         """Kept by what the model is called: to keep a Detector is to keep its processes."""
         result = detector().detect(gallery()[index].file)
-        face = result.faces[0] if result.faces else None
-        return Answer(result.verdict, result.p_fake, face and face.crop, face and face.activation)
+        of_face = ((face.crop, face.activation) for face in result.faces)
+        return Answer(result.verdict, result.p_fake, *next(of_face, (None, None)))
 
     games = Games(gallery, judge)
 
