@@ -66,7 +66,7 @@ def ask(url: str, body: bytes | None = None, headers: dict[str, str] | None = No
 def send(url: str, picture: bytes, **fields: str) -> Answer:
     """As a form, the way curl -F does."""
     parts = [f'--x\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n'.encode() for n, v in fields.items()]
-    head = b'--x\r\nContent-Disposition: form-data; name="picture"; filename="holiday.jpg"\r\n\r\n'
+    head = b'--x\r\nContent-Disposition: form-data; name="picture"; filename="posted.jpg"\r\n\r\n'
     body = b"".join(parts) + head + picture + b"\r\n--x--\r\n"
     return ask(url, body, {"Content-Type": "multipart/form-data; boundary=x"})
 
@@ -247,9 +247,9 @@ def test_the_log_counts_and_names_nothing(api: str, running_app: RunningApp) -> 
     before = running_app.log.count("1 picture, 1 faces")
     send(f"{api}/detect", file.getvalue())
     assert running_app.log.count("1 picture, 1 faces") > before
-    assert "holiday.jpg" not in running_app.log
+    assert "posted.jpg" not in running_app.log
     kept = [path for path in running_app.cache.rglob("*") if path.is_file()]
-    assert not [path for path in kept if path.name == "holiday.jpg" or path.stat().st_size == len(file.getvalue())]
+    assert not [path for path in kept if path.name == "posted.jpg" or path.stat().st_size == len(file.getvalue())]
 
 
 # --- Limits -----------------------------------------------------------------------------------------------------------
