@@ -151,9 +151,9 @@ def export(
     copies = [values[targets < 0.5] for values, targets in half.values()]
     calibration = calibrate.fit(of("unseen", clean), of("seen", clean), limits, copies)
     log.info("offset %.3f, %s", offset, calibration)
-    for role in splits:
-        for name, shares in calibrate.shares(calibration, of(role, clean)).items():
-            log.info("%s %s: %s", role, name, ", ".join(f"{key} {value:.1%}" for key, value in shares.items()))
+    shares = calibrate.shares(calibration, clean)
+    for name, found in shares.items():
+        log.info("%s: %s", name, ", ".join(f"{key} {value:.1%}" for key, value in found.items()))
 
     train = {source.name: open_train(source, **reading) for source in sources}
     out.mkdir(parents=True, exist_ok=True)
@@ -179,7 +179,9 @@ def export(
         ),
         calibration=calibration,
         face_detector=finder.FINDER_VERSION,
-        limits=CalibrationLimits(**asdict(limits), unseen=tuple(splits["unseen"]), seen=tuple(splits["seen"])),
+        limits=CalibrationLimits(
+            **asdict(limits), unseen=tuple(splits["unseen"]), seen=tuple(splits["seen"]), shares=shares
+        ),
         data=DataRoles(
             train={
                 s.name: TrainingSet(Counts(**train[s.name].count()), Counts(**every[s.name].count()), s.terms)

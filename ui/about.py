@@ -93,6 +93,7 @@ def describe(folder: ModelFolder) -> dict[str, Any]:
         "digest": info.digest,
         "thresholds": {
             "no_signs_below": calibration.no_signs_below,
+            "leans_fake_from": calibration.leans_fake_from,
             "likely_fake_from": calibration.likely_fake_from,
         },
         "limits": config.limits and asdict(config.limits),
@@ -170,8 +171,9 @@ def record_html(folder: ModelFolder) -> str:
 def _limits(limits: CalibrationLimits | None) -> str:
     if limits is None:
         return "not stated"
+    everywhere = "" if limits.max_leans_rate is None else ", on average over the collections,"
     return (
-        f"of real faces at most {limits.max_false_positive_rate:.1%} likely forged; without signs at most "
+        f"of real faces at most {limits.max_false_positive_rate:.1%}{everywhere} likely forged; without signs at most "
         f"{limits.max_unseen_no_signs:.0%} of the forgeries of each unseen set and {limits.max_seen_no_signs:.1%} of "
         "those of seen kinds"
     )

@@ -48,16 +48,24 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class CalibrationLimits:
-    """What the thresholds were fitted to hold, each a share 0..1, and on which sets of pictures."""
+    """What the thresholds were fitted to hold, each a share 0..1 as in training.evaluation.calibrate.Limits, None where
+    it was not asked; on which sets of pictures, and by set what share of them came out how."""
 
-    max_unseen_no_signs: float  # of the forgeries of each unseen set by itself
-    max_false_positive_rate: float  # of the real faces of each set that come out as likely fake
-    max_seen_no_signs: float  # of all forgeries of seen kinds, each set counting alike
+    max_unseen_no_signs: float
+    max_false_positive_rate: float
+    max_seen_no_signs: float
+    max_false_positive_rate_of_set: float | None = None
+    max_false_positive_lower_bound: float | None = None
+    max_leans_rate: float | None = None
+    max_leans_rate_of_set: float | None = None
+    max_leans_lower_bound: float | None = None
     unseen: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
+    shares: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_shares(self.max_unseen_no_signs, self.max_false_positive_rate, self.max_seen_no_signs)
+        given = [value for value in vars(self).values() if isinstance(value, (int, float))]
+        check_shares(*given, *(share for of_set in self.shares.values() for share in of_set.values()))
 
 
 @dataclass(frozen=True)

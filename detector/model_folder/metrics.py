@@ -21,8 +21,9 @@ from detector.model_folder.schema import (
 
 FIGURES = (
     *("auc", "accuracy", "precision_fake", "recall_fake", "precision_real", "recall_real"),
-    *("false_positive_rate", "false_negative_rate", "real_likely_fake", "real_no_signs", "fake_likely_fake"),
-    *("fake_no_signs", "abstention_rate", "selective_risk", "ece", "picture_auc", "picture_false_positive_rate"),
+    *("false_positive_rate", "false_negative_rate", "real_likely_fake", "real_leans_fake", "real_no_signs"),
+    *("fake_likely_fake", "fake_leans_fake", "fake_no_signs", "abstention_rate", "selective_risk", "ece"),
+    *("picture_auc", "picture_false_positive_rate"),
 )
 # How the pictures of a set come: as they are; half the size and JPEG 60 to 80; a quarter and JPEG 40; the whole picture
 # taken for one crop, only to compare with published figures.
@@ -78,8 +79,10 @@ class Measured:
     false_positive_rate: Figure | None = None
     false_negative_rate: Figure | None = None
     real_likely_fake: Figure | None = None
+    real_leans_fake: Figure | None = None  # None, too, where the model has no such threshold
     real_no_signs: Figure | None = None
     fake_likely_fake: Figure | None = None
+    fake_leans_fake: Figure | None = None
     fake_no_signs: Figure | None = None
     abstention_rate: Figure | None = None
     selective_risk: Figure | None = None

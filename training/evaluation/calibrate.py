@@ -1,8 +1,9 @@
-"""Logits of validation faces -> offset, temperature and the two thresholds of verdicts.
+"""Logits of validation faces -> offset, temperature and the thresholds of verdicts.
 
-All of it comes from *unseen* sets, whose generators and cameras have no picture in training, where there are any: the
-scores of seen kinds are surer than those of what people will bring. Sets are {name: (logits (N,), targets (N,))},
-targets 1 for fake; of a model of several networks the logits are the fused ones.
+Offset and temperature come from *unseen* sets, whose generators and cameras have no picture in training, where there
+are any: the scores of seen kinds are surer than those of what people will bring. What may be called forged is decided
+by the real faces of many cameras, each set counting alike, so that no one or two pictures move a threshold. Sets are
+{name: (logits (N,), targets (N,))}, targets 1 for fake; of a model of several networks the logits are the fused ones.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
+from scipy.stats import norm
 
 from detector.verdict import Calibration
 from training.errors import TrainingError
@@ -17,15 +19,26 @@ from training.errors import TrainingError
 Logits = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 _DIGITS = 6  # of a threshold in config.json
+_COUNTED = 30  # real faces: smaller sets don't count where there are others, one face would be more than the limit
+_LARGE = 100  # real faces of a set that limits a threshold by itself
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What the thresholds must hold on the sets that they are fitted on, as plain shares 0..1. Raises TrainingError."""
+    """What the thresholds must hold on the sets that they are fitted on, as plain shares 0..1. Raises TrainingError.
+
+    Of a set of real faces, `..._of_set` limits the share itself and `..._lower_bound` the lower end of its 95% interval
+    (Wilson 1927): the one stops a camera that is accused too often, the other asks for proof of it.
+    """
 
     max_unseen_no_signs: float = 0.2  # of the forgeries of each unseen set by itself
-    max_false_positive_rate: float = 0.01  # of the real faces of each set that come out as likely fake
     max_seen_no_signs: float = 0.01  # of the forgeries of seen sets, each set counting alike
+    max_false_positive_rate: float = 0.01  # of real faces that come out as likely fake, each set counting alike
+    max_false_positive_rate_of_set: float = 0.04
+    max_false_positive_lower_bound: float = 0.02
+    max_leans_rate: float = 0.05  # the same, for likely fake and leaning to it
+    max_leans_rate_of_set: float = 0.12
+    max_leans_lower_bound: float = 0.08
 
     def __post_init__(self) -> None:
         if not all(0 <= limit < 1 for limit in vars(self).values()):
@@ -35,8 +48,9 @@ class Limits:
 def fit(unseen: Logits, seen: Logits, limits: Limits | None = None, copies: Iterable[np.ndarray] = ()) -> Calibration:
     """The calibration that gives the most verdicts within `limits`, its thresholds rounded to what config.json holds.
 
-    `copies` are logits of worse copies of real faces, one array a set, for which the limit of false positives holds
-    too. No threshold crosses P(fake) 0.5. Raises TrainingError where no set has real faces, or none has fakes.
+    `copies` are logits of worse copies of real faces, one array a set, for which the limits of false positives hold
+    too. Neither likely_fake_from nor no_signs_below crosses P(fake) 0.5. Raises TrainingError where no set has real
+    faces, or none has fakes.
     """
     limits = limits or Limits()
     both = [*unseen.values(), *seen.values()]
@@ -49,15 +63,26 @@ def fit(unseen: Logits, seen: Logits, limits: Limits | None = None, copies: Iter
         found = [plain.p_fake(logits[(targets > 0.5) == fake]) for logits, targets in sets]
         return [p for p in found if len(p)]
 
-    real = scores(both, fake=False) + [plain.p_fake(logits) for logits in copies if len(logits)]
     fakes_seen, fakes_unseen = scores(seen.values(), fake=True), scores(unseen.values(), fake=True)
-    likely_fake_from = max(0.5, *(_lowest_reached_by(p, limits.max_false_positive_rate) for p in real))
     no_signs_below = min(
         0.5,
         *(_highest_below([p], limits.max_unseen_no_signs) for p in fakes_unseen),
         *([_highest_below(fakes_seen, limits.max_seen_no_signs)] if fakes_seen else []),
     )
-    return Calibration(temperature, no_signs_below, likely_fake_from)
+    real = scores(both, fake=False), [plain.p_fake(logits) for logits in copies if len(logits)]
+    likely, leans = (
+        max(_lowest_reached_by(sets, *of) for sets in real if sets)
+        for of in (
+            (
+                limits.max_false_positive_rate,
+                limits.max_false_positive_lower_bound,
+                limits.max_false_positive_rate_of_set,
+            ),
+            (limits.max_leans_rate, limits.max_leans_lower_bound, limits.max_leans_rate_of_set),
+        )
+    )
+    likely = max(0.5, likely)
+    return Calibration(temperature, no_signs_below, likely, min(likely, max(no_signs_below, leans)))
 
 
 def fitted_on(unseen: Logits, seen: Logits) -> Logits:
@@ -67,20 +92,20 @@ def fitted_on(unseen: Logits, seen: Logits) -> Logits:
 
 
 def shares(calibration: Calibration, sets: Logits) -> dict[str, dict[str, float]]:
-    """{set: {"fake_no_signs", "fake_likely_fake", "real_no_signs", "real_likely_fake", "abstention_rate"}}, without
-    those of a class that a set has not."""
+    """By set the share of its fakes and of its real faces that come out `..._no_signs`, `..._leans_fake` and
+    `..._likely_fake`, without those of a class that a set has not."""
     found = {}
     for name, (logits, targets) in sets.items():
         p, fake = calibration.p_fake(logits), targets > 0.5
-        verdicts = {"no_signs": p < calibration.no_signs_below, "likely_fake": p >= calibration.likely_fake_from}
+        likely = p >= calibration.likely_fake_from
+        leans = (p >= calibration.leans_from) & ~likely
+        verdicts = {"no_signs": p < calibration.no_signs_below, "leans_fake": leans, "likely_fake": likely}
         found[name] = {
-            f"{kind}_{verdict}": float(given[of].mean())
+            f"{kind}_{verdict}": round(float(given[of].mean()), 4)
             for kind, of in (("fake", fake), ("real", ~fake))
             if of.any()
             for verdict, given in verdicts.items()
         }
-        if len(p):
-            found[name]["abstention_rate"] = float(1 - np.mean(verdicts["no_signs"] | verdicts["likely_fake"]))
     return found
 
 
@@ -111,13 +136,26 @@ def _loss(sets: Logits, offset: float, temperature: float) -> float:
     return total
 
 
-def _lowest_reached_by(p: np.ndarray, share: float) -> float:
-    """The lowest threshold that at most `share` of `p` (N,) reach, at most 1."""
-    allowed = int(share * len(p) + 1e-9)
-    if allowed >= len(p):
+def _lowest_reached_by(sets: list[np.ndarray], mean: float, lower_bound: float, of_set: float) -> float:
+    """The lowest threshold, at most 1, from which on, however high, at most `mean` of P(fake) (N,) of the sets on
+    average reach it, and of no large set more than `of_set`, or surely more than `lower_bound`."""
+    sets = [p for p in sets if len(p) >= _COUNTED] or sets
+    candidates = np.unique(np.concatenate(sets))[::-1]
+    reached = [len(p) - np.searchsorted(np.sort(p), candidates, side="left") for p in sets]
+    held = np.mean([hits / len(p) for hits, p in zip(reached, sets, strict=True)], axis=0) <= mean + 1e-9
+    for hits, p in zip(reached, sets, strict=True):
+        if len(p) >= _LARGE:
+            held &= (hits / len(p) <= of_set + 1e-9) & (_wilson_low(hits, len(p)) <= lower_bound)
+    broken = np.flatnonzero(~held)
+    if not len(broken):
         return 0.0
-    first_below = np.sort(p)[::-1][allowed]
-    return float(min(1.0, (np.floor(first_below * 10**_DIGITS) + 1) / 10**_DIGITS))
+    return float(min(1.0, (np.floor(candidates[broken[0]] * 10**_DIGITS) + 1) / 10**_DIGITS))
+
+
+def _wilson_low(hits: np.ndarray, n: int) -> np.ndarray:
+    """The lower ends of Wilson's 95% intervals of hits / n."""
+    z2, share = norm.ppf(0.975) ** 2, hits / n
+    return (share + z2 / (2 * n) - np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n)))) / (1 + z2 / n)
 
 
 def _highest_below(sets: list[np.ndarray], share: float) -> float:

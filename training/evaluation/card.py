@@ -7,6 +7,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from detector.model_folder import (
     AblationRun,
+    CalibrationLimits,
     Figure,
     Measured,
     MeasuredSet,
@@ -16,6 +17,7 @@ from detector.model_folder import (
     Robustness,
     no_signs_shares,
 )
+from detector.verdict import Calibration
 from training.data.sources import Source
 from training.onnx_file import OPSET, TOLERANCE, name_of
 
@@ -106,7 +108,7 @@ detector `{config.face_detector}`.
 It is judged by {_networks(config)}.
 Maps of evidence add up to the score and double as the heat map. From P(fake) {calibration.likely_fake_from:.3f} the
 verdict is *likely fake*, below {calibration.no_signs_below:.3f} *no signs of forgery*, between them *uncertain*. No
-signs of forgery is no claim that a photograph is real.
+signs of forgery is no claim that a photograph is real. {_leans(calibration)}
 
 ## Use
 
@@ -139,6 +141,12 @@ Made by `{metrics.command}` on {metrics.date}. What was said of each picture sta
         _limits(),
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _leans(calibration: Calibration) -> str:
+    if calibration.leans_fake_from is None:
+        return ""
+    return f"From {calibration.leans_fake_from:.3f} on an uncertain face *leans fake*."
 
 
 def _networks(config: ModelConfig) -> str:
@@ -194,24 +202,22 @@ def _unseen(metrics: Metrics) -> str:
             + ". Every set counts alike.\n"
         )
     fake = [
-        [str(generator), measured.name, str(found.fake), *map(_cell, figures)]
+        [str(generator), measured.name, str(found.fake), _cell(found.auc), *_verdicts(found, "fake")]
         for measured in metrics.unseen
         for generator, found in _by_generator(measured)
         if found.fake
-        for figures in [(found.auc, found.fake_likely_fake, found.fake_no_signs)]
     ]
     real = [
-        [measured.name, str(measured.clean.real), *map(_cell, figures)]
+        [measured.name, str(c.real), *_verdicts(c, "real"), _cell(c.false_positive_rate)]
         for measured in metrics.unseen
-        if measured.clean.real
         for c in [measured.clean]
-        for figures in [(c.real_likely_fake, c.real_no_signs, c.false_positive_rate)]
+        if c.real
     ]
     tables = []
     if fake:
-        tables.append(_table(["generator", "set", "faces", "AUC", "likely fake", "no signs"], fake))
+        tables.append(_table(["generator", "set", "faces", "AUC", *_VERDICTS], fake))
     if real:
-        tables.append(_table(["real photographs", "faces", "likely fake", "no signs", "P(fake) above 0.5"], real))
+        tables.append(_table(["real photographs", "faces", *_VERDICTS, "P(fake) above 0.5"], real))
     return "\n".join([title, text, *tables])
 
 
@@ -219,6 +225,16 @@ def _by_generator(measured: MeasuredSet) -> list[tuple[str, Measured]]:
     if measured.by_generator:
         return [(str(part.generator), part.conditions["clean"]) for part in measured.by_generator]
     return [(", ".join(map(str, measured.generators)) or "-", measured.clean)]
+
+
+_VERDICTS = ("likely fake", "leans fake", "can't tell", "no signs")
+
+
+def _verdicts(found: Measured, kind: str) -> list[str]:
+    """The shares of the verdicts of _VERDICTS among the faces of one kind, "fake" or "real"."""
+    likely, leans, no_signs = (getattr(found, f"{kind}_{name}") for name in ("likely_fake", "leans_fake", "no_signs"))
+    rest = 1 - sum(figure.value for figure in (likely, leans, no_signs) if figure)
+    return [_cell(likely), _cell(leans), f"{max(0.0, rest):.3f}", _cell(no_signs)]
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -337,7 +353,8 @@ def _training(config: ModelConfig) -> str:
     fitted = (
         f"\nThe thresholds let at most {limits.max_unseen_no_signs:.0%} of the forgeries of each unseen set come out "
         f"as no signs, {limits.max_seen_no_signs:.0%} of those of the seen sets on average, and at most "
-        f"{limits.max_false_positive_rate:.1%} of the real faces of each set as likely fake.\n"
+        f"{limits.max_false_positive_rate:.1%} of real faces as likely fake, {_of_sets(limits)}; config.json has the "
+        "shares of each.\n"
         if limits
         else ""
     )
@@ -357,6 +374,15 @@ Seed {config.seed}, {config.date}, code at commit `{config.git_commit}`.{_origin
 Apache-2.0; **the weights carry the strictest terms of the data above: they are for non-commercial research and
 education only.**
 """
+
+
+def _of_sets(limits: CalibrationLimits) -> str:
+    if limits.max_leans_rate is None:
+        return "in each set"
+    return (
+        f"on average over the sets ({limits.max_false_positive_rate_of_set:.0%} in any large one); at most "
+        f"{limits.max_leans_rate:.0%} likely fake or leaning to it ({limits.max_leans_rate_of_set:.0%})"
+    )
 
 
 def _origin(config: ModelConfig) -> str:

@@ -76,6 +76,7 @@ def measured(
         return Measured(**counts, no_face=1.0 if total else 0.0)
     called_fake = p >= 0.5
     likely_fake, no_signs = p >= calibration.likely_fake_from, p < calibration.no_signs_below
+    leans = None if calibration.leans_fake_from is None else (p >= calibration.leans_fake_from) & ~likely_fake
     decided = likely_fake | no_signs
     rates: dict[str, Any] = {
         "accuracy": rate(called_fake == fake),
@@ -86,8 +87,10 @@ def measured(
         "false_positive_rate": rate(called_fake[~fake]),
         "false_negative_rate": rate(~called_fake[fake]),
         "real_likely_fake": rate(likely_fake[~fake]),
+        "real_leans_fake": None if leans is None else rate(leans[~fake]),
         "real_no_signs": rate(no_signs[~fake]),
         "fake_likely_fake": rate(likely_fake[fake]),
+        "fake_leans_fake": None if leans is None else rate(leans[fake]),
         "fake_no_signs": rate(no_signs[fake]),
         "abstention_rate": rate(~decided),
         "selective_risk": rate(likely_fake[decided] != fake[decided]),

@@ -22,7 +22,7 @@ class ReconstructOptions:
     mix: float = option(
         1.0, "least share of the reconstruction in the forged half, drawn from here to 1; the rest is the photograph"
     )
-    limit: int | None = option(None, "photographs of each set and split")
+    limit: int | None = option(None, "photographs of each set, and a tenth as many for validation")
     designs: int = option(12, "of the zoo")
     steps: int = option(1500, "that a design is trained for, minutes on two cores")
     seed: int = option(1, "of all draws")

@@ -97,13 +97,14 @@ def _photographs(place: str, limit: int | None, out: Path, cache: Path | None) -
     source = Source(place)
     plain = tables.photographs(Path(place))
     available = {"train"} if plain else tables.splits_of(source)
-    for name in ("train", "validation"):
+    for name, share in (("train", 1), ("validation", 10)):
+        most = limit and -(-limit // share)
         if plain:
             targets = np.zeros(len(plain), np.float32)
-            keep = tables.rows_of(name, targets, held_out=True, limit=limit)
+            keep = tables.rows_of(name, targets, held_out=True, limit=most)
             yield name, face_cache.with_faces(source, plain.select(keep), targets[keep], name, cache or out / _FACES)
         elif {name, "train"} & available:
-            yield name, face_cache.load(source, name, cache=cache, limit=limit)
+            yield name, face_cache.load(source, name, cache=cache, limit=most)
 
 
 def _autoencoders(options: ReconstructOptions, splits: list[tuple[str, Split]], out: Path) -> list[Autoencoder]:
