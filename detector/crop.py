@@ -78,14 +78,16 @@ def crop_face(
     roll: float = 0.0,
     scale: float = 1.0,
     shift: tuple[float, float] = (0.0, 0.0),
+    tilt: float = 0.0,
     resample: Image.Resampling = Image.Resampling.BILINEAR,
 ) -> np.ndarray:
     """The crop of the face in `box` of `pixels` uint8 RGB (H, W, 3), as uint8 RGB (size, size, 3); `roll` as roll()
     gives it of the face's keypoints.
 
-    Training varies `scale`, `shift` and `resample`; serving leaves them alone.
+    Training varies `scale`, `shift`, `tilt` in degrees and `resample`; serving leaves them alone.
     """
-    quarters, tilt = turns(roll)
+    quarters, left = turns(roll)
+    tilt += left
     box = turned_box(box, quarters, pixels.shape[1], pixels.shape[0])
     pixels = np.rot90(pixels, quarters)
     x, y, side = crop_square(box, margin, scale=scale / loose(roll), shift=shift)

@@ -40,6 +40,7 @@ from training.evaluation import calibrate
 from training.files import write, write_config, write_model
 from training.fit import BEST, OPTIONS, read_options
 from training.options import FitOptions
+from training.recipes import is_recipe
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,8 @@ def export(
         for role, of_role in (("seen", sources), ("unseen", unseen_sources))
     }
     every = {**splits["seen"], **splits["unseen"]}
+    # Pairs teach what decoders leave, but nobody brings one: they calibrate nothing.
+    judged = {role: [name for name, split in of_role.items() if not split.pairs()] for role, of_role in splits.items()}
     looks = [(network.options.size, network.options.margin) for network in networks]
     cut = {look: {name: _crops(split, *look) for name, split in every.items()} for look in set(looks)}
     crops = [cut[look] for look in looks]
@@ -118,36 +121,36 @@ def export(
         return {
             name: (
                 np.sum([n.weight * c.predict(own[name][condition])[0] for n, c, own in parts], axis=0),
-                split.targets,
+                every[name].targets,
             )
-            for name, split in every.items()
+            for name in (*judged["seen"], *judged["unseen"])
         }
 
     def of(role: str, found: calibrate.Logits) -> calibrate.Logits:
-        return {name: found[name] for name in splits[role]}
+        return {name: found[name] for name in judged[role]}
 
     parts = list(zip(networks, map(_classifier, networks), crops, strict=True))
     both = [logits(condition) for condition in (0, 1)]
     joined = {
-        name: (np.concatenate([b[name][0] for b in both]), np.concatenate([b[name][1] for b in both])) for name in every
+        name: (np.concatenate([b[name][0] for b in both]), np.concatenate([b[name][1] for b in both]))
+        for name in both[0]
     }
     offset = calibrate.fit_offset(calibrate.fitted_on(of("unseen", joined), of("seen", joined)))
     architectures.shift(networks[0].model, offset / networks[0].weight)
     tflite = [convert(network.model) for network in networks]
     classifiers = [Classifier(t, n.options.size, Cores(2)) for t, n in zip(tflite, networks, strict=True)]
-    parts = list(zip(networks, classifiers, crops, strict=True))
     some = [_some(np.concatenate([clean for clean, _ in own.values()])) for own in crops]
     difference, checked = max(
         (_compare(network.model, classifier, compared), len(compared))
-        for (network, classifier, _), compared in zip(parts, some, strict=True)
+        for network, classifier, compared in zip(networks, classifiers, some, strict=True)
     )
     log.info("LiteRT and Keras differ by at most %.1e in a logit over %d crops", difference, checked)
     as_onnx: dict[str, bytes] = {}
-    for (network, classifier, _), compared in zip(parts, some, strict=True) if onnx else ():
+    for network, classifier, compared in zip(networks, classifiers, some, strict=True) if onnx else ():
         name = onnx_file.name_of(network.file)
         as_onnx[name], apart = onnx_file.convert(network.model, classifier, compared)
         log.info("%s and LiteRT differ by at most %.1e in a logit over %d crops", name, apart, len(compared))
-    clean, half = logits(0), logits(1)
+    clean, half = ({name: (values + offset, of) for name, (values, of) in found.items()} for found in both)
     copies = [values[targets < 0.5] for values, targets in half.values()]
     calibration = calibrate.fit(of("unseen", clean), of("seen", clean), limits, copies)
     log.info("offset %.3f, %s", offset, calibration)
@@ -155,6 +158,7 @@ def export(
     for name, found in shares.items():
         log.info("%s: %s", name, ", ".join(f"{key} {value:.1%}" for key, value in found.items()))
 
+    steps = commands(run, second=second, words=_words(weights, second, unseen_sources, limits, start_share, onnx))
     train = {source.name: open_train(source, **reading) for source in sources}
     out.mkdir(parents=True, exist_ok=True)
     _clear(out)
@@ -180,7 +184,7 @@ def export(
         calibration=calibration,
         face_detector=finder.FINDER_VERSION,
         limits=CalibrationLimits(
-            **asdict(limits), unseen=tuple(splits["unseen"]), seen=tuple(splits["seen"]), shares=shares
+            **asdict(limits), unseen=tuple(judged["unseen"]), seen=tuple(judged["seen"]), shares=shares
         ),
         data=DataRoles(
             train={
@@ -195,8 +199,9 @@ def export(
         offset=round(offset, 6),
         options=_portable(first, sources, unseen_sources),
         commands=(
+            *filter(is_recipe, steps),
             *([recipe] if recipe else []),
-            *commands(run, second=second, words=_words(weights, second, unseen_sources, limits, start_share, onnx)),
+            *(line for line in steps if not is_recipe(line)),
         ),
         litert_against_keras={"largest_difference": difference, "crops": checked},
         versions=versions(),

@@ -6,13 +6,13 @@ a size drawn from one distribution, and goes through one to three rounds of JPEG
 """
 
 import io
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from detector.crop import Box, crop_square
 
-LEAST_FACE = 36.0  # pixels: side of the smallest faces, the root of the box's area, that training makes
 _NEAREST = 1.2  # face sides: where a picture ends at the nearest
 _DARK = 16  # of 255: a compressed black
 _KERNELS = (
@@ -22,8 +22,21 @@ _KERNELS = (
     Image.Resampling.BOX,
     Image.Resampling.HAMMING,
 )
-_ROUNDS = (0.5, 0.3, 0.2)  # chances of one, two and three
-_JPEG, _LEAST_QUALITY, _BEST_QUALITY = 0.75, 45, 96
+_JPEG, _BEST_QUALITY = 0.75, 96
+
+
+class History(NamedTuple):
+    """What pictures go through: the side in pixels of the smallest faces that are made, the root of the box's area, the
+    chances of one, two and three rounds of encoding, and the least quality of each."""
+
+    least_face: float
+    rounds: tuple[float, float, float]
+    least_quality: int
+
+
+ANY = History(36.0, (0.5, 0.3, 0.2), 45)
+# Of pairs, whose halves differ in nothing but traces that few pixels and hard compression wipe out.
+OF_PAIRS = History(64.0, (0.65, 0.25, 0.1), 55)
 
 
 def surroundings(
@@ -62,22 +75,24 @@ def _without_frame(pixels: np.ndarray, box: Box, axis: int) -> tuple[int, int]:
     return first, last + 1
 
 
-def scaled(pixels: np.ndarray, box: Box, largest: float, rng: np.random.Generator) -> tuple[np.ndarray, Box]:
-    """The picture scaled down by a random kernel, so that its face has a side between LEAST_FACE and `largest` pixels,
+def scaled(
+    pixels: np.ndarray, box: Box, largest: float, rng: np.random.Generator, history: History = ANY
+) -> tuple[np.ndarray, Box]:
+    """The picture scaled down by a random kernel, so that its face has a side between least_face and `largest` pixels,
     all sides equally likely on a logarithmic scale; a smaller face stays as it is."""
     face = max(((box[2] - box[0]) * (box[3] - box[1])) ** 0.5, 1.0)
     top = min(face, largest)
-    if top <= LEAST_FACE:
+    if top <= history.least_face:
         return pixels, box
-    return resized(pixels, box, float(np.exp(rng.uniform(np.log(LEAST_FACE), np.log(top)))) / face, rng)
+    return resized(pixels, box, float(np.exp(rng.uniform(np.log(history.least_face), np.log(top)))) / face, rng)
 
 
-def reencoded(pixels: np.ndarray, box: Box, rng: np.random.Generator) -> tuple[np.ndarray, Box]:
+def reencoded(pixels: np.ndarray, box: Box, rng: np.random.Generator, history: History = ANY) -> tuple[np.ndarray, Box]:
     """The picture after one to three rounds of JPEG or WebP of random quality, at times made smaller between them."""
-    for number in range(1 + int(rng.choice(3, p=_ROUNDS))):
+    for number in range(1 + int(rng.choice(3, p=history.rounds))):
         if number and rng.random() < 0.4:
             pixels, box = resized(pixels, box, rng.uniform(0.7, 1.0), rng)
-        quality = int(rng.integers(_LEAST_QUALITY, _BEST_QUALITY))
+        quality = int(rng.integers(history.least_quality, _BEST_QUALITY))
         buffer = io.BytesIO()
         if rng.random() < _JPEG:
             Image.fromarray(pixels).save(

@@ -22,9 +22,9 @@ from training.errors import TrainingError
 @dataclass(frozen=True)
 class CropOptions:
     """How training varies the crop path. `jitter` 0 is the serving crop itself; 1 the full variation of scale (0.78 to
-    1.28), shift (0.12 face sides) and resampling. `corruptions` are names of training.augment.corruptions. `self_blend`
-    is the chance that a real face is blended with itself into a forgery (training.augment.forge). With `reencode` sizes
-    and encodings of all pictures are made alike (training.augment.formats)."""
+    1.28), shift (0.12 face sides), tilt and resampling. `corruptions` are names of training.augment.corruptions.
+    `self_blend` is the chance that a real face is blended with itself into a forgery (training.augment.forge). With
+    `reencode` sizes and encodings of all pictures are made alike (training.augment.formats)."""
 
     size: int
     margin: float
@@ -60,8 +60,10 @@ def training_crop(split: Split, face: Face, options: CropOptions, rng: np.random
 def varied_crop(
     pixels: np.ndarray, face: Face, options: CropOptions, rng: np.random.Generator, frame: np.ndarray | None = None
 ) -> tuple[np.ndarray, float]:
-    """The same of a picture uint8 (H, W, 3) that is at hand; `frame` as in formats.surroundings()."""
+    """The same of a picture uint8 (H, W, 3) that is at hand. `frame` is given for half of a pair, as in
+    formats.surroundings()."""
     target, box, jitter = face.target, face.box, options.jitter
+    history = formats.ANY if frame is None else formats.OF_PAIRS
     if target == 0.0 and options.self_blend and rng.random() < options.self_blend:
         pixels, target = forge.self_blend(pixels, face.keypoints, rng), 1.0
     if options.reencode:
@@ -69,11 +71,11 @@ def varied_crop(
         if turns(face.roll)[1]:  # the crop stands on its corner
             reach *= 2**0.5
         pixels, box = formats.surroundings(pixels, box, reach, rng, frame)
-        pixels, box = formats.scaled(pixels, box, _LARGEST * options.size / options.margin, rng)
+        pixels, box = formats.scaled(pixels, box, _LARGEST * options.size / options.margin, rng, history)
     if options.corruptions:
         pixels = corruptions.for_training(pixels, rng, options.corruptions)
     if options.reencode:
-        pixels, box = formats.reencoded(pixels, box, rng)
+        pixels, box = formats.reencoded(pixels, box, rng, history)
     crop = crop_face(
         pixels,
         box,
@@ -82,6 +84,7 @@ def varied_crop(
         roll=face.roll,
         scale=float(np.exp(rng.uniform(-_ZOOM, _ZOOM) * jitter)),
         shift=tuple(rng.uniform(-_SHIFT, _SHIFT, 2) * jitter),
+        tilt=float(rng.uniform(-_TILT, _TILT) * jitter) if rng.random() < _TILTED else 0.0,
         resample=Image.Resampling(rng.choice(_RESAMPLING)) if jitter else Image.Resampling.BILINEAR,
     )
     if rng.random() < 0.5:
@@ -90,6 +93,7 @@ def varied_crop(
 
 
 _ZOOM, _SHIFT = 0.25, 0.12
+_TILT, _TILTED = 15.0, 0.15  # degrees, and of how many: a face that is served turned was resampled
 _LARGEST = 1.4  # faces are made at most that much larger than the network sees them
 # The serving filter half of the time.
 _RESAMPLING = [Image.Resampling.BILINEAR] * 3 + [

@@ -29,11 +29,18 @@ TERMS = {
     "mebeauty": "MEBeauty portraits of people of six origins, a collection without a clear licence; for research only",
     "unsplash-men": "photographs of men, a collection without a clear licence; for research only",
     "all-age-faces": "All-Age-Faces; non-commercial research",
+    "headshots": "portraits by FLUX.1 with LoRAs, of headshot services, without a clear licence; for research only",
+    "edits": "people dressed and placed anew by GPT Image and others, without a clear licence; for research only",
+    "portraits-mixed": "portraits by diffusion models and StyleGAN2, without a clear licence; for research only",
+    "speakers": "conference speakers up to 2021, without a clear licence; for research only",
+    "players": "photographs of athletes, without a clear licence; for research only",
     "unseen-sd3": "portraits by Stable Diffusion 3; CC0",
     "unseen-nano-banana": "pictures by Gemini 3 Pro Image as passed on in social media; for research only",
     "unseen-tpdne": "faces by StyleGAN2 at 1,024 pixels, and FFHQ photographs; FFHQ: CC BY-NC-SA 4.0",
     "unseen-inswapper": "FFHQ photographs, and face swaps into them by inswapper_128; FFHQ: CC BY-NC-SA 4.0",
     "unseen-congress": "portraits of members of the US Congress since 1870; mostly public domain",
+    "unseen-speakers": "conference speakers of 2022 and 2023, without a clear licence; for research only",
+    "pairs-taef2": "training photographs beside what FLUX.2's tiny autoencoder (MIT) makes of them, on their terms",
     "groups-utkface": "UTKFace by origin, sex and age; non-commercial research",
 }
 # What made the forgeries of sources that have no column `generator`, by their name.

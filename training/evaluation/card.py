@@ -20,6 +20,7 @@ from detector.model_folder import (
 from detector.verdict import Calibration
 from training.data.sources import Source
 from training.onnx_file import OPSET, TOLERANCE, name_of
+from training.recipes import is_recipe
 
 # The Hub's copies of the ImageNet weights that the networks start from.
 _BASE_MODELS = {
@@ -358,10 +359,10 @@ def _training(config: ModelConfig) -> str:
         if limits
         else ""
     )
-    steps = [line for line in config.commands if not _is_recipe(line)]
+    steps = [line for line in config.commands if not is_recipe(line)]
     history = "\n".join(f"    {line}" for line in steps)
-    [*recipe] = filter(_is_recipe, config.commands)
-    all_at_once = f"`{recipe[0]}` does all of it, with `DATA` the folder of the sources. Step by step" if recipe else ""
+    recipes = " and ".join(f"`{line}`" for line in config.commands if is_recipe(line))
+    all_at_once = f"{recipes} do all of it, with `DATA` the folder of the sources. Step by step" if recipes else ""
     return f"""## Training
 
 {chr(10).join(rows)}
@@ -390,12 +391,8 @@ def _origin(config: ModelConfig) -> str:
 
 
 def _is_pretrained(config: ModelConfig) -> bool:
-    first = next((line for line in config.commands if not _is_recipe(line)), "")
+    first = next((line for line in config.commands if not is_recipe(line)), "")
     return config.architecture.startswith("efficientnet") and "--weights" not in first
-
-
-def _is_recipe(command: str) -> bool:
-    return command.startswith("python -m training recipe ")
 
 
 def _limits() -> str:

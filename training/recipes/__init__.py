@@ -3,7 +3,8 @@
 A recipe is TOML: `unseen` are the sources without a picture in training, which choose checkpoints and thresholds; a
 table `fit.NAME` for each run, in their order, holds options of FitOptions; `weights` are those of the two networks'
 logits, and `start_share` is that of export. Folders of data begin with DATA/, and what an earlier run has left with
-RUNS/NAME/: the runs that no other goes on from are the model's networks, one or two.
+RUNS/NAME/: the runs that no other goes on from are the model's networks, one or two. A run may also go on from a
+network of a model folder there, which another recipe has made.
 """
 
 import dataclasses
@@ -18,6 +19,7 @@ from training.options import FitOptions
 log = logging.getLogger(__name__)
 
 _FOLDER = Path(__file__).parent
+_COMMAND = "python -m training recipe "
 
 
 def names() -> list[str]:
@@ -54,8 +56,13 @@ def follow(recipe: str, data: Path, runs: Path, out: Path, *, cache: Path | None
         start_share=content.get("start_share", 0.0),
         unseen=unseen,
         cache=cache,
-        recipe=f"python -m training recipe {named} --data DATA --runs RUNS --out MODEL_FOLDER",
+        recipe=f"{_COMMAND}{named} --data DATA --runs RUNS --out MODEL_FOLDER",
     )
+
+
+def is_recipe(command: str) -> bool:
+    """Whether a line of config.json's commands is that of a recipe."""
+    return command.startswith(_COMMAND)
 
 
 def _read(file: Path) -> dict[str, Any]:
