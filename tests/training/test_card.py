@@ -113,11 +113,11 @@ def test_ablations_have_a_table(config: ModelConfig, metrics: Metrics) -> None:
     assert ablations[0].command in text
 
 
-def unseen(name: str, fake: tuple[float, float] | None, real: tuple[float, float] | None, *made: Generator):
-    """An unseen set with the shares that get `likely_fake` and `no_signs`, of its fakes and of its real faces."""
+def unseen(name: str, fake: tuple[float, ...] | None, real: tuple[float, ...] | None, *made: Generator):
+    """An unseen set with the shares that get `likely_fake`, `no_signs` and `leans_fake`, of its fakes and real faces."""
     found = {}
     for kind, shares in (("fake", fake), ("real", real)):
-        for verdict, share in zip(("likely_fake", "no_signs"), shares or (), strict=False):
+        for verdict, share in zip(("likely_fake", "no_signs", "leans_fake"), shares or (), strict=False):
             found[f"{kind}_{verdict}"] = Figure(share, share / 2, share, 40)
     clean = Measured(80, 80, 40 if fake else 0, 40 if real else 0, **found)
     return MeasuredSet(name, "validation", "unseen", dict.fromkeys(CONDITIONS, clean), made)
@@ -125,7 +125,7 @@ def unseen(name: str, fake: tuple[float, float] | None, real: tuple[float, float
 
 def test_the_card_leads_with_what_it_has_never_seen(config: ModelConfig, metrics: Metrics) -> None:
     sets = (
-        unseen("sd3", (0.3, 0.18), None, Generator("Stable Diffusion 3", 2024)),
+        unseen("sd3", (0.3, 0.18, 0.2), None, Generator("Stable Diffusion 3", 2024)),
         unseen("swaps", (0.1, 0.12), (0.0, 0.4), Generator("inswapper_128", 2023)),
         unseen("congress", None, (0.01, 0.6)),
     )
@@ -135,7 +135,9 @@ def test_the_card_leads_with_what_it_has_never_seen(config: ModelConfig, metrics
         ["Stable Diffusion 3 (2024)", "sd3", "40"],
         ["inswapper_128 (2023)", "swaps", "40"],
     ]
-    assert fakes[1][4:] == ["0.300 [0.150, 0.300]", "0.180 [0.090, 0.180]"]
+    assert fakes[0][4:] == ["likely fake", "leans fake", "can't tell", "no signs"]
+    assert fakes[1][4:] == ["0.300 [0.150, 0.300]", "0.200 [0.100, 0.200]", "0.320", "0.180 [0.090, 0.180]"]
+    assert fakes[2][4:] == ["0.100 [0.050, 0.100]", "-", "0.780", "0.120 [0.060, 0.120]"]  # an older model
     assert [row[:2] for row in reals[1:]] == [["swaps", "40"], ["congress", "40"]]
     assert [row[1] for row in everything[1:]] == ["unseen"] * 3 + ["seen"] * 2
     assert "Of 100 faces by these generators, 15 get *no signs of forgery*" in text
