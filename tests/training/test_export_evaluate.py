@@ -100,10 +100,14 @@ def test_the_configuration_describes_the_folder(config: dict, model_folder: Path
         }
     }
     assert config["data"]["unseen"] == {}
-    limits = {"max_unseen_no_signs": 0.2, "max_false_positive_rate": 0.01, "max_seen_no_signs": 0.01}
-    assert config["calibration"] == {**limits, "seen": ["portraits_and_blends"]}
+    shares = config["calibration"].pop("shares")
+    assert config["calibration"] == {**dataclasses.asdict(calibrate.Limits()), "seen": ["portraits_and_blends"]}
+    kinds, verdicts = ("fake", "real"), ("no_signs", "leans_fake", "likely_fake")
+    assert [*shares] == ["portraits_and_blends"]
+    assert {*shares["portraits_and_blends"]} == {f"{kind}_{verdict}" for kind in kinds for verdict in verdicts}
     thresholds = config["thresholds"]
     assert 0 <= thresholds["no_signs_below"] <= 0.5 <= thresholds["likely_fake_from"] <= 1
+    assert thresholds["no_signs_below"] <= thresholds["leans_fake_from"] <= thresholds["likely_fake_from"]
     assert config["temperature"] > 0
     assert -5 <= config["offset"] <= 5
     assert config["litert_against_keras"]["crops"] == 24

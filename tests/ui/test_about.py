@@ -264,6 +264,7 @@ def test_the_endpoint_tells_of_the_model(client: Client, bundled: ModelFolder) -
     assert told["format_version"] == bundled.config.format_version
     assert told["thresholds"] == {
         "no_signs_below": bundled.calibration.no_signs_below,
+        "leans_fake_from": bundled.calibration.leans_fake_from,
         "likely_fake_from": bundled.calibration.likely_fake_from,
     }
     for role, sets in (("unseen", bundled.metrics.unseen), ("seen", bundled.metrics.seen)):
