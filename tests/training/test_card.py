@@ -114,7 +114,7 @@ def test_ablations_have_a_table(config: ModelConfig, metrics: Metrics) -> None:
 
 
 def unseen(name: str, fake: tuple[float, ...] | None, real: tuple[float, ...] | None, *made: Generator):
-    """An unseen set with the shares that get `likely_fake`, `no_signs` and `leans_fake`, of its fakes and real faces."""
+    """An unseen set, and what shares of its fakes and real faces get `likely_fake`, `no_signs` and `leans_fake`."""
     found = {}
     for kind, shares in (("fake", fake), ("real", real)):
         for verdict, share in zip(("likely_fake", "no_signs", "leans_fake"), shares or (), strict=False):
