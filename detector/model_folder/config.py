@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any
 
 from detector.errors import ModelError
-from detector.model_folder import version1
 from detector.model_folder.schema import (
     CONFIG,
     DIGEST_SINCE,
@@ -169,14 +168,14 @@ class ModelConfig:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "ModelConfig":
         """Of config.json's content. Raises ModelError for one that is newer, incomplete, wrong or not of its digest."""
-        version = check_version(content)
+        version = check_version(content, CONFIG)
         try:
-            parts = dict(version1.config(content) if version == 1 else content)
+            parts = dict(content)
             digest = parts.pop("digest") if version >= DIGEST_SINCE else None
             parts["limits"] = parts.pop("calibration", None)
             thresholds = dict(parts.pop("thresholds"))
             parts["calibration"] = {"temperature": parts.pop("temperature"), **thresholds}
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise wrong(CONFIG, error) from None
         config = parse(cls, parts, CONFIG)
         if version >= DIGEST_SINCE and digest != config.digest:

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from detector.errors import ModelError
-from detector.model_folder import version1
 from detector.model_folder.config import Generator, ModelConfig
 from detector.model_folder.schema import (
     DIGEST_SINCE,
@@ -16,7 +15,6 @@ from detector.model_folder.schema import (
     check_version,
     parse,
     plain,
-    wrong,
 )
 
 FIGURES = (
@@ -261,13 +259,7 @@ class Metrics:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Metrics":
         """Of metrics.json's content. Raises ModelError for one that is newer, incomplete or wrong."""
-        version = content.get("format_version", 1)  # version 1 did not say it
-        if check_version({"format_version": version}) == 1:
-            try:
-                content = version1.metrics(content)
-            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-                raise wrong(METRICS, error) from None
-        if version < DIGEST_SINCE:
+        if check_version(content, METRICS) < DIGEST_SINCE:
             content = {**content, "digest": content.get("model_sha256", "")}
             content.pop("model_sha256", None)
         return parse(cls, content, METRICS, {Figure: _figure})

@@ -1,7 +1,7 @@
 """How config.json and metrics.json are read and written: as dataclasses, in plain types.
 
 Whatever is read is checked against the types of its dataclass: a missing name, an unknown one, a value of another type
-or out of its range is a ModelError. Only version 1 may hold names that are not known here; they are passed over.
+or out of its range is a ModelError.
 """
 
 from collections.abc import Mapping
@@ -14,17 +14,20 @@ from detector.errors import ModelError
 from detector.text import excerpt
 
 FORMAT_VERSION = 3
+_OLDEST_VERSION = 2  # no folder of version 1 was ever published
 DIGEST_SINCE = 3  # the format version from which config.json and metrics.json name the model's digest
 MODEL, CONFIG, METRICS, CARD, KERAS = "model.tflite", "config.json", "metrics.json", "README.md", "model.keras"
 
 T = TypeVar("T")
 
 
-def check_version(content: Mapping[str, Any]) -> int:
-    """The format version of a config.json's content. Raises ModelError where it names none, or a newer one."""
+def check_version(content: Mapping[str, Any], file: str) -> int:
+    """The format version of a config.json's or metrics.json's content. Raises ModelError unless it can be read."""
     version = content.get("format_version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise ModelError(f"The model's {CONFIG} names no format version: export the model again.")
+        raise ModelError(f"The model's {file} names no format version: export the model again.")
+    if version < _OLDEST_VERSION:
+        raise ModelError(f"The model's {file} is of format {version}, older than can be read: export the model again.")
     if version > FORMAT_VERSION:
         raise ModelError(
             f"The model is of format {excerpt(version, 20)}, newer than this detector reads ({FORMAT_VERSION}): "

@@ -13,19 +13,16 @@ from detector import Detector, ModelError
 from detector.finder import MODEL as FINDER
 from detector.model_folder import (
     BUNDLED,
-    CONDITIONS,
     CONFIG,
     FORMAT_VERSION,
     METRICS,
     MODEL,
-    Counts,
     Figure,
     Generator,
     GeneratorFigures,
     Measured,
     MeasuredSet,
     Metrics,
-    TrainingSet,
     load,
     no_signs_shares,
 )
@@ -43,33 +40,6 @@ def model(tmp_path) -> Path:
     config = dataclasses.replace(config, networks=(dataclasses.replace(config.networks[0], weight=1.0),))
     (folder / CONFIG).write_text(json.dumps(config.to_dict()), "utf-8")
     return folder
-
-
-@pytest.fixture
-def old(model) -> Path:
-    """The same in format version 1."""
-    config = load().config
-    network = config.networks[0]
-    words = {
-        "format_version": 1,
-        "architecture": config.architecture,
-        "input_size": network.input_size,
-        "crop_margin": network.crop_margin,
-        "face_finder": "blazeface-back-2",
-        "temperature": 0.8,
-        "bands": {"real_below": 0.035, "fake_above": 0.98},
-        "stated_rate": 0.99,
-        "sha256": network.sha256,
-        "data": {"dfdc": {"terms": "for research", "train": _COUNTS, "validation": {**_COUNTS, "no_face": 2}}},
-        "commands": ["python -m training fit"],
-        "seed": 6,
-        "date": "2026-11-24",
-    }
-    (model / CONFIG).write_text(json.dumps(words), "utf-8")
-    return model
-
-
-_COUNTS = {"fake": 3, "real": 4, "broken": 0, "no_face": 0}
 
 
 def configure(folder: Path, network: dict[str, object] | None = None, **changes: object) -> None:
@@ -197,26 +167,6 @@ def test_what_else_lies_in_the_folder_does_not_matter(model):
     (model / "model.keras").write_bytes(b"not read")
     (model / "evil.pkl").write_bytes(b"not read")
     assert load(model) == before
-
-
-def test_version_1_is_read_in_the_words_of_version_2(old):
-    folder = load(old)
-    [network] = folder.config.networks
-    assert (network.file, network.keras, network.weight) == (MODEL, "model.keras", 1.0)
-    assert network == dataclasses.replace(load().config.networks[0], weight=1.0, file=MODEL, keras="model.keras")
-    assert folder.calibration == Calibration(temperature=0.8, no_signs_below=0.035, likely_fake_from=0.98)
-    assert folder.config.face_detector == "blazeface-back-2" and folder.config.limits is None
-    assert folder.config.data.train == {"dfdc": TrainingSet(Counts(3, 4, 0, 0), Counts(3, 4, 0, 2), "for research")}
-    assert folder.config.data.unseen == {} and folder.config.format_version == 1
-    written = folder.config.to_dict()
-    assert written["format_version"] == 3 and "bands" not in written
-    (old / CONFIG).write_text(json.dumps(written))
-    assert load(old).config == dataclasses.replace(folder.config, format_version=3)
-
-
-def test_version_1_may_hold_names_that_are_not_known(old):
-    configure(old, something_new={"of": ["a", "later"]})
-    assert load(old).info.source == "folder"
 
 
 def test_two_networks_in_one_folder(model):
@@ -347,6 +297,17 @@ def test_no_format(model, version):
     assert refusal(model) == "The model's config.json names no format version: export the model again."
 
 
+def test_a_format_that_was_never_published(model):
+    configure(model, format_version=1)
+    assert refusal(model) == ("The model's config.json is of format 1, older than can be read: export the model again.")
+
+
+@pytest.mark.parametrize("version", [1, ...])
+def test_figures_of_no_format_that_was_published(model, version):
+    measured(model, format_version=version)
+    assert refusal(model).startswith("The model's metrics.json ")
+
+
 _WRONG = "The model's config.json is incomplete or wrong ("
 
 
@@ -369,19 +330,6 @@ def test_an_entry_that_is_missing(model, name):
 def test_an_entry_of_a_network_that_is_missing_or_of_another_kind(model, name, value):
     configure(model, {name: value})
     assert refusal(model).startswith(_WRONG)
-
-
-@pytest.mark.parametrize("name", ["input_size", "crop_margin", "bands", "temperature", "sha256", "architecture"])
-def test_an_entry_that_is_missing_in_version_1(old, name):
-    configure(old, **{name: ...})
-    assert refusal(old) == f"{_WRONG}{name} is missing): export the model again."
-
-
-@pytest.mark.parametrize("name", ["input_size", "crop_margin", "bands", "temperature", "data"])
-@pytest.mark.parametrize("value", [None, "many words", [1]])
-def test_an_entry_of_another_kind_in_version_1(old, name, value):
-    configure(old, **{name: value})
-    assert refusal(old).startswith(_WRONG)
 
 
 def test_an_unknown_name_is_told(model):
@@ -499,49 +447,6 @@ def test_a_set_without_clean_pictures(model):
     del metrics["sets"][0]["conditions"]["clean"]
     (model / METRICS).write_text(json.dumps(metrics))
     assert "a measured set lacks its clean pictures" in refusal(model)
-
-
-def test_metrics_of_version_1_are_read_in_the_words_of_version_2():
-    def figure(value):
-        return {"value": value, "low": 0.0, "high": 1.0}
-
-    clean = {
-        **{"n": 12, "judged": 10, "fake": 4, "real": 6, "no_face": 0.1667},
-        **{"auc": figure(0.9), "false_accusations": figure(0.3), "missed_fakes": figure(0.25)},
-        **{"called_likely_fake_though_real": figure(0.1), "called_likely_real_though_fake": figure(0.2)},
-        **{"uncertain": figure(0.5), "error_when_decided": figure(0.05), "picture_false_accusations": figure(0.4)},
-        "confusion": {"real_as_real": 4, "real_as_fake": 2, "fake_as_real": 1, "fake_as_fake": 3},
-    }
-    curve = {"roc": {"false_accusations": [0, 1], "found_fakes": [0, 1]}, "reliability": []}
-    row = {"severity": 1, "judged": 10, "auc": figure(0.8), "missed_fakes": figure(0.4)}
-    metrics = Metrics.from_dict(
-        {
-            "model_sha256": "0" * 64,
-            "sets": {"dfdc held-out part of train": dict.fromkeys(("clean", "web", "hard", "as_given"), clean)},
-            "curves": {"dfdc held-out part of train": curve},
-            "robustness": {"set": "dfdc", "pictures": 12, "command": "evaluate", "corruptions": {"blur": [row]}},
-            "ablations": [{"name": "all", "command": "fit", "sets": {"dfdc": {"clean": {"fake": 4, "real": 6}}}}],
-        }
-    )
-    [measured] = metrics.sets
-    assert (measured.name, measured.split, measured.role) == ("dfdc", "held_out", "seen")
-    assert tuple(measured.conditions) == CONDITIONS and measured.roc.true_positive_rate == (0, 1)
-    found = {name: (figure.value, figure.n) for name, figure in measured.clean.figures.items()}
-    assert found == {
-        "auc": (0.9, 10),
-        "false_positive_rate": (0.3, 6),
-        "false_negative_rate": (0.25, 4),
-        "real_likely_fake": (0.1, 6),
-        "fake_no_signs": (0.2, 4),
-        "abstention_rate": (0.5, 10),
-        "selective_risk": (0.05, 10),
-        "picture_false_positive_rate": (0.4, 6),
-    }
-    assert metrics.robustness.corruptions["blur"][0].false_negative_rate.value == 0.4
-    assert metrics.ablations[0].sets["dfdc"]["clean"].real == 6
-    assert Metrics.from_dict(json.loads(json.dumps(metrics.to_dict()))) == dataclasses.replace(
-        metrics, format_version=FORMAT_VERSION
-    )
 
 
 # --- What is said beside a verdict -----------------------------------------------------------------------------------

@@ -177,14 +177,11 @@ def configs() -> dict[str, bytes]:
     bundled["networks"] = [network]
     least = {key: bundled[key] for key in ("architecture", "networks", "temperature", "thresholds")}
     least["format_version"] = 2  # without a digest, which any change would break
-    older = {"format_version": 1, "bands": {"real_below": 0.2, "fake_above": 0.8}, "sha256": network["sha256"]}
-    older |= {key: network[key] for key in ("input_size", "crop_margin")}
     variants = {
         "bundled": bundled,
         "shown": least | {key: bundled[key] for key in ("data", "calibration", "date", "versions", "commands")},
         "least": least,
         "two": least | {"networks": [network, network]},
-        "version1": least | older,
         "strings": least | {"networks": [network | {"input_size": "224", "weight": "1"}], "temperature": "1e0"},
         "newer": least | {"format_version": 99},
         "unbounded": least | {"temperature": float("inf"), "networks": [network | {"crop_margin": float("nan")}]},
