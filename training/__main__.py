@@ -26,7 +26,6 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     _add_recipe(commands)
     _add_fit(commands)
-    _add_ablate(commands)
     _add_export(commands)
     _add_evaluate(commands)
     _add_upgrade(commands)
@@ -101,24 +100,6 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
                 cache=arguments.cache,
                 workers=workers,
             )
-        return 0
-
-    parser.set_defaults(run=run)
-
-
-def _add_ablate(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("ablate", help="short runs that differ in one choice each, for the card")
-    parser.add_argument(
-        "folder", type=Path, metavar="MODEL_FOLDER", help="what export wrote; its metrics.json gets the table"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder of the runs; finished ones are not run again")
-    parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
-    add_arguments(parser)
-
-    def run(arguments: argparse.Namespace) -> int:
-        from training.evaluation.ablate import ablate
-
-        ablate(from_arguments(arguments), arguments.out, arguments.folder, cache=arguments.cache)
         return 0
 
     parser.set_defaults(run=run)

@@ -14,7 +14,6 @@ from detector.model_folder.hub import is_commit
 from detector.model_folder.metrics import (
     CONDITIONS,
     FIGURES,
-    AblationRun,
     Confusion,
     Figure,
     GeneratorFigures,
@@ -35,7 +34,6 @@ from detector.model_folder.stated import NoSignsShares, no_signs_shares
 from detector.model_folder.store import BUNDLED, ModelFolder, load
 
 __all__ = [
-    "AblationRun",
     "BUNDLED",
     "CARD",
     "CONDITIONS",

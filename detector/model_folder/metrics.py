@@ -220,15 +220,6 @@ class ReencodingLadder:
 
 
 @dataclass(frozen=True)
-class AblationRun:
-    """A short run that differs in one choice, its figures by set and condition."""
-
-    name: str
-    command: str
-    sets: dict[str, dict[str, Measured]]
-
-
-@dataclass(frozen=True)
 class Metrics:
     """metrics.json: every figure of the card. `sets` are the unseen ones first."""
 
@@ -240,7 +231,6 @@ class Metrics:
     versions: dict[str, str] = field(default_factory=dict)
     robustness: Robustness | None = None
     reencoding: ReencodingLadder | None = None
-    ablations: tuple[AblationRun, ...] = ()
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -262,6 +252,7 @@ class Metrics:
         if check_version(content, METRICS) < DIGEST_SINCE:
             content = {**content, "digest": content.get("model_sha256", "")}
             content.pop("model_sha256", None)
+        content = {name: value for name, value in content.items() if name != "ablations"}  # a table that is gone
         return parse(cls, content, METRICS, {Figure: _figure})
 
     def of(self, config: ModelConfig) -> "Metrics":

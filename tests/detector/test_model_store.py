@@ -98,6 +98,11 @@ def test_metrics_are_read(model):
     assert load(model).metrics == dataclasses.replace(load().metrics, digest=load(model).info.digest)
 
 
+def test_a_table_that_metrics_once_had_is_passed_over(model):
+    measured(model, ablations=[{"name": "all choices", "command": "python -m training fit", "sets": {}}])
+    assert load(model).metrics.sets == load().metrics.sets
+
+
 def test_metrics_of_another_model_are_refused(model):
     refused = "metrics.json was measured on another model: delete it, then run python -m training evaluate."
     for digest in (load().info.digest, load(model).config.networks_sha256, ""):

@@ -1,4 +1,4 @@
-"""The card of a model folder, from figures of every shape that evaluate and ablate write."""
+"""The card of a model folder, from figures of every shape that evaluate writes."""
 
 import re
 from dataclasses import replace
@@ -9,7 +9,6 @@ from huggingface_hub import ModelCard
 
 from detector.model_folder import (
     CONDITIONS,
-    AblationRun,
     DataRoles,
     Figure,
     Generator,
@@ -78,39 +77,6 @@ def test_a_set_without_a_face_has_a_line(config: ModelConfig, metrics: Metrics) 
     assert tables(text)[0][1][:4] == ["walls test", "seen", "0", "100.0%"]
     assert "robustness.png" not in text and "AUC under corruption" not in text
     assert not ModelCard(text).data.eval_results
-
-
-def test_ablations_have_a_table(config: ModelConfig, metrics: Metrics) -> None:
-    assert "What each choice brought" not in card.render(config, metrics)
-
-    def figure(value: float) -> Figure:
-        return Figure(value, value - 0.01, value + 0.02, 12)
-
-    def both(auc: float) -> Measured:
-        return Measured(12, 12, 7, 5, auc=figure(auc), false_positive_rate=figure(0.1))
-
-    def real(fakes: float) -> Measured:
-        return Measured(4, 4, 0, 4, false_positive_rate=figure(fakes))
-
-    ablations = tuple(
-        AblationRun(
-            name,
-            "python -m training fit --limit 9 --out RUNS/all-choices",
-            {
-                "blends": {"clean": both(auc), "quarter_size_jpeg": both(auc - 0.1)},
-                "portraits": {"clean": real(fakes), "quarter_size_jpeg": real(0.4)},
-            },
-        )
-        for name, auc, fakes in (("all choices", 0.95, 0.03), ("no crop jitter", 0.91, 0.08))
-    )
-    text = card.render(config, replace(metrics, ablations=ablations))
-    assert tables(text)[-1] == [
-        ["run", "AUC blends", "AUC blends, quarter size jpeg", "portraits: false positive rate"],
-        ["all choices", "0.950 [0.940, 0.970]", "0.850 [0.840, 0.870]", "0.030 [0.020, 0.050]"],
-        ["no crop jitter", "0.910 [0.900, 0.930]", "0.810 [0.800, 0.830]", "0.080 [0.070, 0.100]"],
-    ]
-    assert "12 of blends, 4 of portraits" in text
-    assert ablations[0].command in text
 
 
 def unseen(name: str, fake: tuple[float, ...] | None, real: tuple[float, ...] | None, *made: Generator):

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from detector.model_folder import (
-    AblationRun,
     CalibrationLimits,
     Figure,
     Measured,
@@ -137,7 +136,6 @@ Made by `{metrics.command}` on {metrics.date}. What was said of each picture sta
         _robustness(metrics.robustness),
         _reencoding(metrics.reencoding),
         "![ROC](plots/roc.png) ![Reliability](plots/reliability.png)\n",
-        _ablations(metrics.ablations),
         _training(config),
         _limits(),
     ]
@@ -308,32 +306,6 @@ def _reencoding(measured: ReencodingLadder | None) -> str:
         "Each round scales the picture down and saves it as a social network does.\n\n"
         + _table(["each round", "figure", *(str(number) for number in range(count))], rows)
         + f"\nMade by `{measured.command}`.\n\n![Re-encoding](plots/reencoding.png)\n"
-    )
-
-
-def _ablations(runs: Sequence[AblationRun]) -> str:
-    if not runs:
-        return ""
-    sets = runs[0].sets
-    columns = [(name, condition, "auc") for name in sets for condition in sets[name] if sets[name][condition].auc]
-    columns += [(name, "clean", "false_positive_rate") for name in sets if not sets[name]["clean"].auc]
-    header = [
-        f"AUC {name}" + ("" if condition == "clean" else f", {condition.replace('_', ' ')}")
-        if figure == "auc"
-        else f"{name}: false positive rate"
-        for name, condition, figure in columns
-    ]
-    judged = ", ".join(f"{s['clean'].fake + s['clean'].real} of {name}" for name, s in sets.items())
-    rows = [
-        [run.name, *(_cell(getattr(run.sets[name][condition], figure)) for name, condition, figure in columns)]
-        for run in runs
-    ]
-    return (
-        "## What each choice brought\n\n"
-        "Short runs that differ in one choice each, one run a row, through the app's crops on validation pictures: "
-        f"{judged}. A choice that pays off only in longer training does not show here.\n\n"
-        + _table(["run", *header], rows)
-        + f"\nThe first row's command: `{runs[0].command}`. All rows: `python -m training ablate`.\n"
     )
 
 

@@ -118,7 +118,6 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
         else previous.reencoding
         if previous
         else None,
-        ablations=previous.ablations if previous else (),  # measured once, by other runs than this one
     )
     write_metrics(folder, result)
     _write_scores(folder, judged, detector)
