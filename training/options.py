@@ -12,7 +12,6 @@ from training.data.sources import DEFAULT_DATA, Source
 # The networks of training.architectures, and the input size in pixels that each was designed for.
 ARCHITECTURES = {
     "efficientnet-lite0": 224,
-    "efficientnet-lite2": 260,
     "efficientnet-lite0-probe": 224,
     "efficientnetv2-b0": 224,
     "efficientnetv2-l": 480,

@@ -22,10 +22,7 @@ from training.onnx_file import OPSET, TOLERANCE, name_of
 from training.recipes import is_recipe
 
 # The Hub's copies of the ImageNet weights that the networks start from.
-_BASE_MODELS = {
-    "efficientnet-lite0": "timm/tf_efficientnet_lite0.in1k",
-    "efficientnet-lite2": "timm/tf_efficientnet_lite2.in1k",
-}
+_BASE_MODELS = {"efficientnet-lite0": "timm/tf_efficientnet_lite0.in1k"}
 
 _COLUMNS = (
     ("AUC", "auc"),
