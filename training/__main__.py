@@ -33,6 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     _add_forge(commands)
     _add_reconstruct(commands)
     _add_convert_face_detector(commands)
+    _add_covering(commands)
     hub_commands.add_publish(commands)
     space.add_command(commands)
     arguments = parser.parse_args(argv)
@@ -256,6 +257,23 @@ def _add_convert_face_detector(commands: argparse._SubParsersAction) -> None:
         from training import face_detector
 
         print(face_detector.convert(arguments.out or MODEL))
+        return 0
+
+    parser.set_defaults(run=run)
+
+
+def _add_covering(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("covering", help="train the network that notices covered faces")
+    parser.add_argument("--data", nargs="+", required=True, metavar="SPEC", help="faces, of whatever label")
+    parser.add_argument("--limit", type=int, help="pictures of each class and set (default: all)")
+    parser.add_argument("--out", type=Path, help="file to write (default: the detector's own)")
+    parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from detector.covering import MODEL
+        from training import covering
+
+        print(covering.train(arguments.data, arguments.out or MODEL, limit=arguments.limit, cache=arguments.cache))
         return 0
 
     parser.set_defaults(run=run)
