@@ -1,102 +1,138 @@
-"""python -m benchmarks.too_little: would fewer verdicts be wrong if small or blurred faces got none?
+"""python -m benchmarks.too_little: how small, blurred or cut off a face may be for its score to tell forged from real.
 
-Validation pictures as they are, at half and quarter size, and re-encoded as social networks do, go through the app's
-path. A rule "uncertain below a limit" then takes verdicts away: those that were wrong (a real face likely fake, a
-forgery without signs) and those that were right. It is of use where it takes more wrong ones. Sets are to be chosen so
-that there are as many forgeries as real pictures; the figures say nothing of a face that is not found.
+Validation faces with their surroundings are scaled down, blurred or cut at an edge, and go through the app's path. The
+AUC is that of the forged faces of each set against the real ones of all sets, every set counting alike: at 0.5 the
+score tells nothing. The limits of detector/quality.py belong where more forgeries are cleared than the thresholds were
+fitted to hold.
 """
 
 import argparse
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageFilter
+from sklearn.metrics import roc_auc_score
 
-from detector import Detector, ImageError, Verdict, picture, quality
+from detector import Detector, ImageError, quality
+from detector.crop import crop_face
 from detector.model_folder import store
-from training.augment import corruptions, reencoding
 from training.data import face_cache
 from training.data.sources import Source
 
-CONDITIONS: dict[str, corruptions.Corrupt | None] = {
-    "clean": None,
-    "half size": corruptions.web_measured,
-    "quarter size": corruptions.hard_measured,
-    "shared 3 times": lambda pixels, index: reencoding.shared(pixels, reencoding.MIXED, 3, index),
-    "shared 6 times": lambda pixels, index: reencoding.shared(pixels, reencoding.MIXED, 6, index),
-}
-SIDES = (16, 24, 32, 40, 48, 64, 96, 128)  # pixels of the face's side in the picture
-SHARPNESS = (1.0, 2.0, 4.0, 8.0, 12.0, 20.0, 40.0, 80.0)  # variance of the Laplacian of the crop
+ROOM = 3.0  # side of the square that is kept round a face, in face sides
+SIDE = 128  # pixels of the face's side, where the size is not what varies
+SIDES = (128, 64, 48, 36, 26)
+BLUR = (0.015, 0.03, 0.045)  # of a Gaussian, in face sides
+CUT = (0.9, 0.8, 0.7, 0.5)  # share of the face's box that is left
 
 
 @dataclass(frozen=True)
-class Look:
-    """One decided face: what it measures, and whether its verdict was wrong."""
+class Person:
+    """A face in the middle of a square of ROOM face sides; `tall` is its height by its width."""
 
-    condition: str
-    side: float
+    set: str
+    fake: bool
+    tall: float
+    square: np.ndarray
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a face under a condition: its score, and what the limits go by."""
+
+    set: str
+    fake: bool
+    p_fake: float
+    side: int
     sharpness: float
-    wrong: bool
 
 
-def looks(detector: Detector, split: face_cache.Split, condition: str) -> Iterator[Look]:
-    """The faces of a split that get a verdict under a condition."""
-    corrupt = CONDITIONS[condition]
-
-    def altered(index: int) -> bytes | np.ndarray:
-        file = split.file(index)
-        return file if corrupt is None else corrupt(picture.read(file).pixels, index)
-
-    with ThreadPoolExecutor(2) as pool:
-        results = detector.detect_many(pool.map(altered, [face.index for face in split.faces]))
-        for face, result in zip(split.faces, results, strict=True):
-            if isinstance(result, ImageError) or not result.faces:
-                continue
-            judged = face_cache.labelled_face(result.faces, result.picture.width, result.picture.height)
-            if judged.verdict is not Verdict.UNCERTAIN:
-                left, top, right, bottom = judged.box
-                wrong = (judged.verdict is Verdict.LIKELY_FAKE) != (face.target > 0.5)
-                yield Look(condition, min(right - left, bottom - top), quality.sharpness(judged.crop), wrong)
+def people(split: face_cache.Split) -> Iterator[Person]:
+    for face in split.faces:
+        left, top, right, bottom = face.box
+        square = crop_face(split.pixels(face), face.box, round(ROOM * SIDE), ROOM, roll=face.roll)
+        yield Person(split.name, face.target > 0.5, (bottom - top) / (right - left), square)
 
 
-def table(found: list[Look]) -> Iterator[str]:
-    """Rows of Markdown: what each limit takes away, under each condition and under all."""
-    names = [name for name in CONDITIONS if any(look.condition == name for look in found)]
-    yield "| uncertain below | " + " | ".join([*names, "all: wrong, right"]) + " |"
-    yield "|---" * (len(names) + 2) + "|"
-    for title, measure, limits in (("side {} px", "side", SIDES), ("sharpness {:g}", "sharpness", SHARPNESS)):
-        for limit in limits:
-            hit = [look for look in found if getattr(look, measure) < limit]
-            cells = [counts([look for look in hit if look.condition == name]) for name in names]
-            yield "| " + " | ".join([title.format(limit), *cells, counts(hit)]) + " |"
-    cells = [counts([look for look in found if look.condition == name]) for name in names]
-    yield "| " + " | ".join(["every verdict", *cells, counts(found)]) + " |"
+def scaled(person: Person, side: float) -> np.ndarray:
+    length = round(ROOM * side)
+    return np.asarray(Image.fromarray(person.square).resize((length, length), Image.Resampling.LANCZOS))
 
 
-def counts(found: list[Look]) -> str:
-    wrong = sum(look.wrong for look in found)
-    return f"{wrong}, {len(found) - wrong}"
+def blurred(person: Person, radius: float) -> np.ndarray:
+    return np.asarray(Image.fromarray(person.square).filter(ImageFilter.GaussianBlur(radius * SIDE)))
+
+
+def cut(person: Person, share: float) -> np.ndarray:
+    """Cut off at the left."""
+    middle, width = person.square.shape[1] / 2, SIDE * person.tall**-0.5
+    return np.ascontiguousarray(person.square[:, round(middle + width * (0.5 - share)) :])
+
+
+CONDITIONS: dict[str, tuple[Callable[[Person, float], np.ndarray], Sequence[float]]] = {
+    "face side, pixels": (scaled, SIDES),
+    "blur, face sides": (blurred, BLUR),
+    "visible share": (cut, CUT),
+}
+
+
+def answers(
+    detector: Detector, persons: Sequence[Person], alter: Callable[[Person, float], np.ndarray], value: float
+) -> list[Answer]:
+    """Of each face that is still found."""
+    found = []
+    results = detector.detect_many(alter(person, value) for person in persons)
+    for person, result in zip(persons, results, strict=True):
+        if not isinstance(result, ImageError) and result.faces:
+            judged = max(result.faces, key=lambda face: face.box[3] - face.box[1])
+            left, top, right, bottom = judged.box
+            side, sharpness = max(right - left, bottom - top), quality.sharpness(judged.crop)
+            found.append(Answer(person.set, person.fake, judged.p_fake, side, sharpness))
+    return found
+
+
+def row(value: float, found: Sequence[Answer], faces: int, detector: Detector) -> str:
+    calibration = detector.model.calibration
+    fake, real = ([answer for answer in found if answer.fake == forged] for forged in (True, False))
+    p_real = [answer.p_fake for answer in real]
+    sets = {name: [answer.p_fake for answer in fake if answer.set == name] for name in {answer.set for answer in fake}}
+    aucs = [roc_auc_score([0] * len(p_real) + [1] * len(p), [*p_real, *p]) for p in sets.values() if p and p_real]
+
+    def share(of: Sequence[Answer], verdict: str) -> str:
+        return f"{np.mean([calibration.verdict(answer.p_fake) == verdict for answer in of]):.0%}" if of else ""
+
+    cells = [
+        f"{value:g}",
+        f"{len(found) / faces:.0%}",
+        f"{np.median([answer.side for answer in found]):.0f}" if found else "",
+        f"{np.median([answer.sharpness for answer in found]):.0f}" if found else "",
+        f"{np.mean(aucs):.3f}" if aucs else "",
+        *(share(of, verdict) for verdict in ("no_signs", "likely_fake") for of in (fake, real)),
+    ]
+    return "| " + " | ".join(cells) + " |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.too_little", description=__doc__.split("\n")[0])
     parser.add_argument("--model", type=Path, default=store.BUNDLED, help="model folder (default: the bundled one)")
-    parser.add_argument("--data", nargs="+", required=True, help="sources with both classes, seen or unseen")
-    parser.add_argument("--limit", type=int, default=50, help="pictures of each class and set (default: %(default)s)")
+    parser.add_argument("--data", nargs="+", required=True, help="sources, of both classes together")
+    parser.add_argument("--limit", type=int, default=45, help="pictures of each class and set (default: %(default)s)")
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
     arguments = parser.parse_args()
     detector = Detector.load(arguments.model, threads=1)
-    found: list[Look] = []
-    for text in arguments.data:
-        source = Source.parse(text)
-        split = face_cache.load(source, "validation", cache=arguments.cache, limit=arguments.limit)
-        for condition in CONDITIONS:
-            found += looks(detector, split, condition)
-        print(f"{source.name}: {split.count()}", flush=True)
-    print("Verdicts taken away, wrong ones and right ones:")
-    print(*table(found), sep="\n")
+    splits = [
+        face_cache.load(Source.parse(text), "validation", cache=arguments.cache, limit=arguments.limit)
+        for text in arguments.data
+    ]
+    persons = [person for split in splits for person in people(split)]
+    print(f"{len(persons)} faces, {sum(person.fake for person in persons)} of them forged")
+    for name, (alter, values) in CONDITIONS.items():
+        print(f"\n| {name} | found | side | sharpness | AUC | forged cleared | real cleared | forged found | accused |")
+        print("|---" * 9 + "|")
+        for value in values:
+            print(row(value, answers(detector, persons, alter, value), len(persons), detector), flush=True)
 
 
 if __name__ == "__main__":

@@ -181,7 +181,7 @@ def _print_table(answers: Answers, total: int, metrics: Metrics | None) -> int:
                 table.add_row(Text(visible(str(file))), Text("not judged", style="magenta"), "", "", Text(str(answer)))
                 continue
             notes = [finding.summary for finding in answer.provenance] + [warning.text for warning in answer.warnings]
-            p_fake = "" if answer.p_fake is None else f"{answer.p_fake:.2f}"
+            p_fake = "" if answer.p_fake is None or answer.undecidable else f"{answer.p_fake:.2f}"
             given.add(answer.verdict)
             verdict = Text(_plain(words.VERDICTS[answer.verdict]), style=_COLOURS[answer.verdict])
             table.add_row(Text(visible(str(file))), verdict, p_fake, str(len(answer.faces)), Text(" ".join(notes)))

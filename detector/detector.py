@@ -16,12 +16,14 @@ from PIL import Image
 
 from detector import finder, picture, provenance, quality
 from detector.classifier import Classifier
+from detector.covering import CoveringDetector
 from detector.crop import crop_face
 from detector.errors import ImageError, ModelError
 from detector.isolation import Pool
 from detector.model_folder import store
-from detector.result import Evidence, Face, PictureInfo, Result
+from detector.result import Evidence, Face, PictureInfo, Result, WarningCode
 from detector.sessions import Cores
+from detector.verdict import SUSPICION, Verdict
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class _Seen:
     picture: picture.Picture
     found: list[finder.FoundFace]
     crops: tuple[np.ndarray, ...]
+    doubts: list[tuple[WarningCode, ...]]
     provenance: tuple[provenance.Finding, ...]
     seconds: dict[str, float]
 
@@ -65,6 +68,7 @@ class Detector:
             classifier = Classifier(network.model, size, self.cores)
             self._networks.setdefault((size, margin), []).append((weight, classifier))
         self._finder = finder.FaceDetector(self.cores)
+        self._covering = CoveringDetector(self.cores)
 
     @classmethod
     def load(
@@ -266,15 +270,18 @@ class Detector:
         times.append(time.perf_counter())
         with self.cores.one_more():
             found = self._finder.find(read.pixels, min_face=min_face)
+            covering = self._covering.logits(read.pixels, found)
         crops = tuple(_crops(read.pixels, found, *look) for look in self._networks)
+        doubts = quality.doubts(found, crops[0], covering)
         times.append(time.perf_counter())
         stages = zip(("provenance", "faces"), pairwise(times), strict=True)
         seconds = {"read": read.seconds, **{stage: end - start for stage, (start, end) in stages}}
-        return _Seen(read, found, crops, findings, seconds)
+        return _Seen(read, found, crops, doubts, findings, seconds)
 
     def _result(self, seen: _Seen, judged: list[_Judged], judging: float) -> Result:
         calibration = self._folder.calibration
         scores = [float(p) for p in calibration.p_fake(_fused(judged))]
+        verdicts = calibration.verdicts(scores, [not doubts for doubts in seen.doubts])
         margins = [margin for _, margin in self._networks]
         faces = []
         for i, (found, p) in enumerate(zip(seen.found, scores, strict=True)):
@@ -282,15 +289,14 @@ class Detector:
             evidence = Evidence.SURROUNDINGS if margins[loudest] > min(margins) else Evidence.FACE
             crop, activation = seen.crops[loudest][i], judged[loudest][1][i]
             box = _scaled(found.box, seen.picture)
-            faces.append(Face(box, found.score, p, calibration.verdict(p), evidence, found.roll, crop, activation))
-        faces.sort(key=lambda face: -face.p_fake)
-        verdict, p_fake = calibration.verdict_of_picture(scores)
+            faces.append(Face(box, found.score, p, verdicts[i], evidence, found.roll, seen.doubts[i], crop, activation))
+        faces.sort(key=lambda face: (SUSPICION.index(face.verdict), face.p_fake), reverse=True)
         return Result(
-            verdict=verdict,
-            p_fake=p_fake,
+            verdict=faces[0].verdict if faces else Verdict.NO_FACE,
+            p_fake=faces[0].p_fake if faces else None,
             faces=tuple(faces),
             provenance=seen.provenance,
-            warnings=tuple(quality.warnings(seen.picture, seen.found, seen.crops[0])),
+            warnings=tuple(quality.warnings(seen.picture, seen.found, seen.doubts)),
             picture=_info(seen.picture),
             model=self._folder.info,
             seconds={**seen.seconds, "model": judging, "total": sum(seen.seconds.values()) + judging},

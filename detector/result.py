@@ -17,13 +17,29 @@ class Evidence(StrEnum):
     SURROUNDINGS = "surroundings"  # the face with hair, shoulders and background
 
 
+class WarningCode(StrEnum):
+    """What makes a verdict weak."""
+
+    NOT_A_PHOTOGRAPH = "not_a_photograph"
+    TINY_FACE = "tiny_face"
+    LARGE_PICTURE = "large_picture"
+    CUT_OFF_FACE = "cut_off_face"
+    BLURRED_FACE = "blurred_face"
+    COVERED_FACE = "covered_face"
+    MANY_FACES = "many_faces"
+    TURNED_FACE = "turned_face"
+    MORE_FRAMES = "more_frames"
+    REDUCED_PICTURE = "reduced_picture"
+    TOO_MANY_FACES = "too_many_faces"
+
+
 @dataclass(frozen=True)
 class Face:
     """One face. `box` is (left, top, right, bottom) in pixels of the upright picture, `score` the finder's certainty
     that it is a face, `p_fake` the calibrated probability that it was forged, both 0..1; `roll` by how many degrees it
-    is turned clockwise, -180..180. `evidence` tells which of the
-    model's networks suspects it most; `crop` uint8 (S, S, 3) is what that one saw, `activation` float32 (h, w) its map
-    of evidence: above 0 speaks for a forgery. The last two are not in `to_dict()`."""
+    is turned clockwise, -180..180. `evidence` tells which of the model's networks suspects it most; `doubts` are why it
+    cannot be judged: then it is `uncertain`, whatever its score. `crop` uint8 (S, S, 3) is what that network saw,
+    `activation` float32 (h, w) its map of evidence: above 0 speaks for a forgery. These two are not in `to_dict()`."""
 
     box: tuple[int, int, int, int]
     score: float
@@ -31,6 +47,7 @@ class Face:
     verdict: Verdict
     evidence: Evidence
     roll: float
+    doubts: tuple[WarningCode, ...]
     crop: np.ndarray = field(repr=False, compare=False)
     activation: np.ndarray = field(repr=False, compare=False)
 
@@ -42,22 +59,8 @@ class Face:
             "verdict": str(self.verdict),
             "evidence": str(self.evidence),
             "roll": round(self.roll, 1),
+            "doubts": list(map(str, self.doubts)),
         }
-
-
-class WarningCode(StrEnum):
-    """What makes a verdict weak."""
-
-    NOT_A_PHOTOGRAPH = "not_a_photograph"
-    TINY_FACE = "tiny_face"
-    LARGE_PICTURE = "large_picture"
-    CUT_OFF_FACE = "cut_off_face"
-    BLURRED_FACE = "blurred_face"
-    MANY_FACES = "many_faces"
-    TURNED_FACE = "turned_face"
-    MORE_FRAMES = "more_frames"
-    REDUCED_PICTURE = "reduced_picture"
-    TOO_MANY_FACES = "too_many_faces"
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,16 @@ class Result:
     def origin(self) -> Origin:
         """What the file declares of its origin, all findings taken together, and how far that can be trusted."""
         return origin(self.provenance)
+
+    @property
+    def judged(self) -> int:
+        """How many of the faces could be judged."""
+        return sum(not face.doubts for face in self.faces)
+
+    @property
+    def undecidable(self) -> bool:
+        """Whether the verdict is that of a face which could not be judged."""
+        return bool(self.faces) and bool(self.faces[0].doubts)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types only, ready for JSON."""

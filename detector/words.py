@@ -40,6 +40,10 @@ SENTENCES = {
     ),
     Verdict.NO_FACE: (_NO_FACE, _NO_FACE),
 }
+NOT_JUDGED = (
+    "Too little of the face shows for a verdict.",
+    "Too little of one of the {n} faces shows for a verdict; none of the others is called forged.",
+)
 LIMITS = (
     "Whether the story is true. A real photograph with a false caption shows no signs of forgery.",
     "Anything outside the faces. A changed background, a removed person or a made-up scene goes unseen.",
@@ -71,9 +75,10 @@ class Fact:
         return f"{sentence} Of 100 each: {'; '.join(self.parts)}." if self.parts else sentence
 
 
-def sentence(verdict: Verdict, faces: int) -> str:
-    """What a verdict means for a picture with so many faces."""
-    one, many = SENTENCES[verdict]
+def sentence(verdict: Verdict, faces: int, *, judged: bool = True) -> str:
+    """What a verdict means for a picture with so many faces; where the face that decides could not be `judged`, why
+    there is none."""
+    one, many = SENTENCES[verdict] if judged else NOT_JUDGED
     return one if faces == 1 else many.format(n=faces)
 
 

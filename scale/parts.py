@@ -28,6 +28,7 @@ _FACE = pa.struct(
         ("verdict", pa.string()),
         ("evidence", pa.string()),
         ("roll", pa.float64()),
+        ("doubts", pa.list_(pa.string())),
     ]
 )
 _WARNING = pa.struct([(name, pa.string()) for name in ("code", "text")])

@@ -5,7 +5,7 @@ Every string in it may come from a stranger's file: all are escaped.
 
 from html import escape
 
-from detector import Face, Result, Verdict, heatmap, words
+from detector import Face, Result, Verdict, heatmap, quality, words
 from detector.model_folder import ModelFolder
 from detector.provenance import Finding, ListOwner, Signature
 from detector.result import Evidence
@@ -81,12 +81,13 @@ LIMITS = (
 
 def verdict_html(result: Result, model: ModelFolder) -> str:
     """The verdict in words, shape and colour, its score and the warnings."""
-    scale = "" if result.p_fake is None else _scale_html(result.p_fake, model.calibration)
+    calibration = model.calibration.among(result.judged)
+    scale = "" if result.p_fake is None or result.undecidable else _scale_html(result.p_fake, calibration)
     warnings = "".join(f"<li>{escape(warning.text)}</li>" for warning in result.warnings)
     return (
         f'<section class="page panel verdict {TONES[result.verdict]}" data-verdict="{result.verdict}">'
         f'<div class="top">{icon(TONES[result.verdict])}<h2>{words.VERDICTS[result.verdict]}</h2></div>'
-        f'<p class="plain">{words.sentence(result.verdict, len(result.faces))}</p>'
+        f'<p class="plain">{words.sentence(result.verdict, len(result.faces), judged=not result.undecidable)}</p>'
         f"{facts_html(words.facts(result.verdict, model.metrics))}{scale}"
         + (f'<ul class="warnings" aria-label="{LABELS["warnings"]}">{warnings}</ul>' if warnings else "")
         + "</section>"
@@ -131,6 +132,8 @@ def _card(number: int, face: Face, model: ModelFolder) -> str:
     margins = {network.config.crop_margin for network in model.networks}
     if len(margins) == 1 or face.verdict is Verdict.NO_SIGNS:
         whence = ""
+    score = f"{LABELS['face_score'].format(score=f'<b>{score_words(face.p_fake)}</b>')} {whence}"
+    why = " ".join(quality.SENTENCES[code][1] for code in face.doubts)
     name = LABELS["card"].format(n=number)
     return (
         f'<article class="card {tone}" data-face="{number}" aria-label="{name}"><div class="head">'
@@ -139,7 +142,7 @@ def _card(number: int, face: Face, model: ModelFolder) -> str:
         f"<figcaption>{shown}</figcaption>"
         f"</figure><figure>{picture_html(heat, LABELS['traces_alt'].format(n=number))}"
         f"<figcaption>{LABELS['traces']}</figcaption></figure></div>"
-        f'<div class="words"><p>{LABELS["face_score"].format(score=f"<b>{score_words(face.p_fake)}</b>")} {whence}</p>'
+        f'<div class="words"><p>{why or score}</p>'
         + (f'<p class="soft">{escape(line)}</p>' if line else "")
         + f'<p class="soft">{size}</p></div></article>'
     )

@@ -82,10 +82,11 @@ def _row_html(row: Row, metrics: Metrics | None) -> str:
     opens = name if row.outcome == ERROR else f'<button type="button" data-row="{row.number}">{name}</button>'
     shown = f'<img src="{row.thumbnail}" alt="{name}, small" decoding="sync">' if row.thumbnail else ""
     p_fake = report.get("p_fake")
+    doubted = any(face["doubts"] for face in report.get("faces", [])[:1])
     notes = [report["error"]] if row.outcome == ERROR else _notes(report, metrics)
     cells = {
         "Verdict": f'<span class="word {tone}">{icon(tone)}{words_of(row.outcome)}</span>',
-        "Score": "" if p_fake is None else score_words(p_fake),
+        "Score": "" if p_fake is None or doubted else score_words(p_fake),
         "Faces": "" if row.outcome == ERROR else str(len(report["faces"])),
         "Notes": "".join(f"<p>{escape(note)}</p>" for note in notes),
     }

@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from detector import Detector, ImageError, ModelError, Verdict, picture
 from detector.provenance import Finding, Origin
-from detector.result import Evidence, ModelInfo, PictureInfo
+from detector.result import Evidence, ModelInfo, PictureInfo, WarningCode
 from ui import about, detect, http_docs, intake
 
 PREFIX = "/api"
@@ -54,6 +54,7 @@ class FaceAnswer(BaseModel):
     verdict: Verdict
     evidence: Evidence = Field(description="Which part of the picture speaks most for a forgery.")
     roll: float = Field(description="Degrees by which the face is turned clockwise, -180 to 180.")
+    doubts: list[WarningCode] = Field(description="Why it cannot be judged: then it is uncertain, whatever its score.")
 
 
 class ResultAnswer(BaseModel):

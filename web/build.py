@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from detector.covering import MODEL as COVERING
 from detector.errors import Told
 from detector.files import write
 from detector.finder import MODEL as FINDER
@@ -63,7 +64,7 @@ def built(model: str | None = None, revision: str | None = None) -> dict[str, by
     worker = files.pop("sw.js").decode()
     files |= {name: (ROOT / "ui" / name).read_bytes() for name in ("style.css", "link-preview.jpg")}
     files |= {network.config.file: network.model for network in folder.networks}
-    files[FINDER.name] = FINDER.read_bytes()
+    files |= {path.name: path.read_bytes() for path in (FINDER, COVERING)}
     modules = _installed()
     files |= {f"litert/{name}": data for name, data in _litert(modules / "@litertjs").items()}
     files |= {path: (modules / source).read_bytes() for path, source in _PLAIN.items()}
@@ -77,7 +78,13 @@ def built(model: str | None = None, revision: str | None = None) -> dict[str, by
     digest = hashlib.sha256(json.dumps([listed, told, worker]).encode()).hexdigest()
     cache = f"detector-{digest[:16]}"
     wasm = "litert/litert_wasm_internal"
-    load = [*{network.config.file for network in folder.networks}, FINDER.name, f"{wasm}.wasm", f"{wasm}.js"]
+    load = [
+        *{network.config.file for network in folder.networks},
+        FINDER.name,
+        COVERING.name,
+        f"{wasm}.wasm",
+        f"{wasm}.js",
+    ]
     told |= {"cache": cache, "files": listed, "load": sum(len(files[path]) for path in load)}
     files[_MANIFEST] = json.dumps(told, ensure_ascii=False).encode()
     shell = [path for path in files if not any(part in path for part in _AT_NEED)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from detector import crop, finder, frames, heatmap, picture, quality, words
+from detector import covering, crop, finder, frames, heatmap, picture, quality, words
 from detector.model_folder.store import ModelFolder
 from detector.other_kinds import NOT_READ, OTHER_KINDS
 from detector.provenance import (
@@ -21,6 +21,7 @@ from detector.provenance import (
     xmp,
 )
 from detector.sessions import Session
+from detector.verdict import SUSPICION, USUAL_TAIL
 from ui.answer import EVIDENCE, LABELS, LISTS, SHOWN_FACES, SIGNATURES, SUGGESTS
 from ui.parts import ACCEPT, ADDRESS, SCORE_ABOVE, SCORE_BELOW
 from ui.shapes import BOX_COLOURS, TONES, icon
@@ -62,12 +63,15 @@ def content(model: ModelFolder) -> dict[str, Any]:
             {name: getattr(network.config, name) for name in ("file", "input_size", "crop_margin", "weight")}
             for network in model.networks
         ],
-        "calibration": asdict(calibration),
+        "calibration": {**asdict(calibration), "tail": asdict(calibration.tail or USUAL_TAIL)},
         "crop": {name.lower(): getattr(crop, name) for name in ("DOWN", "UPRIGHT", "LOOSE", "GAP")},
         "finder": _finder(),
+        "covering": {"file": covering.MODEL.name, "size": covering.SIZE, "margin": covering.MARGIN},
         "quality": {
             **{name.lower(): getattr(quality, name) for name in _QUALITY},
             "sentences": {str(code): sentences for code, sentences in quality.SENTENCES.items()},
+            "doubts": list(map(str, quality.DOUBTS)),
+            "covered": covering.COVERED,
         },
         "heatmap": {
             "stops": heatmap.STOPS.tolist(),
@@ -83,6 +87,7 @@ def content(model: ModelFolder) -> dict[str, Any]:
         "other_kinds": [
             {"told": told.format(name), "at": at, "start": list(start)} for told, name, at, start in OTHER_KINDS
         ],
+        "suspicion": [str(verdict) for verdict in SUSPICION],
         "verdicts": {
             str(verdict): {
                 "words": text,
@@ -97,6 +102,7 @@ def content(model: ModelFolder) -> dict[str, Any]:
         },
         "provenance": _provenance(),
         "tags": {"suggests": SUGGESTS, "signatures": SIGNATURES, "lists": LISTS},
+        "not_judged": words.NOT_JUDGED,
         "error_icon": icon("error"),
         "score": {"above": SCORE_ABOVE, "below": SCORE_BELOW},
         "shown_faces": SHOWN_FACES,

@@ -19,7 +19,10 @@ from detector.detector import _added
 from detector.finder import least_face
 from detector.model_folder import store
 from detector.picture import read
+from detector.quality import TINY_FACE
+from detector.result import WarningCode
 from detector.verdict import Calibration
+from tests.support import ROOT
 from tests.support.bundled import FILES
 
 KEYS = ["verdict", "p_fake", "origin", "faces", "provenance", "warnings", "picture", "model", "seconds"]
@@ -162,7 +165,7 @@ def test_the_dictionary_is_that_of_the_contract(detector, hopper):
     assert plain["verdict"] == result.verdict == result.verdict.value
     assert plain["p_fake"] == pytest.approx(result.p_fake, abs=1e-6)
     (face,) = plain["faces"]
-    assert list(face) == ["box", "score", "p_fake", "verdict", "evidence", "roll"]
+    assert list(face) == ["box", "score", "p_fake", "verdict", "evidence", "roll", "doubts"]
     assert face["box"] == list(result.faces[0].box)
     picture = {"width": 512, "height": 600, "format": "JPEG", "bytes": hopper.stat().st_size}
     assert plain["picture"] == {**picture, "sha256": read(hopper).sha256}
@@ -213,6 +216,18 @@ def warned(result: Result) -> str:
     return " ".join(f"{warning.code}: {warning.text}" for warning in result.warnings)
 
 
+SMALL = 56  # pixels of `portrait`, whose face is then too small to be judged
+
+
+def unjudged(detector: Detector, source: object) -> Result:
+    """The answer for a picture of faces none of which can be judged."""
+    result = detector.detect(source)
+    assert result.verdict == Verdict.UNCERTAIN and result.faces and result.judged == 0
+    assert all(face.doubts and face.verdict == Verdict.UNCERTAIN for face in result.faces)
+    assert result.to_dict()["faces"][0]["doubts"] == [str(code) for code in result.faces[0].doubts]
+    return result
+
+
 def test_good_photos_get_no_warning(detector, astronaut, hopper):
     assert not detector.detect(astronaut).warnings and not detector.detect(hopper).warnings
 
@@ -241,12 +256,14 @@ def test_photographs_are_not_taken_for_drawings(detector, astronaut, hopper, no_
         assert "not_a_photograph" not in warned(detector.detect(source))
 
 
-def test_a_tiny_face_is_warned_of(detector, portrait):
+def test_a_tiny_face_is_not_judged(detector, portrait):
     canvas = Image.new("RGB", (400, 300), (120, 125, 130))
-    canvas.paste(portrait.resize((72, 72)), (100, 100))
-    assert "tiny_face: One face is smaller than 48 pixels" in warned(detector.detect(canvas))
-    canvas.paste(portrait.resize((76, 76)), (250, 100))
-    assert "tiny_face: 2 faces are smaller than 48 pixels" in warned(detector.detect(canvas))
+    canvas.paste(portrait.resize((SMALL,) * 2), (100, 100))
+    assert f"tiny_face: One face is smaller than {TINY_FACE} pixels, too small to be judged" in warned(
+        unjudged(detector, canvas)
+    )
+    canvas.paste(portrait.resize((SMALL + 4,) * 2), (250, 100))
+    assert f"tiny_face: 2 faces are smaller than {TINY_FACE} pixels" in warned(unjudged(detector, canvas))
 
 
 @pytest.mark.slow
@@ -257,18 +274,66 @@ def test_of_a_huge_picture_it_is_said_which_faces_may_be_missed(detector):
     assert f"large_picture: In a picture this large, faces smaller than {least_face(*size)} pixels" in warned(result)
 
 
-def test_a_blurred_face_is_warned_of(detector, hopper):
+def test_a_blurred_face_is_not_judged(detector, hopper):
     blurred = Image.open(hopper).crop((66, 36, 464, 435)).filter(ImageFilter.GaussianBlur(5))
-    assert "blurred_face: One face is heavily blurred" in warned(detector.detect(blurred))
+    assert "blurred_face: One face is too blurred to be judged" in warned(unjudged(detector, blurred))
 
 
-def test_a_face_cut_off_by_the_edge_is_warned_of(detector, astronaut):
-    assert "cut_off_face: One face is cut off by the edge" in warned(detector.detect(astronaut[:139]))
+def test_a_face_cut_off_by_the_edge_is_not_judged(detector, astronaut):
+    assert "cut_off_face: One face is cut off by the edge" in warned(unjudged(detector, astronaut[:139]))
+
+
+FORGED = ROOT / "ui" / "gallery" / "7a111de09e1c.jpg"
+
+
+@pytest.mark.parametrize(
+    ("box", "colour"),
+    [((170, 180, 360, 230), "black"), ((170, 180, 360, 230), "white"), ((160, 235, 360, 340), (130, 175, 214))],
+)
+def test_a_covered_face_is_neither_cleared_nor_accused(detector, box, colour):
+    """A forged face, cleared by the model under a bar over the eyes or a mask, which show nothing of it."""
+    forged = Image.open(FORGED).convert("RGB")
+    assert "covered_face" not in warned(detector.detect(forged))
+    ImageDraw.Draw(forged).rectangle(box, fill=colour)
+    result = unjudged(detector, forged)
+    assert result.faces[0].doubts == (WarningCode.COVERED_FACE,)
+    assert "covered_face: One face is covered, by a mask, a bar or something else" in warned(result)
+
+
+def test_one_face_that_is_not_judged_leaves_the_picture_undecided_but_for_a_forged_one(detector, hopper):
+    """Whatever the model says of it."""
+    photo = Image.open(hopper).convert("RGB").resize((256, 300))
+    covered = photo.copy()
+    ImageDraw.Draw(covered).rectangle((84, 112, 176, 134), fill="black")
+    both = Image.new("RGB", (512, 300))
+    both.paste(photo, (0, 0))
+    both.paste(covered, (256, 0))
+    for low, high, expected in ((1.0, 1.0, "uncertain"), (0.0, 0.0, "likely_fake")):
+        calibration = dataclasses.replace(detector.model.calibration, no_signs_below=low, likely_fake_from=high)
+        config = dataclasses.replace(detector.model.config, calibration=calibration)
+        result = Detector(dataclasses.replace(detector.model, config=config)).detect(both)
+        assert sorted(len(face.doubts) for face in result.faces) == [0, 1] and result.judged == 1
+        assert result.verdict == expected == result.faces[0].verdict and result.p_fake == result.faces[0].p_fake
+        assert {face.verdict for face in result.faces if face.doubts} == {Verdict.UNCERTAIN}
+
+
+def test_of_many_faces_each_must_score_higher_to_be_called_forged(detector, portrait):
+    """A real face at the very threshold, alone and among seven others."""
+    alone = detector.detect(row_of(portrait, 1))
+    calibration = dataclasses.replace(detector.model.calibration, no_signs_below=0.0, likely_fake_from=alone.p_fake)
+    folder = dataclasses.replace(
+        detector.model, config=dataclasses.replace(detector.model.config, calibration=calibration)
+    )
+    strict = Detector(folder)
+    assert strict.detect(row_of(portrait, 1)).verdict == Verdict.LIKELY_FAKE
+    many = strict.detect(row_of(portrait, 8))
+    assert many.judged == 8 and many.p_fake >= alone.p_fake - 0.05 and many.verdict == Verdict.UNCERTAIN
+    assert [face.verdict for face in many.faces] == [Verdict.UNCERTAIN] * 8
 
 
 def test_many_faces_are_warned_of(detector, portrait):
     result = detector.detect(row_of(portrait, 8))
-    assert "many_faces: 8 faces were judged: the more faces" in warned(result)
+    assert "many_faces: 8 faces were judged: the more there are" in warned(result)
     assert len(result.faces) == 8
 
 

@@ -26,7 +26,7 @@ from detector.model_folder import (
     load,
     no_signs_shares,
 )
-from detector.verdict import Calibration
+from detector.verdict import Calibration, Tail
 from tests.support.model_config import signed
 
 
@@ -132,7 +132,12 @@ def test_the_digest_stands_for_all_that_a_verdict_depends_on(model):
     other += [{"networks": (network, network)}, {"face_detector": "another"}]
     other += [
         {"calibration": dataclasses.replace(config.calibration, **change)}
-        for change in ({"temperature": 1.0}, {"no_signs_below": 0.01}, {"likely_fake_from": 1.0})
+        for change in (
+            {"temperature": 1.0},
+            {"no_signs_below": 0.01},
+            {"likely_fake_from": 1.0},
+            {"tail": Tail(0.5, 0.5, 0.0)},
+        )
     ]
     digests = [config.digest, *(dataclasses.replace(config, **change).digest for change in other)]
     assert len(set(digests)) == len(digests)
@@ -206,6 +211,16 @@ def test_the_numbers_of_the_configuration_are_used(model):
     folder = load(model)
     assert folder.calibration == Calibration(3.5, 0.25, 0.75)
     assert folder.networks[0].config.crop_margin == 1.75
+
+
+def test_the_tail_is_kept_and_a_folder_without_one_is_read(model):
+    tail = Tail(0.5, 0.75, -0.25)
+    config = load(model).config
+    assert config.calibration.tail is None and "tail" not in config.to_dict()["thresholds"]
+    with_tail = dataclasses.replace(config, calibration=dataclasses.replace(config.calibration, tail=tail))
+    (model / CONFIG).write_text(json.dumps(with_tail.to_dict()))
+    assert load(model).calibration == with_tail.calibration
+    assert load(model).calibration.among(9).likely_fake_from != config.calibration.among(9).likely_fake_from
 
 
 # --- Faults ----------------------------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 
-from detector.verdict import Calibration, Verdict
+from detector.verdict import USUAL_TAIL, Calibration, Tail, Verdict
 
 CALIBRATION = Calibration(temperature=2.0, no_signs_below=0.2, likely_fake_from=0.9)
 
@@ -54,14 +55,45 @@ def test_bands_may_leave_everything_uncertain_but_certainty():
     assert calibration.verdict(0.999) is Verdict.UNCERTAIN
 
 
-def test_a_picture_takes_the_verdict_of_its_most_suspicious_face():
-    assert CALIBRATION.verdict_of_picture([0.1, 0.95, 0.5]) == (Verdict.LIKELY_FAKE, 0.95)
-    assert CALIBRATION.verdict_of_picture([0.1, 0.5]) == (Verdict.UNCERTAIN, 0.5)
-    assert CALIBRATION.verdict_of_picture([0.1]) == (Verdict.NO_SIGNS, 0.1)
+def logit(p: float) -> float:
+    return math.log(p / (1 - p))
 
 
-def test_no_face_comes_without_a_score():
-    assert CALIBRATION.verdict_of_picture([]) == (Verdict.NO_FACE, None)
+@pytest.mark.parametrize("shape", [-0.6, 0.0, 0.3])
+def test_as_many_pictures_of_real_people_are_accused_whatever_the_number_of_faces(shape):
+    """Scores whose tail is known, 1% of them at 0.9 or above."""
+    rng = np.random.default_rng(0)
+    calibration = dataclasses.replace(CALIBRATION, tail=Tail(logit(0.9), 0.5, shape))
+    for n in (1, 5, 20):
+        rare = rng.random((20_000, n)) / 0.01  # shares of real faces that score higher, in units of 1%
+        logits = logit(0.9) + 0.5 * (-np.log(rare) if shape == 0 else (rare**-shape - 1) / shape)
+        worst = 1 / (1 + np.exp(-logits.max(axis=1)))
+        own = calibration.among(n)
+        assert (worst >= own.likely_fake_from).mean() == pytest.approx(0.01, abs=0.003)
+        assert n == 1 or (worst >= calibration.likely_fake_from).mean() > 0.04
+        assert (own.temperature, own.no_signs_below) == (2.0, 0.2)
+        assert own.leans_fake_from is None
+        leaning = dataclasses.replace(calibration, leans_fake_from=0.85).among(n)
+        assert leaning.leans_fake_from == calibration.tail.raised(0.85, n) <= leaning.likely_fake_from
+
+
+def test_a_model_without_a_tail_has_the_usual_one():
+    assert CALIBRATION.among(0) == CALIBRATION.among(1) == CALIBRATION
+    usual = dataclasses.replace(CALIBRATION, tail=USUAL_TAIL).among(20)
+    assert 0.9 < CALIBRATION.among(20).likely_fake_from == usual.likely_fake_from < 1
+    for threshold in (0.0, 1.0):
+        assert Calibration(1.0, 0.0, threshold).among(20).likely_fake_from == threshold
+
+
+def test_a_face_that_cannot_be_judged_is_neither_accused_nor_cleared():
+    calibration = dataclasses.replace(CALIBRATION, tail=Tail(0.0, 0.5, 0.0))
+    assert calibration.verdicts([0.1, 0.92, 0.5], [True] * 3) == [
+        Verdict.NO_SIGNS, Verdict.UNCERTAIN, Verdict.UNCERTAIN,
+    ]  # fmt: skip
+    assert calibration.verdicts([0.1, 0.92, 0.99], [False, True, False]) == [
+        Verdict.UNCERTAIN, Verdict.LIKELY_FAKE, Verdict.UNCERTAIN,
+    ]  # fmt: skip
+    assert CALIBRATION.verdicts([], []) == []
 
 
 def test_the_words_are_those_of_the_contract():
@@ -85,3 +117,11 @@ def test_the_words_are_those_of_the_contract():
 def test_numbers_that_cannot_be_right_are_refused(temperature, no_signs_below, likely_fake_from):
     with pytest.raises(ValueError, match="must be"):
         Calibration(temperature, no_signs_below, likely_fake_from)
+
+
+@pytest.mark.parametrize(
+    "numbers", [(math.nan, 1, 0), (0, 0, 0), (0, -1, 0), (0, 11, 0), (0, 1, -1.1), (0, 1, 0.6), (0, 1, math.nan)]
+)
+def test_a_tail_that_cannot_be_right_is_refused(numbers):
+    with pytest.raises(ValueError, match="must be wrong"):
+        Tail(*numbers)

@@ -179,7 +179,7 @@ def test_a_camera_that_is_accused_too_often_moves_it() -> None:
 
 def test_thresholds_are_what_the_configuration_can_hold() -> None:
     calibration = calibrate.fit(UNSEEN, SEEN)
-    for value in dataclasses.astuple(calibration):
+    for value in (calibration.temperature, calibration.no_signs_below, calibration.likely_fake_from):
         assert value == round(value, 6)
 
 
@@ -288,3 +288,17 @@ def test_a_limit_that_cannot_be_is_refused(share: float) -> None:
 def test_one_class_alone_cannot_be_calibrated(value: float) -> None:
     with pytest.raises(TrainingError, match="needs both real and fake pictures"):
         calibrate.fit({}, {"one": only(source(100), value)})
+
+
+@pytest.mark.parametrize("shape", [-0.5, 0.0])
+def test_the_tail_of_the_real_faces_is_found(shape: float) -> None:
+    """Of real faces whose highest tenth falls off in a known way; of few there is none to tell."""
+    rare = np.random.default_rng(0).random(10_000) * 10  # in units of the highest tenth
+    excess = -np.log(rare) if shape == 0 else (rare**-shape - 1) / shape
+    p = 1 / (1 + np.exp(-0.4 * excess))
+    found = calibrate.fit_tail([p[:4000], p[4000:]])
+    assert (found.start, found.scale, found.shape) == pytest.approx((0, 0.4, shape), abs=0.08)
+    assert calibrate.fit_tail([p[:99], p[99:199]]) is None
+    assert calibrate.fit_tail([np.full(500, 0.3)]) is None
+    fitted = calibrate.fit(UNSEEN, SEEN)
+    assert fitted.tail is not None and fitted.among(20).likely_fake_from >= fitted.likely_fake_from

@@ -222,3 +222,18 @@ def test_the_luck_of_a_small_set_weighs_little() -> None:
     assert metrics.mean_by_precision({"large": 0.9, "small": 0.9}, counts) == pytest.approx(0.9)
     assert metrics.mean_by_precision({"large": 0.9, "small": 0.79}, counts) == pytest.approx(0.89)
     assert metrics.mean_by_precision({"small": 0.7}, counts) == pytest.approx(0.7)
+
+
+def test_a_verdict_that_was_taken_away_counts_as_none() -> None:
+    """Two faces that score high and one that scores low; the detector judged the first alone."""
+    p = np.array([0.99, 0.99, 0.01])
+    verdicts = np.array([["likely_fake"] * 2, ["uncertain"] * 2, ["uncertain"] * 2])
+    answers = Answers(np.ones(3, np.float32), p, p, verdicts)
+    for told in (answers, metrics.together([answers.where(np.arange(3) < 1), answers.where(np.arange(3) > 0)])):
+        found = metrics.measured(told, THRESHOLDS)
+        assert [found.fake_likely_fake.value, found.fake_no_signs.value] == [pytest.approx(1 / 3, abs=1e-3), 0]
+        assert found.recall_fake.value == pytest.approx(2 / 3, abs=1e-3)  # a forced answer counts as before
+    found = metrics.measured(Answers(np.ones(3, np.float32), p, p), THRESHOLDS)
+    assert [found.fake_likely_fake.value, found.fake_no_signs.value] == [
+        pytest.approx(2 / 3, abs=1e-3), pytest.approx(1 / 3, abs=1e-3),
+    ]  # fmt: skip

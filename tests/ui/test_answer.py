@@ -17,6 +17,7 @@ from detector import Detector, Face, Result, Verdict, picture, words
 from detector.model_folder import ModelFolder, no_signs_shares
 from detector.provenance import Finding
 from detector.result import Evidence, Warning, WarningCode
+from detector.verdict import Tail
 from tests.support.measured import measured_on_unseen
 from ui import answer, boxes, parts, report
 from ui.shapes import BOX_COLOURS
@@ -120,6 +121,24 @@ def test_a_card_tells_which_of_two_looks_speaks(judged: Result, model: ModelFold
     assert "Most of it" not in text(answer.cards_html(around, one))
     unsuspected = result_with(judged, faces=(dataclasses.replace(face, verdict=Verdict.NO_SIGNS),))
     assert "Most of it" not in text(answer.cards_html(unsuspected, two))
+
+
+def test_a_face_that_is_not_judged_shows_why_and_no_score(judged: Result, model: ModelFolder) -> None:
+    face = dataclasses.replace(judged.faces[0], verdict=Verdict.UNCERTAIN, doubts=(WarningCode.COVERED_FACE,))
+    told = result_with(judged, verdict=Verdict.UNCERTAIN, faces=(face,))
+    page, cards = answer.verdict_html(told, model), text(answer.cards_html(told, model))
+    assert "Too little of the face shows for a verdict." in text(page) and "Score" not in page
+    assert "This face is covered, by a mask, a bar or something else" in cards and "Score" not in cards
+    group = result_with(told, faces=(face, judged.faces[0]))
+    assert "Too little of one of the 2 faces shows for a verdict" in text(answer.verdict_html(group, model))
+
+
+def test_the_scale_shows_the_threshold_of_so_many_faces(judged: Result, model: ModelFolder) -> None:
+    calibration = dataclasses.replace(model.calibration, likely_fake_from=0.8, tail=Tail(0.0, 0.5, 0.0))
+    model = dataclasses.replace(model, config=dataclasses.replace(model.config, calibration=calibration))
+    assert "likely forged from 80," in answer.verdict_html(judged, model)
+    crowd = result_with(judged, faces=judged.faces * 20)
+    assert f"likely forged from {100 * 4 * 20**0.5 / (1 + 4 * 20**0.5):.0f}," in answer.verdict_html(crowd, model)
 
 
 # --- What stands beside a verdict ------------------------------------------------------------------------------------

@@ -522,6 +522,13 @@ def test_every_string_of_a_stranger_is_escaped() -> None:
     assert "<script" not in page and "<img" not in page and "&lt;script" in page
 
 
+def test_a_picture_whose_face_cannot_be_judged_has_no_score() -> None:
+    told = row("a", "uncertain", 0.42)
+    assert ">42<" in batch_list.table_html([told], None)
+    told.report["faces"] = [{"doubts": ["tiny_face"]}]
+    assert ">42<" not in batch_list.table_html([told], None)
+
+
 def test_a_verdict_stands_beside_how_often_it_is_wrong() -> None:
     [clear, fake, none] = [
         batch_list.table_html([row("a", verdict)], Metrics(UNSEEN))

@@ -7,10 +7,12 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from PIL import Image, ImageCms, ImageFilter, ImageOps
+from PIL import Image, ImageCms, ImageDraw, ImageFilter, ImageOps
 from skimage import data
 
+from detector.finder import FaceDetector
 from tests.support import ROOT
+from training.augment import covers
 
 _LONGEST = (64, 96, 128, 160, 224, 300, 384, 480, 512, 640)
 
@@ -46,6 +48,8 @@ def _pictures(dice: random.Random) -> Iterator[tuple[Image.Image, str, dict[str,
         yield _turned(small[5], 1 + number % 8), "jpg", {"quality": 90, "exif": _exif(1 + number % 8)}
         blurred = small[6].filter(ImageFilter.GaussianBlur(dice.uniform(0, 2.5)))
         yield _noisy(blurred, number) if number % 3 else blurred, "jpg", {"icc_profile": profile}
+        if number % 3 == 0:
+            yield _covered(_scaled(photo, 300), number // 3), "png", {}
         yield _cut(small[7], dice), "jpg", {"subsampling": dice.choice((0, 1, 2)), "progressive": number % 2 == 0}
     for orientation in range(1, 9):  # in the other formats that may say it
         photo = _turned(_scaled(photographs[orientation], 240), orientation)
@@ -55,6 +59,10 @@ def _pictures(dice: random.Random) -> Iterator[tuple[Image.Image, str, dict[str,
     yield _scaled(photographs[-1], 256), "avif", {"quality": 80}
     yield _group(photographs, 4, 200), "jpg", {"quality": 85}
     yield _group(photographs, 5, 90), "png", {}
+    astronaut = photographs[-1]
+    yield astronaut.crop((0, 0, 512, 139)), "png", {}  # a face without its chin
+    yield _group([astronaut.crop((150, 20, 300, 170))], 15, 64), "png", {}  # more faces than are judged
+    yield _drawing(), "png", {}
     for size, photo in zip((800, 1200, 1600, 2400, 4400), photographs[-5:], strict=True):
         yield _scaled(photo, size), "jpg", {"quality": 88}
     yield _group(photographs, 3, 1200), "jpg", {"quality": 85}
@@ -95,12 +103,32 @@ def _with_alpha(photo: Image.Image) -> Image.Image:
     return Image.fromarray(np.dstack([np.asarray(photo), alpha]), "RGBA")
 
 
+def _drawing() -> Image.Image:
+    """Flat colours and a few lines."""
+    drawing = Image.new("RGB", (400, 400), (214, 226, 240))
+    pen = ImageDraw.Draw(drawing)
+    pen.ellipse([80, 50, 320, 370], fill=(236, 190, 160), outline="black", width=5)
+    for left in (130, 230):
+        pen.ellipse([left, 160, left + 40, 185], fill="white", outline="black", width=3)
+    pen.chord([150, 250, 250, 320], 0, 180, fill=(190, 50, 60))
+    return drawing
+
+
 def _cut(photo: Image.Image, dice: random.Random) -> Image.Image:
     """Without a part at an edge, so that a face may be cut off."""
     width, height = photo.size
     left, top = round(width * dice.uniform(0, 0.3)), round(height * dice.uniform(0, 0.3))
     box = (left, top, max(left + 32, width - left // 2), max(top + 32, height - top // 2))
     return photo.crop(box)
+
+
+def _covered(photo: Image.Image, seed: int) -> Image.Image:
+    """With a bar, a mask or a sticker over a face."""
+    pixels = np.asarray(photo)
+    kind = list(covers.KINDS)[seed % len(covers.KINDS)]
+    for face in FaceDetector().find(pixels)[:1]:
+        pixels = covers.cover(pixels, face.keypoints, kind, np.random.default_rng(seed))
+    return Image.fromarray(pixels)
 
 
 def _noisy(photo: Image.Image, seed: int) -> Image.Image:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
+from scipy.special import logit
 from scipy.stats import norm
 
-from detector.verdict import Calibration
+from detector.verdict import Calibration, Tail
 from training.errors import TrainingError
 
 Logits = Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -21,6 +22,7 @@ Logits = Mapping[str, tuple[np.ndarray, np.ndarray]]
 _DIGITS = 6  # of a threshold in config.json
 _COUNTED = 30  # real faces: smaller sets don't count where there are others, one face would be more than the limit
 _LARGE = 100  # real faces of a set that limits a threshold by itself
+_FEWEST_OF_A_TAIL = 200  # real faces
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,23 @@ def fit(unseen: Logits, seen: Logits, limits: Limits | None = None, copies: Iter
         )
     )
     likely = max(0.5, likely)
-    return Calibration(temperature, no_signs_below, likely, min(likely, max(no_signs_below, leans)))
+    tail = fit_tail([*real[0], *real[1]])
+    return Calibration(temperature, no_signs_below, likely, min(likely, max(no_signs_below, leans)), tail)
+
+
+def fit_tail(sets: Iterable[np.ndarray]) -> Tail | None:
+    """The tail of the tenth of all real faces that scores highest, by the mean and the variance of its excess (Hosking
+    and Wallis 1987, section 3). `sets` are P(fake) (N,) of real faces; None where they are too few to tell."""
+    logits = logit(np.clip(np.concatenate([np.zeros(0), *sets]), 1e-9, 1 - 1e-9))
+    if len(logits) < _FEWEST_OF_A_TAIL:
+        return None
+    start = float(np.quantile(logits, 0.9))
+    excess = logits[logits > start] - start
+    if len(excess) < 2 or not (variance := float(excess.var())):
+        return None
+    ratio = float(excess.mean()) ** 2 / variance
+    scale = float(np.clip(excess.mean() * (1 + ratio) / 2, 1e-3, 10))
+    return Tail(round(start, 3), round(scale, 3), round(float(np.clip((1 - ratio) / 2, -1, 0.5)), 3))
 
 
 def fitted_on(unseen: Logits, seen: Logits) -> Logits:

@@ -34,7 +34,7 @@ from detector.model_folder import (
     SeverityFigures,
     store,
 )
-from detector.verdict import Calibration
+from detector.verdict import Calibration, Verdict
 from training.augment import corruptions, reencoding
 from training.data import face_cache
 from training.data.face_cache import Split
@@ -225,14 +225,13 @@ def _write_scores(folder: Path, judged: Sequence[_Judged], detector: Detector) -
     calibration = detector.model.calibration
     for j in judged:
         clean = j.answers["clean"]
-        for digest, target, *scores in zip(j.digests, clean.targets, clean.p_face, clean.p_picture, strict=True):
-            said = [
-                v
-                for p in scores
-                for v in ((f"{p:.6f}", calibration.verdict(p)) if not np.isnan(p) else ("", "no_face"))
-            ]
+        said = clean.said(calibration)
+        for digest, target, *scores, verdicts in zip(
+            j.digests, clean.targets, clean.p_face, clean.p_picture, said, strict=True
+        ):
+            told = [v for p, verdict in zip(scores, verdicts, strict=True) for v in (_digits(p), verdict)]
             label = "fake" if target > 0.5 else "real"
-            writer.writerow([j.source.name, j.split, digest, label, *said, detector.model.info.digest])
+            writer.writerow([j.source.name, j.split, digest, label, *told, detector.model.info.digest])
     content = text.getvalue().encode()
     packed = len(content) > _LARGEST_SCORES
     for name in (SCORES, f"{SCORES}.gz"):
@@ -241,6 +240,10 @@ def _write_scores(folder: Path, judged: Sequence[_Judged], detector: Detector) -
         write(folder / f"{SCORES}.gz", gzip.compress(content, mtime=0))
     else:
         write(folder / SCORES, content)
+
+
+def _digits(p: float) -> str:
+    return "" if np.isnan(p) else f"{p:.6f}"
 
 
 def _load(source: Source, split: str, options: EvaluateOptions, limit: int | None, cache: Path | None) -> Split:
@@ -269,12 +272,14 @@ def answers(
 
     p_face = np.full(len(split.rows), np.nan)
     p_picture = np.full(len(split.rows), np.nan)
+    verdicts = np.full((len(split.rows), 2), Verdict.NO_FACE, "U20")
     for index, result in enumerate(detector.detect_many(pictures(), workers=workers)):
         if isinstance(result, ImageError) or not result.faces:
             continue
-        p_face[index] = face_cache.labelled_face(result.faces, result.picture.width, result.picture.height).p_fake
-        p_picture[index] = result.p_fake
-    return Answers(split.labels, p_face, p_picture)
+        face = face_cache.labelled_face(result.faces, result.picture.width, result.picture.height)
+        p_face[index], p_picture[index] = face.p_fake, result.p_fake
+        verdicts[index] = face.verdict, result.verdict
+    return Answers(split.labels, p_face, p_picture, verdicts)
 
 
 def _no_crop(detector: Detector, split: Split) -> Answers:

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from detector.model_folder import Confusion, Figure, GroupFigures, Measured, ReliabilityBin, Roc
-from detector.verdict import Calibration
+from detector.verdict import Calibration, Verdict
 
 BINS = 15  # of the calibration error
 _RESAMPLES = 500
@@ -25,15 +25,26 @@ _SMALL = "smaller groups"
 @dataclass(frozen=True)
 class Answers:
     """What a detector said of n pictures. `targets` float (n,), 1 for fake; `p_face` float (n,), P(fake) of the face
-    that the label is about, nan where none was found; `p_picture`, that of the most suspicious face."""
+    that the label is about, nan where none was found; `p_picture`, that of the most suspicious face. `verdicts` str
+    (n, 2) are those of the two; without them, those of faces that are alone and can be judged."""
 
     targets: np.ndarray
     p_face: np.ndarray
     p_picture: np.ndarray
+    verdicts: np.ndarray | None = None
 
     def where(self, chosen: np.ndarray) -> "Answers":
         """The pictures that `chosen`, bool (n,), names."""
-        return Answers(self.targets[chosen], self.p_face[chosen], self.p_picture[chosen])
+        verdicts = None if self.verdicts is None else self.verdicts[chosen]
+        return Answers(self.targets[chosen], self.p_face[chosen], self.p_picture[chosen], verdicts)
+
+    def said(self, calibration: Calibration) -> np.ndarray:
+        """The verdicts, str (n, 2)."""
+        if self.verdicts is not None:
+            return self.verdicts
+        scores = np.stack([self.p_face, self.p_picture], axis=1)
+        said = [[Verdict.NO_FACE if np.isnan(p) else calibration.verdict(p) for p in row] for row in scores]
+        return np.array(said, str).reshape(-1, 2)
 
     @property
     def found(self) -> "Answers":
@@ -50,10 +61,12 @@ class Answers:
 
 
 def together(parts: Iterable[Answers]) -> Answers:
-    """The pictures of several sets as one."""
+    """The pictures of several sets as one, all with verdicts or all without."""
     parts = list(parts)
     names = ("targets", "p_face", "p_picture")
-    return Answers(*(np.concatenate([np.zeros(0), *(getattr(part, name) for part in parts)]) for name in names))
+    columns = {name: np.concatenate([np.zeros(0), *(getattr(part, name) for part in parts)]) for name in names}
+    verdicts = [part.verdicts for part in parts if part.verdicts is not None]
+    return Answers(**columns, verdicts=np.concatenate(verdicts) if verdicts and len(verdicts) == len(parts) else None)
 
 
 def measured(
@@ -75,8 +88,10 @@ def measured(
     if not judged:
         return Measured(**counts, no_face=1.0 if total else 0.0)
     called_fake = p >= 0.5
-    likely_fake, no_signs = p >= calibration.likely_fake_from, p < calibration.no_signs_below
-    leans = None if calibration.leans_fake_from is None else (p >= calibration.leans_fake_from) & ~likely_fake
+    verdicts = found.said(calibration)[:, 0]
+    likely_fake, no_signs = verdicts == Verdict.LIKELY_FAKE, verdicts == Verdict.NO_SIGNS
+    undecided = verdicts == Verdict.UNCERTAIN
+    leans = None if calibration.leans_fake_from is None else (p >= calibration.leans_fake_from) & undecided
     decided = likely_fake | no_signs
     rates: dict[str, Any] = {
         "accuracy": rate(called_fake == fake),
@@ -195,8 +210,8 @@ def by_group(answers: Answers, groups: np.ndarray, calibration: Calibration) -> 
     of fewer than 20 faces are taken together."""
     kept = np.isfinite(answers.p_face) & (answers.targets < 0.5) & (groups != "")
     p = answers.p_face[kept]
-    called_fake, likely_fake = p >= 0.5, p >= calibration.likely_fake_from
-    undecided = ~likely_fake & (p >= calibration.no_signs_below)
+    verdicts = answers.where(kept).said(calibration)[:, 0]
+    called_fake, likely_fake, undecided = p >= 0.5, verdicts == Verdict.LIKELY_FAKE, verdicts == Verdict.UNCERTAIN
     result = []
     attributes = [attributes_of(str(name)) for name in groups[kept]]
     for attribute in dict.fromkeys(name for found in attributes for name in found):

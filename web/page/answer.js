@@ -4,6 +4,7 @@ import { element, icon, withParts } from "./dom.js";
 import { overlay } from "./pixels.js";
 import { counted, fill } from "./text.js";
 import { decode } from "./upright.js";
+import { likelyFakeFrom } from "./verdict.js";
 
 const LONGEST = 1600; // side in pixels of the picture that is drawn
 
@@ -14,6 +15,7 @@ export function scoreWords(p, { above, below }) {
 
 export function verdictPanel(result, page) {
   const { labels } = page, verdict = page.verdicts[result.verdict];
+  const unjudged = result.faces.length > 0 && result.faces[0].doubts.length > 0;
   const facts = verdict.facts.map(({ number, of, rest, parts }) =>
     element("li", {}, element("b", {}, number), ` ${of} ${rest}`, parts.length ? ofEach(parts, labels) : ""),
   );
@@ -22,9 +24,9 @@ export function verdictPanel(result, page) {
     "section",
     { class: `page panel verdict ${verdict.tone}`, "data-verdict": result.verdict },
     element("div", { class: "top" }, icon(verdict.icon), element("h2", {}, verdict.words)),
-    element("p", { class: "plain" }, counted(verdict.sentences, result.faces.length)),
+    element("p", { class: "plain" }, counted(unjudged ? page.not_judged : verdict.sentences, result.faces.length)),
     facts.length ? element("ul", { class: "facts", "aria-label": labels.facts }, facts) : "",
-    result.p_fake === null ? "" : scale(result.p_fake, page),
+    result.p_fake === null || unjudged ? "" : scale(result, page),
     warnings.length ? element("ul", { class: "warnings", "aria-label": labels.warnings }, warnings) : "",
   );
 }
@@ -34,10 +36,10 @@ function ofEach(parts, labels) {
   return element("span", { class: "soft" }, labels.of_each, shown);
 }
 
-function scale(p, page) {
+function scale({ p_fake: p, faces }, page) {
   const { labels, calibration } = page;
   const score = scoreWords(p, page.score);
-  const low = 100 * calibration.no_signs_below, high = 100 * calibration.likely_fake_from;
+  const low = 100 * calibration.no_signs_below, high = 100 * likelyFakeFrom(calibration, faces);
   const alt = fill(labels.scale, { score, low: low.toFixed(0), high: high.toFixed(0) });
   const mark = element("i"), bar = { c: low, u: high - low, f: 100 - high };
   mark.style.left = `${100 * p}%`;
@@ -105,6 +107,7 @@ function card(n, face, crop, map, page) {
   const { crop: shown, told } = page.evidence[face.evidence];
   const margins = new Set(page.networks.map((network) => network.crop_margin));
   const whence = margins.size === 1 || face.verdict === "no_signs" ? "" : ` ${told}`;
+  const why = face.doubts.map((code) => page.quality.sentences[code][1]).join(" ");
   const size = { width: right - left, height: bottom - top, found: face.score.toFixed(2) };
   const figure = (pixels, alt, caption) =>
     element("figure", {}, canvasOf(pixels, fill(alt, { n })), element("figcaption", {}, caption));
@@ -121,7 +124,7 @@ function card(n, face, crop, map, page) {
     element(
       "div",
       { class: "words" },
-      element("p", {}, withParts(labels.face_score, { score: element("b", {}, scoreWords(face.p_fake, page.score)) }), whence),
+      element("p", {}, face.doubts.length ? why : [...withParts(labels.face_score, { score: element("b", {}, scoreWords(face.p_fake, page.score)) }), whence]),
       verdict.line ? element("p", { class: "soft" }, verdict.line) : "",
       element("p", { class: "soft" }, fill(labels.face_size, size)),
     ),

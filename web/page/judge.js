@@ -6,15 +6,16 @@ import { findFaces } from "./finder.js";
 import { findingsOf, originOf } from "./provenance.js";
 import { read } from "./picture.js";
 import { cropFace, round } from "./pixels.js";
-import { warningsOf } from "./quality.js";
+import { doubtsOf, warningsOf } from "./quality.js";
 import { shaped } from "./tflite.js";
+import { likelyFakeFrom } from "./verdict.js";
 
 const SAME = 0.01; // logits that may be apart on two processors
 const LARGE = 1_000_000; // pixels: networks for larger pictures are not kept, they take much memory
 
 // `told(bytes)` follows what is loaded. Gives judge(file) -> {result, crops, maps, bitmap}.
 export async function open(page, told) {
-  const paths = [...new Set(page.networks.map((network) => network.file)), page.finder.file];
+  const paths = [...new Set(page.networks.map((network) => network.file)), page.finder.file, page.covering.file];
   await runtime(page, told);
   const loaded = Object.fromEntries(await Promise.all(paths.map(async (path) => [path, await get(path, page, told)])));
   const compile = (bytes, options = { accelerator: "wasm" }) => loadAndCompile(bytes, options);
@@ -24,10 +25,17 @@ export async function open(page, told) {
     const key = `${file} ${size}`;
     compiled[key] ??= await fastest(shaped(loaded[file], [1, size, size, 3]), size, compile);
   }
+  const { file, size } = page.covering;
+  const covering = await compile(shaped(loaded[file], [1, size, size, 3]));
+  const coversOf = async (crops) => {
+    const logits = [];
+    for (const { data } of crops) logits.push((await run(covering, new Float32Array(data), [1, size, size, 3]))[0].values[0]);
+    return logits;
+  };
   const finders = new Map();
   const look = (canvas) => lookForFaces(canvas, loaded[page.finder.file], page.finder, finders, compile);
   const classify = ({ file, input_size: size }, crops) => judgeCrops(compiled[`${file} ${size}`], crops);
-  return (file) => judge(file, page, look, classify);
+  return (file) => judge(file, page, look, classify, coversOf);
 }
 
 // LiteRT's WebAssembly, for what the browser has; that with threads came to a halt in large pictures (2.5.3).
@@ -124,7 +132,7 @@ function leastCommonMultiple(a, b) {
   return (a * b) / x;
 }
 
-async function judge(file, page, look, classify) {
+async function judge(file, page, look, classify, coversOf) {
   const times = [performance.now()];
   const picture = await read(file, page);
   times.push(performance.now());
@@ -138,6 +146,8 @@ async function judge(file, page, look, classify) {
   const crops = looks.map(([{ input_size: size, crop_margin: margin }]) =>
     found.map(({ box, roll }) => cropFace(picture, box, roll, size, margin, page.crop)),
   );
+  const { size, margin } = page.covering;
+  const covering = await coversOf(found.map(({ box, roll }) => cropFace(picture, box, roll, size, margin, page.crop)));
   times.push(performance.now());
   const judged = []; // by look and face
   for (const [i, networks] of looks.entries()) {
@@ -147,7 +157,9 @@ async function judge(file, page, look, classify) {
   }
   times.push(performance.now());
 
-  const { temperature, no_signs_below: low, likely_fake_from: high } = page.calibration;
+  const doubts = doubtsOf(found, crops[0], covering, page.quality);
+  const { temperature, no_signs_below: low } = page.calibration;
+  const high = likelyFakeFrom(page.calibration, doubts.map((own) => ({ doubts: own })));
   const verdictOf = (p) => (p >= high ? "likely_fake" : p < low ? "no_signs" : "uncertain");
   const faces = found.map(({ box, score, roll }, i) => {
     const logits = judged.map((faces) => faces[i].logit);
@@ -155,19 +167,20 @@ async function judge(file, page, look, classify) {
     const p = 1 / (1 + Math.exp(-Math.min(Math.max(logit / temperature, -60), 60)));
     const evidence = margins[loudest] > Math.min(...margins) ? "surroundings" : "face";
     const scaled = box.map((value, i) => round(i % 2 ? (value * whole.height) / picture.height : (value * whole.width) / picture.width));
-    const face = { box: scaled, score, p_fake: p, verdict: verdictOf(p), evidence, roll };
+    const verdict = doubts[i].length ? "uncertain" : verdictOf(p);
+    const face = { box: scaled, score, p_fake: p, verdict, evidence, roll, doubts: doubts[i] };
     return { face, crop: crops[loudest][i], map: judged[loudest][i].map };
   });
-  faces.sort((a, b) => b.face.p_fake - a.face.p_fake);
-  const p_fake = faces.length ? faces[0].face.p_fake : null;
+  const suspicion = ({ face }) => page.suspicion.indexOf(face.verdict);
+  faces.sort((a, b) => suspicion(b) - suspicion(a) || b.face.p_fake - a.face.p_fake);
   const seconds = (from, to) => (times[to] - times[from]) / 1000;
   const result = {
-    verdict: p_fake === null ? "no_face" : verdictOf(p_fake),
-    p_fake,
+    verdict: faces.length ? faces[0].face.verdict : "no_face",
+    p_fake: faces.length ? faces[0].face.p_fake : null,
     origin: originOf(provenance),
     faces: faces.map(({ face }) => face),
     provenance,
-    warnings: warningsOf(picture, found, crops[0], page.quality, page.finder, page.crop),
+    warnings: warningsOf(picture, found, doubts, page.quality, page.finder, page.crop),
     picture: { ...whole, format: picture.format, bytes: picture.bytes, sha256: picture.sha256 },
     model: page.model,
     seconds: { read: seconds(0, 1), provenance: seconds(1, 2), faces: seconds(2, 3), model: seconds(3, 4), total: seconds(0, 4) },

@@ -150,7 +150,7 @@ function rowOf(answer) {
   const { tone, words, icon: shape } = page.verdicts[outcome] ?? { tone: "error", words: page.labels.error, icon: page.error_icon };
   const small = thumbnail ? element("canvas", { width: thumbnail.width, height: thumbnail.height, "aria-hidden": "true" }) : element("span", { class: "empty" });
   small.getContext?.("bitmaprenderer").transferFromImageBitmap(thumbnail);
-  const note = result ? (result.p_fake === null ? "" : fill(page.labels.face_score, { score: scoreWords(result.p_fake, page.score) })) : answer.error;
+  const note = result ? (result.p_fake === null || result.faces[0].doubts.length ? "" : fill(page.labels.face_score, { score: scoreWords(result.p_fake, page.score) })) : answer.error;
   const inside = element("div", { class: "inside" });
   const row = element(
     "details",

@@ -2,8 +2,20 @@
 
 import { round, turns } from "./pixels.js";
 
-export function warningsOf(picture, found, crops, rules, finder, crop) {
-  const count = (test, of) => of.filter(test).length;
+// What keeps each face from being judged
+export function doubtsOf(found, crops, covering, rules) {
+  return found.map((face, i) => {
+    const doubts = {
+      tiny_face: face.side < rules.tiny_face,
+      cut_off_face: face.visible < rules.cut_off,
+      blurred_face: sharpness(crops[i]) < rules.blurred,
+      covered_face: covering[i] >= rules.covered,
+    };
+    return Object.keys(doubts).filter((code) => doubts[code]);
+  });
+}
+
+export function warningsOf(picture, found, doubted, rules, finder, crop) {
   const warnings = [];
   const warn = (code, n) => {
     const sentences = rules.sentences[code];
@@ -13,17 +25,16 @@ export function warningsOf(picture, found, crops, rules, finder, crop) {
   const larger = picture.whole.width / picture.width;
   if (larger > 1) warn("reduced_picture", round((picture.whole.width * picture.whole.height) / 1e6));
   if (picture.more_frames) warn("more_frames", picture.frame);
-  const turned = count((face) => turns(face.roll, crop).quarters > 0, found);
+  const turned = found.filter((face) => turns(face.roll, crop).quarters > 0).length;
   if (turned) warn("turned_face", turned);
-  const tiny = count((face) => face.side < rules.tiny_face, found);
-  if (tiny) warn("tiny_face", tiny);
   const least = Math.max(finder.min_face, round((finder.least * Math.max(picture.width, picture.height)) / finder.fine));
   if (least > 2 * finder.min_face) warn("large_picture", round(least * larger));
-  const cut = count((face) => face.visible < rules.cut_off, found);
-  if (cut) warn("cut_off_face", cut);
-  const blurred = count((crop) => sharpness(crop) < rules.blurred, crops);
-  if (blurred) warn("blurred_face", blurred);
-  if (found.length >= rules.many_faces) warn("many_faces", found.length);
+  for (const code of rules.doubts) {
+    const n = doubted.filter((own) => own.includes(code)).length;
+    if (n) warn(code, n);
+  }
+  const judged = doubted.filter((own) => !own.length).length;
+  if (judged >= rules.many_faces) warn("many_faces", judged);
   if (found.length === finder.most_faces) warn("too_many_faces", found.length);
   return warnings;
 }
