@@ -78,7 +78,7 @@ def visitor(chromium: "Browser") -> Iterator[Callable[..., "Page"]]:
 def give(page: "Page", pictures: Sequence[Path]) -> list[dict[str, Any]]:
     """What the page says of the pictures, by its own download, in the order of `pictures`; their names differ."""
     page.locator("#choose").set_input_files(pictures)
-    page.locator("[data-state=judged]").wait_for(timeout=300_000)
+    page.locator("[data-state=judged]").wait_for(timeout=600_000)
     with page.expect_download() as download:
         page.locator("#json").click()
     lines = download.value.path().read_text("utf-8").splitlines()
