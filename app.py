@@ -13,10 +13,19 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from detector import settings
+from detector.errors import SettingError
+
+try:
+    settings.check_gradio()  # before it is imported
+    _settings = settings.read()
+except SettingError as error:
+    print(error, file=sys.stderr)
+    sys.exit(2)
+
 import gradio as gr
 
-from detector import Detector, ModelError, model_folder, options, settings, text
-from detector.errors import SettingError
+from detector import Detector, ModelError, model_folder, options, text
 from detector.result import ModelSource
 from ui import about, batch, detect, game, gradio_patches, http_api, intake, link_preview, mcp_tools, uploads
 from ui.parts import masthead_html
@@ -119,6 +128,7 @@ def launch_options(detector: Callable[[], Detector]) -> dict[str, Any]:
         "run_history": False,  # a visitor's pictures are kept nowhere, their own browser included
         "enable_monitoring": False,
         "ssr_mode": False,
+        "num_workers": 0,  # else GRADIO_NUM_WORKERS
         "state_session_capacity": _SESSIONS,
         "footer_links": ["api"],
         "app_kwargs": {
@@ -137,11 +147,7 @@ with contextlib.suppress(ImportError):  # on a Space of Hugging Face's it is ins
 
 
 try:
-    _settings = settings.read()
     _kept = uploads.folder()
-except SettingError as error:
-    print(error, file=sys.stderr)
-    sys.exit(2)
 except OSError as error:
     print(
         f"The folder for what visitors send could not be made: {error.strerror}. Set GRADIO_TEMP_DIR.", file=sys.stderr
@@ -189,8 +195,8 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ.setdefault("FORWARDED_ALLOW_IPS", _INSIDE)
     try:
         demo.launch(share=given.share, server_port=given.port or None, **launch_options(_detector))
-    except OSError as error:
-        if error.errno is not None:  # gradio's own for a port has none
+    except (OSError, OverflowError) as error:  # the latter for a port above all that there are
+        if getattr(error, "errno", None) is not None:  # gradio's own for a port has none
             raise
         print(options.port_taken(given.port), file=sys.stderr)
         return 2

@@ -279,7 +279,7 @@ def gather(uploads: Any, zips: ExitStack) -> list[Item]:
                 unpacked += sum(entry.size for entry in entries)
                 items += [Item(entry.name, entry.read) for entry in entries]
             else:
-                items.append(Item(name, partial(intake.file_of, upload)))  # a data: URL is decoded when its turn comes
+                items.append(Item(name, partial(intake.file_of, upload)))
         except ImageError as error:
             items.append(Item(name, partial(_raise, error)))
         if len(items) > intake.BATCH_FILES:

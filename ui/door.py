@@ -8,6 +8,7 @@ from collections import Counter
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from gradio.route_utils import CustomCORSMiddleware
 from gradio.utils import get_upload_folder
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, HTTPConnection
@@ -221,7 +222,8 @@ class _Request:
         else:  # as plain HTTP tells errors, and as gradio's clients read them
             told = {"error": {"code": refusal.code, "message": message}}
             response = JSONResponse(told if path == open_routes.API else {"detail": message}, refusal.status, headers)
-        await response(self.scope, self._receive, self._reply)
+        # As gradio does for what is let in: other pages may read why they are refused, if they may ask at all.
+        await CustomCORSMiddleware(response)(self.scope, self._receive, self._reply)
         self._refused = True
 
     async def _reply(self, message: Message) -> None:

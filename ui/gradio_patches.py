@@ -6,6 +6,8 @@ rest is about the files of visitors. tests/ui/test_app.py, test_gradio_patches.p
 the pinned version; plain HTTP (ui/http_api.py) needs none of it.
 """
 
+import base64
+import binascii
 import os
 import re
 import signal
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from anyio.to_thread import run_sync
 from fastapi import Request
 from gradio import http_server, processing_utils, route_utils
 from gradio.context import LocalContext
@@ -38,14 +41,15 @@ from ui import door, intake, server, uploads
 
 # After each call the queue sums up the last 10,000 for the monitoring page, which is off here. It reads these when it
 # is made.
-os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
-os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(sys.maxsize))
+os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
+os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(sys.maxsize)
 
 http_server.Server = server.Server  # type: ignore[misc]  # http_server.py:152 starts one without any limit
 
 _LOOKED_EVERY = 0.004  # seconds between looks for who waits; gradio's 0.001 takes a twelfth of an idle core
 _ANSWERING_SECONDS = 10.0  # that those who have asked may still be answered when the app is to stop
 _QUIET_LOOKS = 3  # ten a second
+_WAITING = 1_000_000  # letters of a call in memory while it waits: paths of files, and what little else the page sends
 _UNREAD = 200  # answers to who was turned away that nobody has fetched; gradio keeps 2,000 of all kinds
 
 
@@ -60,6 +64,7 @@ class Page(gr.Blocks):
         self._refused = deque[tuple[str, str]](maxlen=_UNREAD)
 
         async def push_or_refuse(body: PredictBodyInternal, request: Request, username: str | None) -> Any:
+            body.data = await run_sync(_to_wait, body.data)
             success, told, state = await push(body, request, username)
             if state != "queue_full":
                 return success, told, state
@@ -218,6 +223,42 @@ def save_bytes(data: bytes, file_name: str, cache_dir: str) -> str:
         with atomic_path(path, durable=False) as beside:
             beside.write_bytes(data)
     return str(path)
+
+
+def _to_wait(data: list[Any]) -> list[Any]:
+    """The arguments of a call as they may wait for their turn: data: URLs as files, and nothing else that is large."""
+    kept = [
+        [_as_file(one, number) for number, one in enumerate(argument, 1)]
+        if isinstance(argument, list)
+        else _as_file(argument, 1)
+        for argument in data
+    ]
+    return kept if _letters(kept) <= _WAITING else [None] * len(kept)
+
+
+def _as_file(upload: Any, number: int) -> Any:
+    url = upload.get("url") if isinstance(upload, dict) else None
+    if not isinstance(url, str) or not url.startswith("data:"):
+        return upload
+    try:
+        data = base64.b64decode(url.partition(",")[2], validate=True)
+    except (binascii.Error, ValueError):
+        return {"url": intake.NOT_WHOLE}
+    path = save_bytes(data, "picture", get_upload_folder())
+    return {**upload, "url": None, "path": path, "orig_name": intake.name_of(upload, number)}
+
+
+def _letters(value: Any) -> int:
+    count, left = 0, [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            left += [*one, *one.values()]
+        elif isinstance(one, list):
+            left += one
+        elif isinstance(one, str):
+            count += len(one)
+    return count
 
 
 def save_picture(image: Image.Image, cache_dir: str, name: str = "image", format: str = "webp") -> str:  # noqa: A002

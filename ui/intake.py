@@ -1,7 +1,5 @@
 """What visitors send, and how much of it: the file of an upload, the limits, and the sentence for what went wrong."""
 
-import base64
-import binascii
 import ipaddress
 import logging
 import math
@@ -17,7 +15,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 from starlette.requests import HTTPConnection
 
-from detector import ImageError, ModelError, picture, settings
+from detector import ImageError, ModelError, settings
 from ui import uploads
 
 log = logging.getLogger(__name__)
@@ -31,6 +29,7 @@ UNPACKED_RATIO = 200  # a picture's size to what it takes in the zip: photograph
 UNEXPECTED = "Something went wrong on this side, not with your picture. Please try again in a moment."
 BUSY = "Many people are using this page right now: please wait a minute and try again."
 NO_PICTURE = "No picture came with the request: send the file itself."
+NOT_WHOLE = "data:"  # what is left of a data: URL that cannot be decoded
 _BATCH_COST = 5  # pictures
 _LONGEST_NAME = 200  # characters
 
@@ -99,19 +98,13 @@ def _refused(limit: int, what: str, retry_after: int) -> Refused:
     return Refused(f"That was more than {limit} {what} in a minute: please wait a little and go on.", retry_after)
 
 
-def file_of(upload: dict[str, Any] | None) -> str | bytes:
-    """The file that a gradio field names with `preprocess=False`, or the bytes of a data: URL. Raises ImageError."""
+def file_of(upload: dict[str, Any] | None) -> str:
+    """The file that a gradio field names with `preprocess=False`; a data: URL has become one. Raises ImageError."""
     if not isinstance(upload, dict):
         raise ImageError(NO_PICTURE)
-    url, path = upload.get("url"), upload.get("path")
-    if isinstance(url, str) and url.startswith("data:"):
-        content = url.partition(",")[2]
-        if len(content) > picture.MAX_BYTES * 4 // 3 + 4:
-            raise picture.oversize(picture.MAX_BYTES)
-        try:
-            return base64.b64decode(content, validate=True)
-        except (binascii.Error, ValueError):
-            raise ImageError("The picture did not arrive whole: send it again.") from None
+    if upload.get("url") == NOT_WHOLE:
+        raise ImageError("The picture did not arrive whole: send it again.")
+    path = upload.get("path")
     if not isinstance(path, str) or not path:
         raise ImageError(NO_PICTURE)
     # gradio checks this too, but not where a request leaves `meta` out: then any file of the server could be named.

@@ -26,7 +26,7 @@ def build(share: gr.Button, upload: gr.Image, page: gr.Blocks, detector: Callabl
             intake.admit(request)
             source = intake.file_of(file)
             info, _ = detector().preview(source, 1)
-            data = source if isinstance(source, bytes) else picture.read_file(Path(source))
+            data = picture.read_file(Path(source))
         token = links.make(data, f".{(info.format or '').lower()}", intake.visitor_of(request))
         ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=uploads.link_seconds())
         told = f"Whoever has this link sees your picture and all that its file says, until {ends:%d %B %Y, %H:%M} UTC."

@@ -79,6 +79,9 @@ RUBBISH = {
     "DETECTOR_REPORTS": [LONG, "\udcff", "https://{body"],
     "DETECTOR_FRAME_ANCESTORS": ["x", "\udcff", "'none' https://example.org"],
     "SPACE_ID": ["\udcff"],
+    "GRADIO_SERVER_PORT": ["x", "65536", ""],
+    "GRADIO_NUM_PORTS": ["0"],
+    "GRADIO_NODE_NUM_PORTS": ["1.5"],
 }
 ENTRIES: dict[str, Callable[[Path], int]] = {
     "detector": lambda out: command_line.main([str(ROOT / "ui" / "examples" / "astronaut.jpg"), "--jsonl"]),
@@ -146,7 +149,7 @@ def test_no_setting_and_no_port_ends_the_app_in_a_traceback(odd: dict[str, Path]
     """The app's module is imported anew for each, in one process; only the first of them gets as far as a server."""
     cases = [(n, v.format(**odd) if "{" in v and "body" not in v else v) for n in RUBBISH for v in RUBBISH[n]]
     tried = f"{APP}\nfor name, value in {cases!r}:\n    os.environ[name] = value\n    assert ended() in (0, 2)\n"
-    ran = python("-c", tried + "    del os.environ[name]\nprint('done')", HF_HUB_OFFLINE="1")
+    ran = python("-c", tried + "    os.environ.pop(name, None)\nprint('done')", HF_HUB_OFFLINE="1")
     assert ran.stdout.split()[-1:] == ["done"] and "Traceback" not in ran.stderr, ran.stderr[-2000:]
     port, model, *rest = re.split(r"^status \d\n", ran.stderr, flags=re.MULTILINE)
     assert re.search(
@@ -156,4 +159,6 @@ def test_no_setting_and_no_port_ends_the_app_in_a_traceback(odd: dict[str, Path]
     told = dict(zip((f"{name}={value}" for name, value in cases), rest, strict=False))
     assert told["DETECTOR_WAITING=x"] == "DETECTOR_WAITING must be a whole number from 1 to 999999999, such as 32.\n"
     assert told[f"DETECTOR_TRUST_LIST={odd['pipe']}"].startswith("DETECTOR_TRUST_LIST names no file with certificates")
+    assert told["GRADIO_SERVER_PORT=x"] == "GRADIO_SERVER_PORT must be a whole number from 1 to 65535, such as 7860.\n"
+    assert told["GRADIO_SERVER_PORT="] == "" != told["GRADIO_NUM_PORTS=0"]
     assert str(odd["pipe"]) not in ran.stderr

@@ -4,7 +4,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,17 @@ PATIENCE = 90_000  # ms: an idle machine needs two seconds
 def api_client(url: str) -> Client:
     """gradio's client, with more patience than its 5 seconds for each request."""
     return Client(url, verbose=False, httpx_kwargs={"timeout": PATIENCE / 1000})
+
+
+def changed(code: str) -> tuple[str, ...]:
+    """The command of the app with `code` run before it: for what takes long, or is counted by a clock."""
+    return "-c", f"import runpy, sys\n{code}\nsys.argv[0] = 'app.py'\nrunpy.run_path('app.py', run_name='__main__')"
+
+
+def limited(per_minute: int, **variables: str) -> AbstractContextManager[RunningApp]:
+    """The app with limits, and an hour for each minute: on a busy machine a few calls may take longer than one."""
+    hour = changed("import limits; limits.RateLimitItemPerMinute = limits.RateLimitItemPerHour")
+    return serve(command=hour, per_minute=per_minute, **variables)
 
 
 @contextmanager

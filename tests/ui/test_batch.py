@@ -251,13 +251,15 @@ def test_a_stop_ends_the_work_and_keeps_what_is_done(
     judge(page)
     page.locator("#batch-table tbody tr").first.wait_for()  # results come before the end
     page.locator("#batch-stop").click()
-    words = ended(page)
-    done = page.locator("#batch-table tbody tr").count()
-    assert 0 < done < 200 and "Stopped" in words and f"{done} of 200 pictures judged" in words
+    assert "Stopped" in ended(page)
     until(lambda: batches(running_app) > before)  # the log has one line a batch, when its work is over
-    logged = int(running_app.log.rpartition("1 batch, ")[2].partition(" ")[0])
-    assert done <= logged < 200  # a picture that was at work is seen to its end
-    assert len(json.loads(saved(page, "#batch-json")[1])) == done
+    rows = page.locator("#batch-table tbody tr")
+    page.wait_for_function(  # what was at work is seen to its end, and told after that once more
+        """() => { const said = document.querySelector('#batch-status').innerText.match(/(\\d+) of 200 pictures/);
+        return said && Number(said[1]) === document.querySelectorAll('#batch-table tbody tr').length }"""
+    )
+    until(lambda: len(json.loads(saved(page, "#batch-json")[1])) == rows.count())
+    assert 0 < rows.count() < 200 and "1 batch, 200 pictures" not in running_app.log
 
     page.get_by_label("Clear").first.click()  # and the next one need not wait
     give(page, ASTRONAUT)
@@ -281,7 +283,7 @@ def test_a_batch_that_waits_can_be_stopped(
     assert first.locator("#batch-status .ended").count() == 0, "the other one goes on"
     first.locator("#batch-stop").click()
     ended(first)
-    until(lambda: batches(running_app) == before + 1)
+    until(lambda: batches(running_app) > before)
 
 
 def test_a_page_that_is_left_ends_its_batch(

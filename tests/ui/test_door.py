@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 import app
 from detector import Detector, settings
 from detector.errors import SettingError
-from tests.support.running_app import ASTRONAUT, RunningApp, answer, give, post, serve
+from tests.support.running_app import ASTRONAUT, RunningApp, answer, changed, give, limited, post, serve, until
 from tests.ui.test_app import upload
 from tests.ui.test_http_api import ask
 from ui import door, intake
@@ -204,10 +204,7 @@ def test_who_leaves_in_the_middle_leaves_nothing(running_app: RunningApp) -> Non
             sending.send(b"Content-Type: multipart/form-data; boundary=x\r\n\r\n")
             sending.send(FIELD.replace(b'"files"', b'"files"; filename="a.jpg"') + bytes(300_000))
             time.sleep(0.2)
-    end = time.monotonic() + 30
-    while not set(running_app.cache.rglob("tmp*")) <= before:
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    until(lambda: set(running_app.cache.rglob("tmp*")) <= before)
     assert "Traceback" not in running_app.log.removeprefix(log)
 
 
@@ -287,9 +284,8 @@ def test_more_connections_than_files_may_be_open_change_nothing() -> None:
     """1,400 that say nothing or half a line: who asks is answered, and the log is not filled."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
-    command = ("-c", "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024)); "
-               "sys.argv[0] = 'app.py'; runpy.run_path('app.py', run_name='__main__')")  # fmt: skip
-    with serve(command=command) as app:
+    few = changed("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))")
+    with serve(command=few) as app:
         crowd = [socket.create_connection(address(app), timeout=30) for _ in range(1400)]
         try:
             for one in crowd[::2]:
@@ -320,15 +316,12 @@ def test_one_visitor_has_so_many_requests_at_once(running_app: RunningApp) -> No
     other.close()
     for one, _ in streams:
         one.close()
-    end = time.monotonic() + 60
-    while ask(f"{running_app.url}/robots.txt").status != 200:
-        assert time.monotonic() < end
-        time.sleep(0.5)
+    until(lambda: ask(f"{running_app.url}/robots.txt").status == 200)
 
 
 @pytest.mark.slow
 def test_uploads_count_too() -> None:
-    with serve(per_minute=2, DETECTOR_BATCHES_PER_MINUTE="1", DETECTOR_MEGABYTES_PER_MINUTE="3") as app:
+    with limited(per_minute=2, DETECTOR_BATCHES_PER_MINUTE="1", DETECTOR_MEGABYTES_PER_MINUTE="3") as app:
         kind = {"Content-Type": "multipart/form-data; boundary=x"}
         head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
 
@@ -371,6 +364,18 @@ def test_every_answer_has_them(running_app: RunningApp) -> None:
     assert "sandbox" in headers["Content-Security-Policy"] and "no-store" in headers["Cache-Control"]
     nonces = {ask(running_app.url).headers["Content-Security-Policy"].partition("nonce-")[2][:20] for _ in range(3)}
     assert len(nonces) == 3
+
+
+@pytest.mark.parametrize("path", ["/login", "/api/detect", "/gradio_api/upload", CALL])
+def test_a_refusal_can_be_read_where_an_answer_could(running_app: RunningApp, path: str) -> None:
+    """By a page that runs elsewhere on this machine; a stranger's may not ask a detector on localhost."""
+    for origin, allowed in (("http://localhost:3000", "http://localhost:3000"), ("https://example.org", None)):
+        asking = http.client.HTTPConnection(*address(running_app), timeout=60)
+        asking.request("POST", path, headers={"Origin": origin, "Content-Length": "3000000000"})
+        refused = asking.getresponse()
+        assert refused.status in (404, 413) and refused.headers["Access-Control-Allow-Origin"] == allowed
+        assert refused.headers["X-Content-Type-Options"] == "nosniff"
+        asking.close()
 
 
 def test_what_is_not_of_the_page_does_not_run(look: Callable[..., "Page"], running_app: RunningApp) -> None:

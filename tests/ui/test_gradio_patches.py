@@ -1,14 +1,14 @@
 """Who is turned away, and how: a full queue, more than a minute's share, and callers who have left."""
 
 import asyncio
+import base64
 import http.client
 import json
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import gradio as gr
@@ -19,9 +19,21 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from detector import Detector
-from tests.support.running_app import ASTRONAUT, RunningApp, answer, api_client, batches, give, post, serve, until
+from tests.support.running_app import (
+    ASTRONAUT,
+    RunningApp,
+    answer,
+    api_client,
+    batches,
+    changed,
+    give,
+    limited,
+    post,
+    serve,
+    until,
+)
 from tests.ui.test_app import upload
-from tests.ui.test_batch import many, slow
+from tests.ui.test_batch import many
 from tests.ui.test_http_api import Answer, ask
 from ui import detect, intake
 from ui.gradio_patches import Page
@@ -33,28 +45,48 @@ if TYPE_CHECKING:
 CALL = "/gradio_api/call/detect"
 
 
-def crowd_of_programs(app: RunningApp) -> None:
+HOLD = """
+import os, time
+from detector import Detector
+def held(judge):
+    def when_let_go(*given, **named):
+        while os.path.exists(os.environ["HOLD"]):
+            time.sleep(0.05)
+        return judge(*given, **named)
+    return when_let_go
+Detector.detect, Detector.detect_with_preview = held(Detector.detect), held(Detector.detect_with_preview)
+"""  # pictures take as long as the file is there
+
+
+def crowd_of_programs(app: RunningApp, hold: Path) -> None:
     """By plain HTTP: who finds no place is told, and those in the queue are answered."""
+    hold.touch()
     answers: list[Answer] = []
-    crowd = [threading.Thread(target=lambda: answers.append(ask(f"{app.url}/api/detect", slow()))) for _ in range(24)]
+
+    def come() -> None:
+        answers.append(ask(f"{app.url}/api/detect", ASTRONAUT.read_bytes()))
+
+    crowd = [threading.Thread(target=come) for _ in range(16)]
     for thread in crowd:
         thread.start()
+    until(lambda: len(answers) == 16 - 12 - 1)  # all but those that are judged at once, and the one that waits
+    assert {(answer.status, answer.code, answer.message) for answer in answers} == {(503, "busy", BUSY)}
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers)
+    hold.unlink()
     for thread in crowd:
         thread.join()
-    refused = [answer for answer in answers if answer.status != 200]
-    assert 0 < len(refused) < 24 and len(answers) == 24
-    assert {(answer.status, answer.code, answer.message) for answer in refused} == {(503, "busy", BUSY)}
-    assert all(int(answer.headers["Retry-After"]) > 0 for answer in refused)
-    assert ask(f"{app.url}/api/detect", ASTRONAUT.read_bytes()).status == 200
+    assert [answer.status for answer in answers].count(200) == 13
 
 
 def test_a_full_queue_is_told_in_the_same_sentence_to_all(look: Callable[..., "BrowserPage"], tmp_path: Path) -> None:
-    with serve(DETECTOR_WAITING="1") as app:
-        crowd_of_programs(app)
+    hold = tmp_path / "hold"
+    with serve(command=changed(HOLD), DETECTOR_WAITING="1", HOLD=str(hold)) as app:
+        crowd_of_programs(app, hold)
         page, client = look(url=app.url), api_client(app.url)
         crowd = handle_file(many(tmp_path, 200))
         give(page, ASTRONAUT)
         assert answer(page) != "error"
+        hold.touch()
         running = client.submit([crowd], api_name="/detect_batch")
         until(lambda: running.status().code.name == "PROCESSING")
         waiting = client.submit([crowd], api_name="/detect_batch")
@@ -81,6 +113,7 @@ def test_a_full_queue_is_told_in_the_same_sentence_to_all(look: Callable[..., "B
         waiting.cancel()
         until(waiting.done)  # the client asks for it in a thread
         running.cancel()
+        hold.unlink()
         until(lambda: batches(app) == 1)  # the one that waited never began
         expected = Detector.load().detect(ASTRONAUT).verdict
         assert client.predict(handle_file(ASTRONAUT), api_name="/detect")["verdict"] == expected
@@ -123,6 +156,30 @@ def test_refusals_that_nobody_fetches_are_forgotten() -> None:
     assert len(blocks._queue) == 0
 
 
+@pytest.mark.slow
+def test_what_waits_holds_no_picture_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    picture = ASTRONAUT.read_bytes()
+    url = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    with Page() as blocks:
+        gr.Button().click(lambda: None)
+    queue = blocks.queue()._queue
+
+    async def waiting(*data: object) -> list[Any]:
+        _, event, _ = await queue.push(PredictBodyInternal(data=list(data), fn_index=0, request=None), None, None)
+        return queue.event_ids_to_events[event].data.data
+
+    with ThreadPoolExecutor(1) as beside:
+        [one], [[none, two]] = (
+            beside.submit(asyncio.run, waiting(given)).result()
+            for given in ({"url": url, "orig_name": "a.png"}, [None, {"url": url, "path": "x"}])
+        )
+        assert [one["orig_name"], none, two["orig_name"]] == ["a.png", None, "x"] and one["url"] is two["url"] is None
+        assert Path(one["path"]).read_bytes() == picture and two["path"] == one["path"]
+        for large in (url * 3, {"a": {"url": url * 3}}, {url * 3: 0}, ["x" * 100] * 20_000):
+            assert beside.submit(asyncio.run, waiting(large, 5)).result() == [None, None]
+
+
 @pytest.mark.parametrize("page", ["index", "share"])  # with a public link it is another
 def test_what_is_pasted_is_heard_from_the_head_on(page: str) -> None:
     import app
@@ -136,17 +193,14 @@ def test_what_is_pasted_is_heard_from_the_head_on(page: str) -> None:
 
 
 def test_a_batch_ends_when_its_caller_leaves(running_app: RunningApp, tmp_path: Path) -> None:
-    before = batches(running_app)
-    files = {"data": [[{"path": upload(running_app, many(tmp_path, 198).read_bytes())}]]}
-    host = urlsplit(running_app.url).netloc
-    asking = http.client.HTTPConnection(host, timeout=60)
-    asking.request("POST", f"{CALL}_batch", json.dumps(files), {"Content-Type": "application/json"})
-    event = json.load(asking.getresponse())["event_id"]
-    listening = http.client.HTTPConnection(host, timeout=60)
-    listening.request("GET", f"{CALL}_batch/{event}")
-    assert listening.getresponse().status == 200
-    time.sleep(1)
-    assert batches(running_app) == before
+    before, who = batches(running_app), "leaves"
+    files = {"data": [[{"path": upload(running_app, many(tmp_path, 198).read_bytes())}]], "session_hash": who}
+    ask(f"{running_app.url}{CALL}_batch", json.dumps(files).encode(), {"Content-Type": "application/json"})
+    listening = http.client.HTTPConnection(urlsplit(running_app.url).netloc, timeout=60)
+    listening.request("GET", f"/gradio_api/queue/data?session_hash={who}")
+    told = listening.getresponse()
+    while b"process_starts" not in told.readline():
+        pass
     listening.close()
     until(lambda: batches(running_app) > before)
     assert "1 batch, 198 pictures" not in running_app.log
@@ -178,7 +232,7 @@ def asked(app: RunningApp, forwarded: str | None = None, source: str = "127.0.0.
 
 @pytest.mark.slow
 def test_on_a_space_the_address_that_the_proxy_saw_counts() -> None:
-    with serve(per_minute=1, SPACE_ID="owner/name") as app:
+    with limited(per_minute=1, SPACE_ID="owner/name") as app:
         assert asked(app, "203.0.113.1, 10.16.3.80") == intake.NO_PICTURE
         assert asked(app, "203.0.113.2, 10.16.3.80") == intake.NO_PICTURE, "another visitor"
         assert "more than 1 pictures" in asked(app, "203.0.113.1, 10.16.7.7"), "by way of another proxy"
@@ -196,7 +250,7 @@ def test_on_a_space_the_address_that_the_proxy_saw_counts() -> None:
 def test_elsewhere_nobody_but_this_machine_may_name_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SPACE_ID", raising=False)
     monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
-    with serve(per_minute=1) as app:
+    with limited(per_minute=1) as app:
         assert asked(app, "203.0.113.1", source="127.0.0.2") == intake.NO_PICTURE
         assert "more than 1 pictures" in asked(app, "203.0.113.2", source="127.0.0.2"), "not believed"
         assert asked(app, source="127.0.0.3") == intake.NO_PICTURE

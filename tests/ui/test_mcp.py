@@ -18,7 +18,7 @@ from PIL import Image
 
 from detector import Detector, Result
 from detector.rows import row_of
-from tests.support.running_app import ASTRONAUT, RunningApp, serve
+from tests.support.running_app import ASTRONAUT, RunningApp, limited
 from tests.ui.test_app import upload
 from tests.ui.test_batch import pack
 from ui import about, intake
@@ -176,7 +176,7 @@ def test_progress_is_told_on_the_way(running_app: RunningApp, judged: Result) ->
 @pytest.mark.slow
 def test_each_visitor_has_a_minute_and_nobody_names_another_address() -> None:
     """gradio calls itself for them, from the address of this machine."""
-    with serve(per_minute=1) as app:
+    with limited(per_minute=1) as app:
         assert told(call(app, "detect", "127.0.0.2", picture=PORTRAIT))
         assert told(call(app, "detect", "127.0.0.3", picture=PORTRAIT)), "another visitor"
 

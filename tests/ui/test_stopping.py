@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from tests.support.running_app import ASTRONAUT, RunningApp, post, serve
+from tests.support.running_app import ASTRONAUT, RunningApp, changed, post, serve
 from tests.ui.test_app import upload
 from tests.ui.test_batch import many
 from tests.ui.test_http_api import ask
@@ -24,12 +24,9 @@ from tests.ui.test_http_api import ask
 pytestmark = pytest.mark.slow
 
 
-def patient(seconds: float) -> tuple[str, str]:
+def patient(seconds: float) -> tuple[str, ...]:
     """The app with another time for those who have asked: pictures take long on a busy machine."""
-    return "-c", (
-        f"import runpy, sys; from ui import gradio_patches; gradio_patches._ANSWERING_SECONDS = {seconds}; "
-        "sys.argv[0] = 'app.py'; runpy.run_path('app.py', run_name='__main__')"
-    )
+    return changed(f"from ui import gradio_patches; gradio_patches._ANSWERING_SECONDS = {seconds}")
 
 
 def ended(app: RunningApp) -> int | None:
