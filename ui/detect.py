@@ -232,13 +232,14 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
         concurrency_id="judge",
         api_visibility="private",
     )
-    judging.then(None, js=_SHOW_VERDICT)
+    # In the browser alone: without a network, an old answer must not stay beside an empty box either. Nor one whose end
+    # arrives when its picture has gone.
+    emptied = [verdict, preview, faces, evidence]
+    upload.clear(None, None, emptied, js=f"() => {_EMPTIED}", api_visibility="private")
+    judging.then(None, upload, emptied, js=_SETTLE, api_visibility="private")
     judging.failure(
         refused, upload, whole, preprocess=False, queue=False, show_progress="hidden", api_visibility="private"
-    ).then(None, js=_SHOW_VERDICT)
-    # In the browser alone: without a network, an old answer must not stay beside an empty box either.
-    emptied = [verdict, preview, faces, evidence]
-    upload.clear(None, None, emptied, js=_EMPTY, api_visibility="private")
+    ).then(None, upload, emptied, js=_SETTLE, api_visibility="private")
     which.input(pick, [which, judged], compared, show_progress="hidden", api_visibility="private")
 
     # An endpoint needs a component to hang on, since gr.api() knows no files. Its function's name is that of the tool.
@@ -264,15 +265,16 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
 
 
 _PROGRESS = gr.Progress()
-_EMPTY = f"""() => {{ const hidden = {{__type__: 'update', visible: false}};
-return [{json.dumps(WAITING)}, '', hidden, hidden] }}"""
+_HIDE = "{__type__: 'update', visible: false}"
+_EMPTIED = f"[{json.dumps(WAITING)}, '', {_HIDE}, {_HIDE}]"
 _SLIDE = """element.addEventListener('input', event =>
 element.querySelector('.compared').style.setProperty('--at', `${event.target.value}%`))"""
 # On a phone the answer comes below the picture: bring it into sight. Where it is in sight, nothing moves.
-_SHOW_VERDICT = """() => { const ours = document.querySelector('#preview img');
+_SETTLE = """picture => { if (!picture) return EMPTIED; const ours = document.querySelector('#preview img');
 const theirs = document.querySelector('#upload .image-frame img'); if (ours && theirs) theirs.src = ours.src;
 document.querySelector('#verdict [data-verdict], #verdict [role=alert]')?.scrollIntoView({
-block: 'nearest', behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'}) }"""
+block: 'nearest', behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'});
+return Array(4).fill({__type__: 'update'}) }""".replace("EMPTIED", _EMPTIED)
 
 
 def _examples(upload: gr.Image) -> None:

@@ -160,5 +160,5 @@ def test_no_setting_and_no_port_ends_the_app_in_a_traceback(odd: dict[str, Path]
     assert told["DETECTOR_WAITING=x"] == "DETECTOR_WAITING must be a whole number from 1 to 999999999, such as 32.\n"
     assert told[f"DETECTOR_TRUST_LIST={odd['pipe']}"].startswith("DETECTOR_TRUST_LIST names no file with certificates")
     assert told["GRADIO_SERVER_PORT=x"] == "GRADIO_SERVER_PORT must be a whole number from 1 to 65535, such as 7860.\n"
-    assert told["GRADIO_SERVER_PORT="] == "" != told["GRADIO_NUM_PORTS=0"]
+    assert "must be" not in told["GRADIO_SERVER_PORT="] and "must be" in told["GRADIO_NUM_PORTS=0"]
     assert str(odd["pipe"]) not in ran.stderr

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,14 +19,26 @@ import pytest
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
+from uvicorn import Config
 
 import app
 from detector import Detector, settings
 from detector.errors import SettingError
-from tests.support.running_app import ASTRONAUT, RunningApp, answer, changed, give, limited, post, serve, until
+from tests.support.running_app import (
+    ASTRONAUT,
+    RunningApp,
+    answer,
+    changed,
+    free_port,
+    give,
+    limited,
+    post,
+    serve,
+    until,
+)
 from tests.ui.test_app import upload
 from tests.ui.test_http_api import ask
-from ui import door, intake
+from ui import door, intake, server
 from ui.door import Door
 
 if TYPE_CHECKING:
@@ -277,6 +290,42 @@ def test_what_comes_steadily_may_take_its_time(monkeypatch: pytest.MonkeyPatch) 
             await asyncio.sleep(0.1)
 
     assert through_a_door(reads_all, steadily()).text == "read"
+
+
+def test_who_takes_nothing_of_an_answer_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_READER_SECONDS", 0.5)
+    gone = threading.Event()
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        waiting = asyncio.ensure_future(receive())
+        while not waiting.done():
+            await send({"type": "http.response.body", "body": bytes(1_000_000), "more_body": True})
+        gone.set()
+
+    running = server.Server(Config(endless, port=free_port(), lifespan="off", log_level="critical"))
+    running.run_in_thread()
+    try:
+        with socket.create_connection(("127.0.0.1", running.config.port)) as reader:
+            reader.send(b"GET /robots.txt HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert gone.wait(60)
+    finally:
+        running.close()
+        running.thread.join()
+
+
+def test_who_takes_an_answer_slowly_gets_it() -> None:
+    """However long it takes, as long as there is some of it every minute."""
+    waiting, dropped, left = [], [], [900_000.0]
+    connection = server.Connection.__new__(server.Connection)
+    connection.loop = SimpleNamespace(call_later=lambda _, *call: waiting.append(call) or SimpleNamespace(cancel=list))
+    connection.transport = SimpleNamespace(get_write_buffer_size=lambda: left[0], abort=lambda: dropped.append(1))
+    connection._watch_reader()
+    for left[0] in (700_000, 550_000, 440_000, 400_000):
+        assert not dropped
+        look, *most = waiting.pop()
+        look(*most)
+    assert dropped and not waiting
 
 
 @pytest.mark.slow
