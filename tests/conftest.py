@@ -34,8 +34,13 @@ _SLOW = {
 }  # the app in a process of its own, a data set, runs trained on it
 
 
+_LONGEST = ("web", "reliability", "hub", "ui", "training", "scale")  # folders, by their slowest file
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What a test needs is told by its fixtures; `ray` and `jax` by its module."""
+    """What a test needs is told by its fixtures; `ray` and `jax` by its module. The longest come first: each process
+    takes whole files, and none is to have a long one left when the others are done."""
+    items.sort(key=lambda item: _LONGEST.index(folder) if (folder := item.path.parent.name) in _LONGEST else 9)
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if "chromium" in fixtures:

@@ -73,8 +73,10 @@ def attack(attackers: int = 2, rounds: int = 2) -> int:
     )  # fmt: skip
 
 
-def one(app: RunningApp, send: Callable[[], str], photo: bytes, attackers: int, rounds: int) -> Told:
-    """`send` from so many attackers at once, so many times each, while a visitor goes on."""
+def one(
+    app: RunningApp, send: Callable[[], str], photo: bytes, attackers: int, rounds: int, visits: int = _VISITS
+) -> Told:
+    """`send` from so many attackers at once, so many times each, while a visitor goes on, `visits` times at least."""
     told, over = Told(), threading.Event()
 
     def attacker() -> None:
@@ -95,7 +97,7 @@ def one(app: RunningApp, send: Callable[[], str], photo: bytes, attackers: int, 
     with ThreadPoolExecutor(attackers + 1) as pool:
         pool.submit(watch)
         sent = [pool.submit(attacker) for _ in range(attackers)]
-        while not all(each.done() for each in sent) or len(told.visits) < _VISITS:
+        while not all(each.done() for each in sent) or len(told.visits) < visits:
             told.visits.append(_visit(app, photo))
             time.sleep(_PAUSE)
         over.set()

@@ -2,7 +2,8 @@
 
 The fuzzer runs in child processes of a bounded number of runs each, on one corpus. A finding is an exception that is
 not documented, an input over its budget of time or memory, or what libFuzzer itself reports: the end of the process, a
-hang. The input of each finding is kept, to become a case in test_fuzz.py.
+hang. Pictures that reached new code go through the app's workers afterwards, and what exceeds their limits is a finding
+too. The input of each finding is kept, to become a case in test_fuzz.py.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ import importlib.util
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ import time
 import traceback
 from pathlib import Path
 
+from detector import Detector, ImageError
 from tests.reliability.report import conclude, progress
 from tests.support import ROOT
 
@@ -69,11 +72,23 @@ def fuzz(target: str, runs: int, findings: Path, corpus: Path | None = None) -> 
                 broken.append(f"the fuzzer ended with status {child.returncode}: {child.stderr[-2000:]}")
                 break
             progress(f"{target}: {done} of {runs} runs, {time.monotonic() - started:.0f} s")
+        if target in ("picture", "provenance"):
+            judge_in_workers(sorted(kept.iterdir()), findings)
     for file in sorted(set(findings.iterdir()) - before):
         if file.suffix != ".txt":
             why = file.with_suffix(".txt")
             broken.append(f"{file}: {why.read_text() if why.exists() else 'the process ended'}")
     return conclude(f"fuzz {target}", broken, runs=done, seconds=time.monotonic() - started, peak_mb=peak)
+
+
+def judge_in_workers(files: list[Path], findings: Path) -> None:
+    """Keep those of the `files` that take more time or memory than a picture may, or that end their worker."""
+    detector = Detector.load(isolated=True)
+    for file, answer in zip(files, detector.detect_many(files), strict=True):
+        if isinstance(answer, ImageError) and answer.code in ("resource_limit", "crashed"):
+            kept = findings / f"{answer.code}-{file.name[:12]}"
+            shutil.copyfile(file, kept)
+            kept.with_suffix(".txt").write_text(str(answer))
 
 
 def child(name: str, findings: str, *options: str) -> None:

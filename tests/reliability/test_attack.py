@@ -15,7 +15,7 @@ PHOTO = jpeg(photograph((640, 480)))
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[RunningApp]:
-    with serve(DETECTOR_PICTURE_SECONDS="5") as app:
+    with serve(DETECTOR_PICTURE_SECONDS="2") as app:
         attack.send(app, PHOTO)
         yield app
 
@@ -23,7 +23,7 @@ def app() -> Iterator[RunningApp]:
 @pytest.mark.parametrize("name", PICTURES)
 def test_an_attack_costs_nobody_else_anything(app: RunningApp, name: str) -> None:
     file = PICTURES[name]()
-    told = attack.one(app, lambda: attack.send(app, file), PHOTO, attackers=2, rounds=1)
+    told = attack.one(app, lambda: attack.send(app, file), PHOTO, attackers=2, rounds=1, visits=5)
     assert attack.wrong(told, len(file)) == []
     assert statistics.median(told.visits) < attack.VISITOR, "they wait for nobody else's picture"
     assert "Traceback" not in app.log
@@ -31,7 +31,7 @@ def test_an_attack_costs_nobody_else_anything(app: RunningApp, name: str) -> Non
 
 def test_forty_names_of_one_crowded_zip_are_forty_sentences(app: RunningApp) -> None:
     zipped = hidden_names()
-    told = attack.one(app, lambda: attack.send_zip(app, zipped), PHOTO, attackers=1, rounds=1)
+    told = attack.one(app, lambda: attack.send_zip(app, zipped), PHOTO, attackers=1, rounds=1, visits=5)
     assert attack.wrong(told, len(zipped), "far too many files") == []
     assert "".join(told.answers).count("far too many files") == 40
 

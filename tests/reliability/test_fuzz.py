@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.fuzz import fuzz
+from tests.reliability.fuzz import fuzz, judge_in_workers
 from tests.reliability.seeds import SEEDS
 from tests.reliability.targets import TARGETS, Broken
 from tests.support import ROOT
+from tests.support.attacks import poison as poison
 
 
 @cache
@@ -86,8 +87,18 @@ def test_a_broken_promise_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         TARGETS["picture"].run(seeds("picture")["plain.jpg"])
 
 
+def test_what_ends_a_worker_is_a_finding(poison: None, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("plain", "crash")]
+    for file in files:
+        file.write_bytes(seeds("picture")["plain.jpg"] + file.name.encode())
+    found = tmp_path / "found"
+    found.mkdir()
+    judge_in_workers(files, found)
+    assert sorted(file.name for file in found.iterdir()) == ["crashed-crash", "crashed-crash.txt"]
+
+
 def test_the_fuzzer_runs(tmp_path: Path) -> None:
-    words = ("fuzz", "picture", "--runs", "200", "--findings", tmp_path / "found", "--corpus", tmp_path / "corpus")
+    words = ("fuzz", "picture", "--runs", "60", "--findings", tmp_path / "found", "--corpus", tmp_path / "corpus")
     done = subprocess.run(
         [sys.executable, "-m", "tests.reliability", *map(str, words)],
         cwd=ROOT,
@@ -97,7 +108,7 @@ def test_the_fuzzer_runs(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     figures = dict(word.split("=") for word in done.stdout.split() if "=" in word)
-    assert int(figures["runs"]) >= 200 and figures["failures"] == "0" and int(figures["peak_mb"]) > 20
+    assert int(figures["runs"]) >= 60 and figures["failures"] == "0" and int(figures["peak_mb"]) > 20
     assert list((tmp_path / "corpus").iterdir())
 
 
