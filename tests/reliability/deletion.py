@@ -135,7 +135,7 @@ def soak(place: Path, minutes: float, kept: float, every: float, *, small_disk: 
     """`deletion` in the folder `place`, which is a small disk or one that is never full."""
     counts: Counter[str] = Counter()
     looked, port, end = kept / 10, free_port(), math.inf
-    watch = Watch(place, kept, late=2 * looked)
+    watch = Watch(place, kept, late=max(10, 2 * looked))  # seconds that a busy machine may keep the sweeper waiting
 
     def visit(number: int) -> None:
         visitors = Visitors(f"http://127.0.0.1:{port}", number)

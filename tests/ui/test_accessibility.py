@@ -105,8 +105,7 @@ def test_the_keyboard_moves_the_slider(look: Callable[..., "Page"]) -> None:
     assert page.evaluate(covered).endswith(" 100%)")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
 def test_nobody_is_shut_out(look: Callable[..., "Page"], width: int, scheme: str) -> None:
     page = look(width, scheme)
     page.get_by_role("tab", name="Detect").wait_for()
