@@ -85,6 +85,7 @@ def test_the_card_is_what_the_hub_reads(hub: Hub, folder: Path):
     assert data.license and data.eval_results
 
 
+@by_lfs
 def test_an_unchanged_folder_makes_no_commit_and_may_still_be_tagged(hub: Hub, folder: Path):
     first = publish(folder, REPO)
     assert publish(folder, REPO) == publish(folder, REPO, tag="v1") == publish(folder, REPO, tag="v1") == first
@@ -101,6 +102,7 @@ def test_only_what_changed_is_sent_and_old_plots_go(hub: Hub, folder: Path):
     assert not any("PUT" in line or "xet-write" in line for line in hub.requests[sent:]), "the network is there"
 
 
+@by_lfs
 def test_private_repositories_and_pull_requests(hub: Hub, folder: Path):
     first = publish(folder, REPO, private=True)
     assert hub[REPO].private
@@ -192,6 +194,7 @@ def test_onnx_files_go_along_and_away_with_their_network(hub: Hub, folder: Path)
 # --- Faults ----------------------------------------------------------------------------------------------------------
 
 
+@by_lfs
 @pytest.mark.parametrize(
     "fault",
     [
@@ -212,6 +215,7 @@ def test_what_the_client_gives_up_on_is_tried_again(hub: Hub, folder: Path, faul
     assert hub[REPO].find("main").oid == hub[REPO].tags["v1"].oid == commit
 
 
+@by_lfs
 def test_a_hub_that_stays_away_gets_nothing(hub: Hub, folder: Path):
     hub.faults.append(Fault(500, "/commit/"))
     assert refusal(folder, REPO) == (
