@@ -42,7 +42,7 @@ LOCK = (ROOT / "pre-requirements.txt").read_text("utf-8")
 
 def test_the_lock_holds_what_is_required_with_hashes() -> None:
     """What a Space and the container install: pinned, with a hash for every file, and from no index in particular.
-    test_space.py installs it where DETECTOR_TEST_INSTALL is set."""
+    test_space.py runs a Space with no more where DETECTOR_TEST_SPACE names it."""
     entries = re.split(r"\n(?=[a-z0-9])", re.sub(r"^ *#.*\n", "", LOCK, flags=re.MULTILINE).strip())
     locked = {}
     for entry in entries:
