@@ -223,32 +223,32 @@ def test_who_leaves_in_the_middle_leaves_nothing(running_app: RunningApp) -> Non
 
 def test_a_slow_request_ends(running_app: RunningApp) -> None:
     """Its first lines after ten seconds, whether they drip or not, and a connection that has had an answer, too."""
-    begun = time.monotonic()
-    sockets = [socket.create_connection(address(running_app), timeout=40) for _ in range(3)]
+    begun, ended = time.monotonic(), threading.Event()
+    sockets = [socket.create_connection(address(running_app), timeout=90) for _ in range(3)]
     sockets[1].send(b"GET / HTTP/1.1\r\n")
     sockets[2].send(b"GET /robots.txt HTTP/1.1\r\nHost: a\r\n\r\n")
     assert b"200 OK" in sockets[2].recv(100_000)
     sockets[2].send(b"GET")
 
     def drip() -> None:
-        while time.monotonic() - begun < 30:
+        while not ended.wait(0.5):
             for one in sockets[1:]:
                 with suppress(OSError):
                     one.send(b"a")
-            time.sleep(0.5)
 
     dripping = threading.Thread(target=drip)
     dripping.start()
-    for one in sockets:
-        try:
-            while one.recv(100_000):
-                pass
-        except ConnectionResetError:
-            pass
-    assert 8 < time.monotonic() - begun < 25
-    dripping.join()
-    for one in sockets:
-        one.close()
+    try:
+        for one in sockets:
+            with suppress(ConnectionResetError):
+                while one.recv(100_000):  # a TimeoutError where it does not end
+                    pass
+        assert time.monotonic() - begun > 8
+    finally:
+        ended.set()
+        dripping.join()
+        for one in sockets:
+            one.close()
 
 
 def through_a_door(app: Any, body: AsyncIterator[bytes], path: str = "/api/detect") -> httpx.Response:
@@ -340,10 +340,8 @@ def test_more_connections_than_files_may_be_open_change_nothing() -> None:
             for one in crowd[::2]:
                 with suppress(OSError):
                     one.send(b"POST /api/detect HTTP/1.1\r\nHost")
-            begun = time.monotonic()
             for _ in range(5):
                 assert ask(f"{app.url}/api/detect", ASTRONAUT.read_bytes()).status == 200
-            assert time.monotonic() - begun < 30
             assert psutil.Process(app.pid).num_fds() < 700
         finally:
             for one in crowd:
