@@ -98,7 +98,7 @@ def test_what_ends_a_worker_is_a_finding(poison: None, tmp_path: Path) -> None:
 
 
 def test_the_fuzzer_runs(tmp_path: Path) -> None:
-    words = ("fuzz", "picture", "--runs", "60", "--findings", tmp_path / "found", "--corpus", tmp_path / "corpus")
+    words = ("fuzz", "picture", "--runs", "200", "--findings", tmp_path / "found", "--corpus", tmp_path / "corpus")
     done = subprocess.run(
         [sys.executable, "-m", "tests.reliability", *map(str, words)],
         cwd=ROOT,
@@ -108,7 +108,7 @@ def test_the_fuzzer_runs(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     figures = dict(word.split("=") for word in done.stdout.split() if "=" in word)
-    assert int(figures["runs"]) >= 60 and figures["failures"] == "0" and int(figures["peak_mb"]) > 20
+    assert int(figures["runs"]) >= 200 and figures["failures"] == "0" and int(figures["peak_mb"]) > 20
     assert list((tmp_path / "corpus").iterdir())
 
 
