@@ -243,7 +243,7 @@ def _as_file(upload: Any, number: int) -> Any:
     try:
         data = base64.b64decode(url.partition(",")[2], validate=True)
     except (binascii.Error, ValueError):
-        return {"url": intake.NOT_WHOLE}
+        return {**upload, "url": intake.NOT_WHOLE}
     path = save_bytes(data, "picture", get_upload_folder())
     return {**upload, "url": None, "path": path, "orig_name": intake.name_of(upload, number)}
 

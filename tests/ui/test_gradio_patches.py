@@ -170,10 +170,15 @@ def test_what_waits_holds_no_picture_in_memory(tmp_path: Path, monkeypatch: pyte
         return queue.event_ids_to_events[event].data.data
 
     with ThreadPoolExecutor(1) as beside:
-        [one], [[none, two]] = (
+        [one], [[none, two]], [cut] = (
             beside.submit(asyncio.run, waiting(given)).result()
-            for given in ({"url": url, "orig_name": "a.png"}, [None, {"url": url, "path": "x"}])
+            for given in (
+                {"url": url, "orig_name": "a.png"},
+                [None, {"url": url, "path": "x"}],
+                {"url": f"{url}%", "orig_name": "b.png"},
+            )
         )
+        assert cut == {"url": intake.NOT_WHOLE, "orig_name": "b.png"}
         assert [one["orig_name"], none, two["orig_name"]] == ["a.png", None, "x"] and one["url"] is two["url"] is None
         assert Path(one["path"]).read_bytes() == picture and two["path"] == one["path"]
         for large in (url * 3, {"a": {"url": url * 3}}, {url * 3: 0}, ["x" * 100] * 20_000):
