@@ -39,7 +39,7 @@ def files(app: RunningApp) -> list[Path]:
 
 
 def test_those_who_have_asked_are_answered(tmp_path: Path) -> None:
-    with serve(command=patient(120)) as app:
+    with serve(command=patient(600)) as app:
         sent = upload(app, many(tmp_path, 6).read_bytes())
         batch = json.dumps({"data": [[{"path": sent, "orig_name": "many.zip"}]]}).encode()
         call = f"{app.url}/gradio_api/call/detect_batch"
