@@ -52,17 +52,14 @@ def read() -> Settings:
 
 def check_gradio() -> None:
     """gradio's own numbers, which it reads when it is imported: it would end in a traceback. Raises SettingError."""
-    for name, otherwise, most in _OF_GRADIO:
+    for name, otherwise, most in (
+        ("GRADIO_SERVER_PORT", 7860, 65535),
+        ("GRADIO_NUM_PORTS", 100, 9999),
+        ("GRADIO_NODE_NUM_PORTS", 100, 9999),
+    ):
         if _text(name) is None:
             os.environ.pop(name, None)
         _count(name, otherwise, 1, most)
-
-
-_OF_GRADIO = (
-    ("GRADIO_SERVER_PORT", 7860, 65535),
-    ("GRADIO_NUM_PORTS", 100, 9999),
-    ("GRADIO_NODE_NUM_PORTS", 100, 9999),
-)
 
 
 def caches() -> Path | None:
