@@ -1,6 +1,7 @@
 """python -m detector PHOTO|FOLDER …, or deepfake-detector PHOTO|FOLDER …: judge pictures from the command line."""
 
 import argparse
+import glob
 import io
 import logging
 import os
@@ -10,12 +11,22 @@ from pathlib import Path
 
 from PIL import Image
 
-from detector import Detector, ImageError, ModelError, Result, Verdict, options, words
+from detector import (
+    Detector,
+    ImageError,
+    ModelError,
+    Result,
+    Verdict,
+    __version__,
+    options,
+    picture,
+    walk,
+    words,
+)
 from detector.errors import SettingError
 from detector.files import atomic_path, write_error_hint
 from detector.heatmap import overlay
 from detector.model_folder import Metrics
-from detector.picture import SUFFIXES
 from detector.rows import csv_cells, csv_writer, json_line, row_of
 from detector.text import start_log, visible
 
@@ -35,7 +46,10 @@ def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int
     arguments = _parser(prog).parse_args(argv)
     start_log(logging.ERROR, logging.BASIC_FORMAT)
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the sentences below say what its warnings would
-    files = list(_walk(arguments.pictures))
+    passed = walk.PassedOver()
+    files = list(_walk(arguments.pictures, passed))
+    if told := str(passed):
+        print(told, file=sys.stderr)
     if not files:
         print("There is no picture in what was named.", file=sys.stderr)
         return 2
@@ -62,7 +76,7 @@ def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int
         print("The folder for heat maps could not be made: check its name and rights.", file=sys.stderr)
         return 2
     answers: Iterable[tuple[Path, Answer]] = zip(
-        files, detector.detect_many(files, workers=arguments.workers), strict=True
+        files, detector.detect_many(files, max_pixels=arguments.max_pixels, workers=arguments.workers), strict=True
     )
     if arguments.heatmaps:
         answers = _with_heatmaps(answers, arguments.heatmaps)
@@ -95,7 +109,8 @@ def _drop_output() -> None:
 
 def _parser(prog: str) -> argparse.ArgumentParser:
     parser = options.Parser(prog=prog, description="Was a face in these pictures forged? Folders are walked.")
-    parser.add_argument("pictures", nargs="+", type=Path, metavar="PHOTO|FOLDER")
+    parser.add_argument("pictures", nargs="+", metavar="PHOTO|FOLDER", help="* and ? are expanded, ** through folders")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     options.add_model(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
@@ -109,6 +124,13 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--heatmaps", type=Path, metavar="DIR", help="write a heat map of every face there")
     parser.add_argument("--workers", type=options.positive, metavar="N", help="threads (default: one a core)")
     parser.add_argument(
+        "--max-pixels",
+        type=options.positive,
+        default=picture.MAX_PIXELS,
+        metavar="N",
+        help="larger pictures are read at a reduced size or refused; more take more memory (default: %(default)s)",
+    )
+    parser.add_argument(
         "--isolated",
         action="store_true",
         help="read and judge in processes with limits of memory and time: for strangers' files",
@@ -116,37 +138,27 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _walk(named: Iterable[Path]) -> Iterator[Path]:
-    """Files that were named, whatever they are, and in folders what has a picture's name, with the folders that cannot
-    be opened, as reading will say; each once."""
+def _walk(named: Iterable[str], passed: walk.PassedOver) -> Iterator[Path]:
+    """Files that were named, whatever they are, and of folders the pictures; each once."""
     seen = set()
-    for path in named:
-        try:
-            inside = path.is_dir()
-        except OSError:  # a name that is too long: reading it says so
-            inside = False
-        for file in sorted(_inside(path)) if inside else [path]:
+    for path in (path for name in named for path in _matching(name)):
+        for file in walk.pictures(path, passed) if os.path.isdir(path) else [path]:
             if file not in seen:
                 seen.add(file)
                 yield file
 
 
-def _inside(folder: Path) -> list[Path]:
-    shut: list[Path] = []
-    found = [
-        Path(at, name)
-        for at, _, names in os.walk(folder, onerror=lambda error: shut.append(Path(error.filename)))
-        for name in names
-        if Path(name).suffix.lower() in SUFFIXES
-    ]
-    return found + shut
+def _matching(name: str) -> list[Path]:
+    """What a name stands for: itself, or as a pattern what it matches, where the shell has not done that."""
+    found = [] if os.path.lexists(name) or not glob.has_magic(name) else sorted(glob.glob(name, recursive=True))
+    return [Path(match) for match in found or [name]]
 
 
 def _print_jsonl(answers: Answers) -> int:
     failed = 0
     for file, answer in answers:
         failed += isinstance(answer, ImageError)
-        print(json_line(row_of(str(file), answer)), flush=True)
+        print(json_line(row_of(str(file), answer), sys.stdout.encoding), flush=True)
     return failed
 
 
@@ -212,9 +224,9 @@ def _with_heatmaps(answers: Answers, folder: Path) -> Iterator[tuple[Path, Answe
 
 def run(prog: str = "deepfake-detector") -> None:
     """The console command."""
-    # A file's name may be no text: an escape instead of an end, and in JSON the right one.
+    # A file's name may be no text: an escape instead of an end. What programs read is UTF-8, whatever the system's.
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+        sys.stdout.reconfigure(encoding=None if sys.stdout.isatty() else "utf-8", errors="backslashreplace")
     sys.exit(main(prog=prog))
 
 

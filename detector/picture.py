@@ -4,8 +4,8 @@ import hashlib
 import io
 import os
 import stat
+import struct
 import time
-import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ register_heif_opener(thumbnails=False)
 # and telephones write.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "HEIF")
 FORMAT_NAMES = "JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF"
-SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .mpo .png .webp .avif .gif .bmp .tif .tiff .heic .heif".split())
+SUFFIXES = frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in {*FORMATS, "MPO"})
 
 MAX_PIXELS = 40_000_000
 MAX_JPEG_PIXELS = 250_000_000  # a JPEG above MAX_PIXELS is decoded at a half, a quarter or an eighth of its sides
@@ -129,11 +129,27 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
 
 
 def _opened(data: bytes) -> Image.Image:
-    if data.startswith(b"\xff\xd8\xff"):  # Image.open refuses the largest that telephones make
-        return JpegImagePlugin.JpegImageFile(io.BytesIO(data))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's own size warning; the limit here is stricter
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+    """As Image.open does, without its limit, which is below the largest that telephones make and whose warning could
+    only be silenced in the whole process. The limits here are checked before anything is decoded."""
+    for name in FORMATS:
+        if _is(name, data[:16]):
+            factory = JpegImagePlugin.JpegImageFile if name == "JPEG" else Image.OPEN[name][0]
+            try:
+                return factory(io.BytesIO(data), "")
+            except (SyntaxError, IndexError, TypeError, struct.error):  # of another kind after all
+                continue
+    raise UnidentifiedImageError
+
+
+def begins_like_a_picture(head: bytes) -> bool:
+    """Whether a file that begins with these 16 bytes is likely a picture of a kind that is read."""
+    # Two letters, which a text may begin with, and four bytes of a BMP that are always zero.
+    return any(_is(name, head) for name in FORMATS) and (not head.startswith(b"BM") or head[6:10] == bytes(4))
+
+
+def _is(name: str, head: bytes) -> bool:
+    accept = Image.OPEN[name][1]
+    return accept is not None and accept(head) is True
 
 
 def oversize(max_bytes: int) -> ImageError:

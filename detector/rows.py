@@ -1,5 +1,6 @@
 """One row a picture, as `python -m detector --jsonl` and `--csv` print it and the page offers it to download."""
 
+import codecs
 import csv
 import json
 import re
@@ -50,6 +51,8 @@ def _text(cell: str) -> str:
     return _FORMULA.sub(r"\1\2'", visible(cell))
 
 
-def json_line(row: dict[str, Any]) -> str:
-    """A row that `row_of` made as JSON on one line, which steers no terminal that it is printed on."""
-    return visible(json.dumps(row, ensure_ascii=False), lambda character: json.dumps(character)[1:-1])
+def json_line(row: dict[str, Any], encoding: str = "utf-8") -> str:
+    """A row that `row_of` made as JSON on one line, which any `encoding` carries and which steers no terminal that it
+    is printed on."""
+    text = json.dumps(row, ensure_ascii=codecs.lookup(encoding).name != "utf-8")
+    return visible(text, lambda character: json.dumps(character)[1:-1])

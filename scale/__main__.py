@@ -75,8 +75,8 @@ def _judge(arguments: argparse.Namespace) -> int:
         task = bar.add_task("", total=None)
         for at in judge(asked):  # at least once
             bar.update(task, total=at.pictures, completed=at.done)
-    if at.note:
-        print(at.note, file=sys.stderr)
+    for told in filter(None, (at.note, at.passed)):
+        print(told, file=sys.stderr)
     if not at.pictures:
         print("There is no picture in what was named.", file=sys.stderr)
         return 2

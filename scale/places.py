@@ -8,11 +8,13 @@ from pathlib import Path
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from detector import files
+from detector import files, walk
 from detector.errors import ImageError, ModelError
 from detector.model_folder import hub
-from detector.picture import MAX_BYTES, read_file
+from detector.picture import MAX_BYTES, SUFFIXES, read_file
 from scale.errors import ScaleError
+
+PARQUET = ".parquet"
 
 
 @dataclass(frozen=True)
@@ -67,23 +69,25 @@ class Place:
                 path = path.replace(f"@{self.commit}", "", 1)
         return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
-    def walk(self) -> Iterator[str]:
-        """Paths of all files, folder by folder; of a file, itself. Links to folders are not followed. Of folders of
-        this machine that cannot be opened, themselves: reading them says so."""
-        if not self.is_local:
-            if self.fs.isfile(self.root):
-                yield self.root
-                return
-            for folder, _, names in self.fs.walk(self.root):
-                yield from (f"{folder}/{name}" for name in sorted(names) if name)
-        elif os.path.isfile(self.root):
+    def pictures(self, passed: walk.PassedOver) -> Iterator[str]:
+        """Paths of the pictures and parquet files, as detector.walk has them; of a file, itself, whatever it is called.
+        A store is not asked for how a file begins: there one without a suffix is passed over."""
+        if self.is_local and os.path.isdir(self.root):
+            yield from map(str, walk.pictures(Path(self.root), passed, (PARQUET,)))
+        elif self.is_local or self.fs.isfile(self.root):
             yield self.root
         else:
-            shut: list[OSError] = []
-            for folder, folders, names in os.walk(self.root, onerror=shut.append):
-                folders.sort()
-                yield from (path for name in sorted(names) if os.path.isfile(path := os.path.join(folder, name)))
-            yield from (error.filename for error in shut)
+            for folder, folders, names in self.fs.walk(self.root, detail=True):
+                for name in [name for name in folders if walk.added_by_systems(name)]:
+                    del folders[name]  # fsspec then leaves it out
+                    passed.added += 1
+                for name in sorted(filter(None, names)):
+                    if walk.added_by_systems(name):
+                        passed.added += 1
+                    elif (suffix := walk.suffix_of(name)) in SUFFIXES or suffix == PARQUET:
+                        yield f"{folder}/{name}"
+                    else:
+                        passed.others[suffix] += 1
 
     def read(self, path: str) -> bytes:
         """The bytes of a picture's file, of one beyond the detector's limit only so many that this shows. Raises

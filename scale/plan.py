@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from detector.picture import SUFFIXES
+from detector import walk
 from scale.errors import ScaleError
-from scale.places import Place
+from scale.places import PARQUET, Place
 
 UNIT = 256  # pictures: seconds of work, and parts of the output that are not too small
 FIRST_UNIT = 16
@@ -45,13 +45,15 @@ class Item:
 
 @dataclass(frozen=True)
 class Plan:
-    """`units` batches in the file `path` of `place`, `pictures` in all; `column` holds those of parquet files."""
+    """`units` batches in the file `path` of `place`, `pictures` in all; `column` holds those of parquet files. `passed`
+    says what was left out."""
 
     place: Place
     path: str
     units: int
     pictures: int
     column: str | None
+    passed: str = ""
 
 
 def make(source: Place, folder: Place, name: str, workers: int, column: str | None = None) -> Plan:
@@ -60,6 +62,7 @@ def make(source: Place, folder: Place, name: str, workers: int, column: str | No
     units = pictures = waiting = 0
     batch: list[Item] = []
     path = f"{folder.root}/{name}"
+    passed = walk.PassedOver()
     with folder.fs.open(path, "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
 
         def write() -> None:
@@ -71,7 +74,7 @@ def make(source: Place, folder: Place, name: str, workers: int, column: str | No
             writer.write_batch(pa.record_batch(arrays, schema=_SCHEMA))
             batch.clear()
 
-        for item, of_column in _items(source, column):
+        for item, of_column in _items(source, column, passed):
             column = of_column or column
             batch.append(item)
             pictures += item.rows
@@ -83,7 +86,7 @@ def make(source: Place, folder: Place, name: str, workers: int, column: str | No
         if batch:
             write()
             units += 1
-    return Plan(folder, path, units, pictures, column)
+    return Plan(folder, path, units, pictures, column, str(passed))
 
 
 def read(plan: Plan) -> pa.RecordBatchFileReader:
@@ -96,15 +99,14 @@ def unit(reader: pa.RecordBatchFileReader, number: int) -> list[Item]:
     return [Item(os.fsdecode(row.pop("path")), **row) for row in reader.get_batch(number).to_pylist()]
 
 
-def _items(source: Place, column: str | None) -> Iterator[tuple[Item, str | None]]:
-    """Every item, with the column of its pictures. A file that was named is a picture whatever it is called."""
-    for path in source.walk():
-        suffix = os.path.splitext(path)[1].lower()
-        if suffix == ".parquet":
+def _items(source: Place, column: str | None, passed: walk.PassedOver) -> Iterator[tuple[Item, str | None]]:
+    """Every item, with the column of its pictures."""
+    for path in source.pictures(passed):
+        if path.lower().endswith(PARQUET):
             for item, found in _row_groups(source, path, column):
                 column = found
                 yield item, found
-        elif suffix in SUFFIXES or path == source.root or (source.is_local and os.path.isdir(path)):
+        else:
             yield Item(path, _NOT_PARQUET, 0, 1), None
 
 

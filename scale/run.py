@@ -48,7 +48,7 @@ class Options:
 @dataclass(frozen=True)
 class Progress:
     """How far a run is. `pictures` is how many there are to look at, `known` how many of them the output held before,
-    `failed_before` how many of all its rows were errors before."""
+    `failed_before` how many of all its rows were errors before. `passed` says what was left out."""
 
     pictures: int
     model: str
@@ -57,6 +57,7 @@ class Progress:
     failed: int = 0
     known: int = 0
     failed_before: int = 0
+    passed: str = ""
 
     @property
     def done(self) -> int:
@@ -83,7 +84,9 @@ def _run(options: Options, cluster: AbstractContextManager[None]) -> Iterator[Pr
     with cluster:
         workers = options.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         todo = plan.make(source, output, f"_plan-{run}.arrow", workers, options.column)
-        progress = Progress(todo.pictures, parts.revision(model), model.info.note, failed_before=known.failed)
+        progress = Progress(
+            todo.pictures, parts.revision(model), model.info.note, failed_before=known.failed, passed=todo.passed
+        )
         yield progress
         try:
             if todo.units:

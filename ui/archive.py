@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import PureWindowsPath
 
-from detector import ImageError, picture
+from detector import ImageError, picture, walk
 from ui import intake
 from ui.zip_names import names_of
 
@@ -131,8 +131,8 @@ def _parts(name: str) -> list[str]:
 def _is_noise(info: zipfile.ZipInfo, name: str) -> bool:
     """A folder, or a file that the system of whoever packed the zip has added: ".DS_Store", "__MACOSX/…"."""
     parts = _parts(name)
-    hidden = any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in parts)
-    return not parts or hidden or info.is_dir()  # in this order: zipfile fails on an empty name
+    added = any(walk.added_by_systems(part) for part in parts if part != "..")
+    return not parts or added or info.is_dir()  # in this order: zipfile fails on an empty name
 
 
 def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Entry:

@@ -17,7 +17,7 @@ HOW_OFTEN_WRONG, OF_EACH = "How often it is wrong here", "Of 100 each – "
 
 
 # What the list to choose files from shows: by "image/*" alone, browsers leave out kinds that they do not know.
-ACCEPT = ",".join(["image/*", *sorted(picture.SUFFIXES | {".hif"})])
+ACCEPT = ",".join(["image/*", *sorted(picture.SUFFIXES)])
 # No address is ever fetched.
 ADDRESS = (
     "That is an address, and nothing is fetched from other sites: open it, copy or save the picture itself, and add "

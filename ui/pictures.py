@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from detector import ImageError, picture, settings
+from detector import ImageError, picture, settings, walk
 from detector.errors import Told
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def _listed(folder: Path) -> list[Shown]:
 
 def _by_folder(folder: Path) -> list[Shown]:
     found = []
-    for file in sorted(path for path in folder.rglob("*") if path.suffix.lower() in picture.SUFFIXES):
+    for file in walk.pictures(folder, walk.PassedOver()):
         kinds = [_KINDS[part.lower()] for part in file.relative_to(folder).parts[:-1] if part.lower() in _KINDS]
         if kinds:
             found.append(Shown(file, kinds[-1]))

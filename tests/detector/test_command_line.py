@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detector import words
+from detector import __version__, words
 from detector.__main__ import main
 from detector.model_folder import store
+from detector.rows import json_line
 from tests.support import ROOT, measured
 from tests.support.bundled import FILES
 
@@ -174,6 +175,24 @@ def test_no_name_steers_the_terminal(no_face, tmp_path):
     assert printed.count("owned") == 3 and printed.count("broken") >= 3
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-16"])
+def test_redirected_output_is_utf8_whatever_the_system_has(run, no_face, tmp_path, monkeypatch, encoding):
+    Image.fromarray(no_face).save(tmp_path / "größe😀.png")
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    ran = subprocess.run(
+        [sys.executable, "-m", "detector", tmp_path, "--jsonl"], cwd=ROOT, capture_output=True, timeout=300, check=True
+    )
+    assert json.loads(ran.stdout)["file"] == str(tmp_path / "größe😀.png")
+    assert "größe😀.png".encode() in ran.stdout
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_json_is_valid_on_a_terminal_of_any_encoding(encoding):
+    line = json_line({"file": "größe😀\udce9\x7f.png", "error": "no"}, encoding)
+    assert json.loads(line.encode(encoding))["file"] == "größe😀\udce9\x7f.png"
+    assert ("😀" in line) == (encoding == "utf-8")
+
+
 # --- Heat maps -------------------------------------------------------------------------------------------------------
 
 
@@ -271,7 +290,7 @@ def test_a_folder_without_pictures_is_refused(run, tmp_path):
     (tmp_path / "notes.txt").touch()
     ran = run(tmp_path)
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr.strip() == "There is no picture in what was named."
+    assert ran.stderr == "Passed over, as no pictures: 1 .txt.\nThere is no picture in what was named.\n"
 
 
 def test_a_model_of_ones_own(run, folder, tmp_path_factory):
@@ -307,6 +326,34 @@ def test_any_number_of_workers_gives_the_same_lines(run, folder):
     assert outputs[0] == outputs[1] and len(outputs[0]) == 5
 
 
+def test_patterns_are_expanded_where_the_shell_does_not(run, no_face, tmp_path):
+    (tmp_path / "[v1]").mkdir()
+    for name in ("a1.png", "a2.png", "b.png", "[v1]/c.png"):
+        Image.fromarray(no_face).save(tmp_path / name)
+    rows = jsonl(run("a?.png", "[v1]", "[v1]/c.png", "z*.png", "--jsonl", cwd=tmp_path).stdout)
+    assert [row["file"] for row in rows] == ["a1.png", "a2.png", "[v1]/c.png", "z*.png"]
+    assert rows[-1]["error"] == "There is no file called z*.png."
+    assert len(jsonl(run("**/*.png", "--jsonl", cwd=tmp_path).stdout)) == 4
+
+
+def test_what_is_passed_over_is_counted(run, folder):
+    (folder / "@eaDir").mkdir()
+    shutil.copyfile(folder / "page.webp", folder / "@eaDir" / "page.webp")
+    shutil.copyfile(folder / "page.webp", folder / "._page.webp")
+    shutil.copyfile(folder / "page.webp", folder / "IMG_0001")
+    ran = run(folder, "--jsonl")
+    names = {os.path.relpath(row["file"], folder) for row in jsonl(ran.stdout)}
+    assert names == {*GOOD, *BROKEN, "IMG_0001"}
+    assert "Passed over, as no pictures: 1 .txt, 2 that systems add (hidden files, thumbnails)." in ran.stderr
+
+
+def test_the_limit_of_pixels_is_the_users(run, no_face, tmp_path):
+    Image.fromarray(no_face).save(tmp_path / "page.png")
+    refused = run("page.png", "--jsonl", "--max-pixels", 10_000, cwd=tmp_path)
+    assert refused.returncode == 1 and "the limit is 0" in jsonl(refused.stdout)[0]["error"]
+    assert run("page.png", "--jsonl", "--max-pixels", 100_000, cwd=tmp_path).returncode == 0
+
+
 # --- Usage -----------------------------------------------------------------------------------------------------------
 
 
@@ -323,8 +370,15 @@ def test_help_names_every_option(capsys):
         main(["--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    for option in ("PHOTO|FOLDER", "--model", "--jsonl", "--csv", "--heatmaps", "--workers"):
+    for option in ("PHOTO|FOLDER", "--model", "--jsonl", "--csv", "--heatmaps", "--workers", "--max-pixels"):
         assert option in text
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"python -m detector {__version__}\n"
 
 
 def test_main_can_be_called(folder, capsys):

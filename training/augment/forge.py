@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from detector import finder, picture
+from detector import finder, picture, walk
 from detector.errors import ImageError
 from training.errors import TrainingError
 from training.files import write
@@ -227,7 +227,8 @@ def _forged(found: list[_Photo], number: int, method: str, out: Path, options: F
 def _photos(folder: Path, options: ForgeOptions) -> list[_Photo]:
     detector = finder.FaceDetector()
     photos = []
-    for file in sorted(path for path in folder.rglob("*") if path.suffix.lower() in picture.SUFFIXES):
+    passed = walk.PassedOver()
+    for file in walk.pictures(folder, passed):
         try:
             pixels = picture.read(file).pixels
         except ImageError as error:
@@ -238,6 +239,8 @@ def _photos(folder: Path, options: ForgeOptions) -> list[_Photo]:
             log.warning("%s is left out: it shows no face.", file.name)
             continue
         photos.append(_portrait(file.relative_to(folder).as_posix(), pixels, found[0], options))
+    if told := str(passed):
+        log.warning(told)
     return photos
 
 
