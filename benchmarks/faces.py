@@ -19,7 +19,7 @@ from detector import Detector, ImageError, Verdict
 from detector import picture as pictures
 from detector.finder import FaceDetector, least_face
 from detector.sessions import Cores
-from training.data import face_cache, tables
+from training.data import tables
 from training.data.sources import Source
 
 FRAMES = {"0.3 megapixels": (640, 480), "2 megapixels": (1632, 1224), "12 megapixels": (4000, 3000)}
@@ -111,7 +111,7 @@ def turned(sources: list[Source], limit: int) -> None:
         rows = tables.split_in(available, "validation", source)
         targets = tables.targets_of(rows, source)
         keep = tables.rows_of("validation", targets, held_out="validation" not in available, limit=limit)
-        files += [(face_cache.file_of(rows[int(index)]), float(targets[index])) for index in keep]
+        files += [(tables.file_of(rows[int(index)]), float(targets[index])) for index in keep]
     detector = Detector.load(threads=1)
     print("angle  of      pictures  " + "".join(f"{verdict:>13}" for verdict in Verdict))
     for angle in ANGLES:

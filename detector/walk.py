@@ -29,9 +29,10 @@ class PassedOver:
 
     def __str__(self) -> str:
         """A sentence, "" where nothing was passed over."""
-        kinds = [f"{count} {visible(kind) or 'without a suffix'}" for kind, count in self.others.most_common(_NAMED)]
-        if more := sum(self.others.values()) - sum(count for _, count in self.others.most_common(_NAMED)):
-            kinds.append(f"{more} others")
+        ordered = sorted(self.others.items(), key=lambda item: (-item[1], item[0]))
+        kinds = [f"{count} {visible(kind) or 'without a suffix'}" for kind, count in ordered[:_NAMED]]
+        if more := sum(count for _, count in ordered[_NAMED:]):
+            kinds.append(f"{more} of other kinds")
         if self.added:
             kinds.append(f"{self.added} that systems add (hidden files, thumbnails)")
         return f"Passed over, as no pictures: {', '.join(kinds)}." if kinds else ""

@@ -63,8 +63,8 @@ def test_what_is_left_out_is_counted_by_kind(tmp_path: Path, jpeg: bytes) -> Non
     fill(tmp_path, jpeg, "a.jpg", *(f"{n}.MOV" for n in range(3)), "b.NEF", "c.txt", "d.xmp", "e.pdf", "f.svg", "g.doc")
     names, passed = found(tmp_path, also=(".svg",))
     assert names == ["a.jpg", "f.svg"]
-    assert str(passed).startswith("Passed over, as no pictures: 3 .mov, 1 .nef, 1 .txt")
-    assert str(passed).endswith(", 1 others.") and sum(passed.others.values()) == 8
+    assert str(passed).startswith("Passed over, as no pictures: 3 .mov, 1 .doc, 1 .nef")
+    assert str(passed).endswith(", 1 of other kinds.") and sum(passed.others.values()) == 8
 
 
 def test_linked_folders_are_walked_and_a_circle_ends(tmp_path: Path, jpeg: bytes) -> None:

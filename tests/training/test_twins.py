@@ -1,5 +1,6 @@
 """Unseen sets are read without photographs that are trained on."""
 
+import hashlib
 import io
 from pathlib import Path
 
@@ -39,7 +40,29 @@ def test_what_is_trained_on_is_left_out(
         assert command_line.main(words) == 0
         left = face_cache.load(source, "validation")
         assert [tables.name_of(left.rows[face.index]) for face in left.faces] == ["hopper.webp"]
+    (left_out,) = (unseen_set / "left-out.txt").read_text().split()
+    assert left_out == hashlib.sha256(passed_on(ASTRONAUT)).hexdigest()
     with pytest.raises(TrainingError, match="unseen lists pictures to leave out: read it without --streaming."):
         streams.open_train(source)
     assert command_line.main([*words, "owner/name"]) == 2
     assert capsys.readouterr().err.endswith("owner/name is no folder here: what it is read without is listed in it.\n")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_picture_of_the_same_name_stays(named: bool, tmp_path: Path, hopper: Path) -> None:
+    """`Real/1.webp` has a twin, `Fake/1.webp` has none; and in parquet a picture need have no name at all."""
+    name = "1.webp" if named else None
+    unseen = [("Real", name, passed_on(ASTRONAUT)), ("Fake", name, passed_on(hopper))]
+    seen_set = write_parquet(tmp_path / "seen", {"train": [("Real", "one.jpg", ASTRONAUT.read_bytes())]})
+    unseen_set = (write_pictures if named else write_parquet)(tmp_path / "unseen", {"validation": unseen})
+    assert command_line.main(["twins", "--data", str(seen_set), "--among", str(unseen_set)]) == 0
+    left = face_cache.load(Source(str(unseen_set)), "validation")
+    assert left.labels.tolist() == [1.0]
+    assert left.file(0) == passed_on(hopper)
+
+
+def test_a_list_of_names_is_refused(tmp_path: Path, hopper: Path) -> None:
+    folder = write_pictures(tmp_path / "set", {"validation": [("Real", "1.jpg", hopper.read_bytes())]})
+    (folder / "left-out.txt").write_text("1.jpg\n")
+    with pytest.raises(TrainingError, match="lists names, which two pictures may share: delete it, and run"):
+        face_cache.load(Source(str(folder)), "validation")

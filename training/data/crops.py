@@ -117,13 +117,17 @@ def training_batches(
     Real and fake faces alternate, so that every batch holds as many of one as of the other. Of each class a source is
     drawn in proportion to its faces times its weight, each of its faces once before any a second time. The halves of a
     pair (Split.pairs) follow each other in one batch, varied by the same draws, and are drawn in the same proportion to
-    all other faces. Raises TrainingError where a batch of an odd size would part them.
+    all other faces. Raises TrainingError where a batch of an odd size would part them, or there is one class only.
 
     `get_state()` and `set_state()` of the iterator resume it exactly. With `part` (index, count) only that part of each
     batch is read and cut; together the parts are the batches that are read otherwise, and the state is that of the
     whole, from which any number of parts goes on. With `processes`, that many cut whole batches in turn, the same
     ones again; only as many can continue from their state.
     """
+    classes = {face.target for split, _ in splits for face in split.faces}
+    if len(classes) == 1 and not (classes == {0.0} and options.self_blend):
+        only, other = ("fake", "Real") if classes == {1.0} else ("real", "Fake")
+        raise TrainingError(f"All faces to train on are {only}: add pictures of the class {other}.")
     if batch_size % 2 and any(split.pairs() for split, _ in splits):
         raise TrainingError("Pairs need an even --batch-size: both halves of each are in one batch.")
     mixed = _order(splits, seed).map(_Cut([split for split, _ in splits], options))

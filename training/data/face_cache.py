@@ -17,7 +17,7 @@ from detector import crop, finder, picture, settings
 from detector.errors import ImageError
 from detector.model_folder import Generator
 from detector.result import Face as JudgedFace
-from training.data import tables
+from training.data import folders, tables
 from training.data.sources import Source, generator
 from training.errors import TrainingError
 from training.files import atomic_path
@@ -63,7 +63,7 @@ class Split:
 
     def file(self, index: int) -> bytes:
         """The picture file of row `index`, as it is."""
-        return file_of(self.rows[index])
+        return tables.file_of(self.rows[index])
 
     def pixels(self, face: Face) -> np.ndarray:
         """The whole picture that `face` is in, uint8 RGB (H, W, 3)."""
@@ -129,12 +129,6 @@ def load(source: Source, split: str, *, cache: Path | None = None, limit: int | 
 _loading = threading.Lock()
 
 
-def file_of(row: dict) -> bytes:
-    """The picture file of a row, as it is."""
-    value = row["image"]
-    return value["bytes"] if value["bytes"] is not None else Path(value["path"]).read_bytes()
-
-
 def with_faces(source: Source, rows: datasets.Dataset, targets: np.ndarray, split: str, cache: Path | None) -> Split:
     """The split that these rows are, its faces found or taken from the cache."""
     if not len(rows):  # `datasets` gives such a split no columns
@@ -190,7 +184,7 @@ def _find_row(row: dict, index: int) -> dict:
     _finder = _finder or finder.FaceDetector()  # one a process
     nothing = {"box": [], "keypoints": [], "count": 0}
     try:
-        pixels = picture.read(file_of(row)).pixels
+        pixels = picture.read(tables.file_of(row)).pixels
     except (ImageError, OSError) as error:
         return {"problem": str(error), **nothing}
     found = _finder.find(pixels, min_score=SURELY_A_FACE)
@@ -219,7 +213,7 @@ def cache_beside(spec: str) -> Path:
     """Where faces are kept unless another folder is named."""
     path = Path(spec)
     if path.is_dir() and os.access(path, os.W_OK):
-        return path / ".faces"
+        return path / folders.FACES
     if (caches := settings.caches()) is None:
         raise TrainingError("There is no home folder to keep faces in: name a folder with --cache.")
     return caches / "faces"

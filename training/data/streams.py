@@ -64,8 +64,7 @@ class _Table:
             if found is None:
                 raise OSError("a shard ended before its rows did")
             at = int(row) + 1
-            image = found["image"]
-            yield image["bytes"] if image["bytes"] is not None else Path(image["path"]).read_bytes()
+            yield tables.file_of(found)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,12 @@
 """Splits of a source as tables: pictures undecoded, labels by name.
 
-A source is a Hub id, a folder of pictures (`Real/` and `Fake/` in splits) or a folder of parquet files; all are read
-by `datasets`.
+A source is a Hub id or a folder of parquet files, which `datasets` reads, or a folder of pictures, which
+training.data.folders does.
 """
 
+import glob
+import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -14,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 from huggingface_hub import HfApi
 
-from detector import picture
 from detector.model_folder import hub
+from training.data import folders
 from training.data.sources import Source
 from training.errors import TrainingError
 from training.hub import download
@@ -23,7 +26,6 @@ from training.hub import download
 AnyRows: TypeAlias = datasets.Dataset | datasets.IterableDataset
 T = TypeVar("T")
 
-LEFT_OUT = "left-out.txt"  # in a set's folder: names of pictures that are read as if they were not there
 HELD_OUT = 0.1  # of a train split, where a source has no validation split of its own
 
 
@@ -70,13 +72,34 @@ def rows_of(split: str, targets: np.ndarray, *, held_out: bool, limit: int | Non
 
 
 def left_out(spec: str) -> set[str]:
-    """Names of the pictures that the set is read without; training.data.twins lists them."""
-    file = Path(spec) / LEFT_OUT
-    return set(file.read_text("utf-8").split("\n")) - {""} if file.is_file() else set()
+    """sha256 of the pictures that the set is read without; training.data.twins lists them. Raises TrainingError."""
+    file = Path(spec) / folders.LEFT_OUT
+    lines = set(file.read_text("utf-8").split()) if file.is_file() else set()
+    if not all(re.fullmatch("[0-9a-f]{64}", line) for line in lines):
+        raise TrainingError(
+            f"{file.name} of {file.parent.name} lists names, which two pictures may share: delete it, and run "
+            "`python -m training twins` again."
+        )
+    return lines
 
 
-def without(rows: datasets.Dataset, names: set[str]) -> datasets.Dataset:
-    return rows.select([index for index, row in enumerate(rows) if name_of(row) not in names]) if names else rows
+def without(rows: datasets.Dataset, digests: set[str]) -> datasets.Dataset:
+    """The rows but those of pictures with these sha256."""
+    if not digests:
+        return rows
+    return rows.select([index for index, row in enumerate(rows) if digest_of(file_of(row)) not in digests])
+
+
+def file_of(row: dict[str, Any]) -> bytes:
+    """The picture file of a row, as it is."""
+    value = row["image"]
+    content: bytes = value["bytes"] if value["bytes"] is not None else Path(value["path"]).read_bytes()
+    return content
+
+
+def digest_of(file: bytes) -> str:
+    """What a picture is known by, whatever it is called: the sha256 of its bytes."""
+    return hashlib.sha256(file).hexdigest()
 
 
 def name_of(row: dict[str, Any]) -> str:
@@ -143,40 +166,20 @@ def _is_at(loaded: dict[str, datasets.Dataset], commit: str) -> bool:
 
 
 def _read_folder(path: Path, how: dict[str, Any]) -> dict[str, AnyRows]:
-    files = [file for file in sorted(path.rglob("*.parquet")) if not _hidden(file.relative_to(path))]
+    files = folders.parquet_files(path)
     if not files:
-        return datasets.load_dataset("imagefolder", data_dir=str(path), drop_labels=False, **how)
+        found = folders.read(path)
+        return {split: rows.to_iterable_dataset() for split, rows in found.items()} if how["streaming"] else found
     by_split: dict[str, list[str]] = {}
     for file in files:
-        by_split.setdefault(_split_of(file.stem), []).append(str(file))
+        by_split.setdefault(_split_of(file.relative_to(path)), []).append(glob.escape(str(file)))
     return datasets.load_dataset("parquet", data_files=by_split, **how)
 
 
-def photographs(folder: Path) -> datasets.Dataset | None:
-    """The pictures of a folder that says nothing of labels, in the order of their names; None for any other place."""
-    if not folder.is_dir():
-        return None
-    files = [file for file in sorted(folder.rglob("*")) if not _hidden(file.relative_to(folder))]
-    if any(file.suffix == ".parquet" or file.name.lower() in ("real", "fake") for file in files):
-        return None
-    found = [file for file in files if file.suffix.lower() in picture.SUFFIXES]
-    images = [{"bytes": None, "path": str(file)} for file in found]
-    stamps = [f"{file.stat().st_size} {file.stat().st_mtime_ns}" for file in found]  # of other contents, other rows
-    features = datasets.Features({"image": datasets.Image(decode=False), "stamp": datasets.Value("string")})
-    return datasets.Dataset.from_dict({"image": images, "stamp": stamps}, features=features)
-
-
-def _hidden(path: Path) -> bool:
-    """As the cache of faces is, which is kept beside the data."""
-    return any(part.startswith(".") for part in path.parts)
-
-
-def _split_of(stem: str) -> str:
-    for split in ("train", "validation", "test"):
-        if stem.startswith(split):
-            return split
-    name = stem.partition("-")[0]
-    return {"valid": "validation", "val": "validation"}.get(name, name)
+def _split_of(file: Path) -> str:
+    """What a parquet file's name says, or else the folders that it lies in."""
+    words = re.findall("[a-z]+", file.stem.lower())[:1]
+    return folders.split_of([*words, *file.parts[:-1]]) or file.stem.partition("-")[0]
 
 
 def targets_of(rows: AnyRows, source: Source) -> np.ndarray:

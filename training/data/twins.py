@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from detector.crop import crop_face
-from training.data import face_cache, tables
+from training.data import face_cache, folders, tables
 from training.data.face_cache import Face, Split
 from training.data.sources import Source
 from training.errors import TrainingError
@@ -23,28 +23,29 @@ _SIZE, _MARGIN = 32, 1.2
 _TWINS_FROM = 0.97
 
 
-def take_out(folders: Sequence[str], split: str, data: Sequence[str], *, cache: Path | None = None) -> None:
+def take_out(places: Sequence[str], split: str, data: Sequence[str], *, cache: Path | None = None) -> None:
     """List in every folder the pictures of its `split` that are in the train splits of `data` too: from then on it is
     read without them. Raises TrainingError."""
-    for folder in folders:
+    for folder in places:
         if not Path(folder).is_dir():
             raise TrainingError(f"{folder} is no folder here: what it is read without is listed in it.")
     known = [face_cache.load(Source.parse(text), "train", cache=cache) for text in data]
-    for folder in folders:
-        found = names(face_cache.load(Source(folder), split, cache=cache), known)
+    for folder in places:
+        before = tables.left_out(folder)
+        of = face_cache.load(Source(folder), split, cache=cache)
+        found = digests(of, known) - before
         if found:
-            every = sorted(tables.left_out(folder).union(found))
-            write(Path(folder) / tables.LEFT_OUT, ("\n".join(every) + "\n").encode())
-        log.info("%s %s: %d pictures left out, which are trained on", Path(folder).name, split, len(found))
+            write(Path(folder) / folders.LEFT_OUT, ("\n".join(sorted(before | found)) + "\n").encode())
+        log.info("%s %s: %d pictures left out, which are trained on", of.name, split, len(found))
 
 
-def names(of: Split, among: Sequence[Split], threads: int = 4) -> list[str]:
-    """File names of the pictures of a split whose labelled face is in one of the others: the correlation of the two
+def digests(of: Split, among: Sequence[Split], threads: int = 4) -> set[str]:
+    """sha256 of the pictures of a split whose labelled face is in one of the others: the correlation of the two
     faces' small grey crops is that of one photograph."""
     known = np.concatenate([_thumbnails(split, threads) for split in among])
     alike = (_thumbnails(of, threads) @ known.T).max(axis=1, initial=-1.0)
     found = [face.index for face, most in zip(of.faces, alike, strict=True) if most > _TWINS_FROM]
-    return [tables.name_of(of.rows[index]) for index in found]
+    return {tables.digest_of(of.file(index)) for index in found}
 
 
 def _thumbnails(split: Split, threads: int) -> np.ndarray:

@@ -23,7 +23,7 @@ from rich.progress import track
 from detector.crop import Box, crop_square
 from training.augment import formats
 from training.augment.forge import MANIFEST, face_mask
-from training.data import face_cache, tables
+from training.data import face_cache, folders, tables
 from training.data.face_cache import PAIR, Face, Split
 from training.data.sources import Source
 from training.errors import TrainingError
@@ -37,7 +37,6 @@ log = logging.getLogger(__name__)
 _AROUND = (2.0, 4.0)  # face sides: what is cut around a face
 _BLOCK = 16  # pixels: where a JPEG's blocks can begin
 _LEAST_FACE, _LEAST_SIDE = 64, 128  # pixels: of a face, and of a picture, that is scaled down
-_FACES = ".faces"  # in `out`: the faces of a folder of photographs, into which nothing is written
 _GREY = 8  # of 255: between the colours of a pixel
 _ON_ITS_SIDE = (5, 6, 7, 8)  # what EXIF says of a picture whose rows are its columns
 _LOSSY = {"WEBP", "AVIF", "HEIF"}
@@ -83,7 +82,7 @@ def _claim(out: Path, words: dict[str, Any]) -> None:
     """Raises TrainingError where `out` holds anything but what a call with the same words has made."""
     manifest = out / MANIFEST
     content = json.dumps(words, indent=1).encode()
-    if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - {MANIFEST, _FACES}):
+    if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - {MANIFEST, folders.FACES}):
         if not manifest.is_file():
             raise TrainingError(f"{out.name} already holds something: give another --out.")
         if manifest.read_bytes() != content:
@@ -95,14 +94,15 @@ def _claim(out: Path, words: dict[str, Any]) -> None:
 def _photographs(place: str, limit: int | None, out: Path, cache: Path | None) -> Iterator[tuple[str, Split]]:
     """Train and validation split of a data set, or of a folder without labels."""
     source = Source(place)
-    plain = tables.photographs(Path(place))
+    plain = folders.photographs(Path(place))
+    faces = out / folders.FACES  # nothing is written into a folder of photographs
     available = {"train"} if plain else tables.splits_of(source)
     for name, share in (("train", 1), ("validation", 10)):
         most = limit and -(-limit // share)
         if plain:
             targets = np.zeros(len(plain), np.float32)
             keep = tables.rows_of(name, targets, held_out=True, limit=most)
-            yield name, face_cache.with_faces(source, plain.select(keep), targets[keep], name, cache or out / _FACES)
+            yield name, face_cache.with_faces(source, plain.select(keep), targets[keep], name, cache or faces)
         elif {name, "train"} & available:
             yield name, face_cache.load(source, name, cache=cache, limit=most)
 
