@@ -119,8 +119,8 @@ class Detector:
         return tuple(dict.fromkeys((one.config.input_size, one.config.crop_margin) for one in self._folder.networks))
 
     def judge_crops(self, *crops: np.ndarray) -> np.ndarray:
-        """P(fake), float64 (N,), of crops that were cut elsewhere, an array uint8 (N, S, S, 3) for each of `looks`: for
-        measuring."""
+        """P(fake), float64 (N,), of crops that were cut elsewhere, an array uint8 RGB (N, S, S, 3) for each of `looks`:
+        for measuring."""
         if self._pool is not None:
             scores: np.ndarray = self._pool.ask("judge_crops", *crops)
             return scores
@@ -134,7 +134,8 @@ class Detector:
         max_bytes: int = picture.MAX_BYTES,
         min_face: int = finder.MIN_FACE,
     ) -> Result:
-        """Judge every face of one picture: a path, bytes, a PIL image, an array, or what detector.picture.read gave.
+        """Judge every face of one picture: a path, bytes, a PIL image, an array in the order RGB, not OpenCV's BGR, or
+        what detector.picture.read gave.
 
         Raises ImageError, with a sentence for a person, for what cannot be judged, and ModelError where the networks
         say nothing usable.
@@ -177,7 +178,8 @@ class Detector:
         workers: int | None = None,
         batch_size: int = 16,
     ) -> Iterator[Result | ImageError]:
-        """Judge many pictures, in order: a Result each, or the ImageError of one that cannot be judged.
+        """Judge many pictures, in order, each as `detect` takes one: a Result each, or the ImageError of one that
+        cannot be judged.
 
         Pictures are read and searched for faces by `workers` threads (default: one a core), a bounded number ahead;
         the crops of up to `batch_size` pictures go through the network at once.

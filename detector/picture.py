@@ -80,10 +80,11 @@ def read(
 ) -> Picture:
     """Read one picture, upright and in RGB.
 
-    `source` is a path, the bytes of a file, a PIL image, or an array: uint8 or uint16, (H, W), (H, W, 1), (H, W, 3)
-    or (H, W, 4) with alpha; a Picture comes back as it is. Of several frames or pages the first that shows something is
-    taken; transparency is laid over white; 16-bit samples are scaled to 8; the EXIF orientation is applied, that in
-    XMP is not, as in browsers. `max_pixels` and `max_bytes` bound what is decoded.
+    `source` is a path, the bytes of a file, a PIL image, or an array: uint8 or uint16, (H, W), (H, W, 1), (H, W, 3) in
+    the order RGB (OpenCV reads BGR: give `array[:, :, ::-1]`) or (H, W, 4) with alpha; a Picture comes back as it is.
+    Of several frames or pages the first that shows something is taken; transparency is laid over white; 16-bit samples
+    are scaled to 8; the EXIF orientation is applied, that in XMP is not, as in browsers. `max_pixels` and `max_bytes`
+    bound what is decoded.
 
     Raises ImageError for anything that is not such a picture, is cut off, or is outside the limits.
     """

@@ -84,10 +84,10 @@ def sentence(verdict: Verdict, faces: int, *, judged: bool = True) -> str:
 
 def of_100(share: float) -> str:
     """A measured share, 0..1, as "20 of 100"; never 0 or 100, which no test can show."""
-    return f"{_per_100(share)} of 100".replace("<1", "Fewer than 1").replace(">99", "More than 99")
+    return f"{per_100(share)} of 100".replace("<1", "Fewer than 1").replace(">99", "More than 99")
 
 
-def _per_100(share: float) -> str:
+def per_100(share: float) -> str:
     """The number alone: "20", "<1" or ">99"."""
     return "<1" if share < 0.01 else ">99" if share > 0.99 else f"{100 * share:.0f}"
 
@@ -116,7 +116,7 @@ def _no_signs(metrics: Metrics | None) -> tuple[Fact, ...]:
         seen = Fact(of_100(shares.seen), trained, _LOW)
     if shares.unseen is None:
         return Fact(_UNMEASURED, f"on {_GENERATORS}", "– any number of their faces may score this low"), seen
-    parts = tuple(f"{share.generator}: {_per_100(share.no_signs.value)}" for share in shares.generators)
+    parts = tuple(f"{share.generator}: {per_100(share.no_signs.value)}" for share in shares.generators)
     return Fact(of_100(shares.unseen), f"faces by {_GENERATORS}", _LOW, parts), seen
 
 

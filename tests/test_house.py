@@ -1,6 +1,7 @@
 """What the detector starts without, and what is public. Who may import whom stands in pyproject.toml."""
 
 import ast
+import re
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -87,3 +88,9 @@ def test_the_app_knows_no_insides_of_the_detector() -> None:
 def test_the_errors_are_of_kinds_that_a_caller_expects():
     assert issubclass(detector.ImageError, ValueError)
     assert issubclass(detector.ModelError, RuntimeError)
+
+
+def test_every_case_of_the_documentation_has_its_test() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs" / "cases.md").read_text("utf-8"))
+    assert len(named) > 50
+    assert [f"{file}::{name}" for file, name in named if f"def {name}(" not in (ROOT / file).read_text("utf-8")] == []

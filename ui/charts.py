@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from detector.words import per_100
+
 _SIDE, _LEFT, _BOTTOM, _TOP = 320, 40, 40, 8  # of a square plot, in SVG units: about a pixel each on a phone
 _PANEL, _PANEL_HEIGHT = 150, 92
 
@@ -42,20 +44,13 @@ def shares_html(rows: Sequence[tuple[str, Sequence[tuple[str, str, float]]]]) ->
     for name, parts in rows:
         bar = "".join(f'<i class="{tone}" style="width:{100 * share:.2f}%"></i>' for tone, _, share in parts)
         words = " · ".join(
-            f'<span class="whole"><b>{per_100(share)}</b> {escape(word)}</span>' for _, word, share in parts
+            f'<span class="whole"><b>{escape(per_100(share))}</b> {escape(word)}</span>' for _, word, share in parts
         )
         items.append(
             f'<li><span class="of">{escape(name)}</span><span class="bar" aria-hidden="true">{bar}</span>'
             f'<span class="words">{words}</span></li>'
         )
     return f'<ul class="shares">{"".join(items)}</ul>'
-
-
-def per_100(share: float) -> str:
-    """A share as "so many of 100": whole numbers where they say enough, "<1" for a little, 0 for nothing."""
-    if 0 < share < 0.01:
-        return "<1"
-    return f"{100 * share:.0f}"
 
 
 def plane_html(

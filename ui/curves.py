@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from html import escape
 
 from detector.model_folder import MeasuredSet, Metrics, Robustness
+from detector.words import per_100
 from ui import charts
 from ui.charts import Line, Point
 from ui.figures import FIGURES, cell, set_title
@@ -163,7 +164,7 @@ def _confusion_html(sets: Sequence[MeasuredSet]) -> str:
                 if not total
                 else "".join(
                     f'<td class="{"right" if said == kind else "wrong"}" style="--share:{100 * n / total:.0f}%">'
-                    f"<b>{n:,}</b><small>{charts.per_100(n / total)} of 100</small></td>"
+                    f"<b>{n:,}</b><small>{escape(per_100(n / total))} of 100</small></td>"
                     for n, said in zip(cells, ("real", "fake"), strict=True)
                 )
             )

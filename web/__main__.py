@@ -15,6 +15,7 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     to_build = commands.add_parser("build", help="write the page to a folder, for any web server")
     to_build.add_argument("out", type=Path, metavar="OUT", help="the folder to write")
+    to_build.add_argument("--address", metavar="URL", help="that the page will have: links to it then show a picture")
     to_serve = commands.add_parser("serve", help="build the page and serve it on this computer")
     to_serve.add_argument("--port", type=port, default=8000, help="(default: %(default)s)")
     for command in (to_build, to_serve):
@@ -22,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         if options.command == "build":
-            print(build(options.out, *model_of(options.model)))
+            print(build(options.out, *model_of(options.model), options.address))
             return 0
         with tempfile.TemporaryDirectory() as folder:
             return _serve(build(Path(folder), *model_of(options.model)), options.port)

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import html
 import json
 import re
 import shutil
@@ -30,39 +31,57 @@ _COMMON_JS = {
     "metadata/parse-xml.js": "@rgrove/parse-xml/dist/browser.js",
 }
 _LICENCES = ("@contentauth/c2pa-wasm/LICENSE", "exifreader/LICENSE", "@rgrove/parse-xml/LICENSE")
-_MANIFEST = "page.json"
+_MANIFEST, _CACHE = "page.json", "detector-"
+PREVIEW = "link-preview.jpg"
+_PREVIEW_TAGS = b"<!-- link preview -->"
 
 
 class BuildError(Told, RuntimeError):
     """The page could not be built; the message says what to do."""
 
 
-def build(out: Path, model: str | None = None, revision: str | None = None) -> Path:
+def build(out: Path, model: str | None = None, revision: str | None = None, address: str | None = None) -> Path:
     """Write the page to the folder `out`, with the model folder or Hub model `model`, by default the bundled one.
-    Files of an earlier build that are not needed any more are removed.
+    Files that the last build wrote there and this one does not are removed, and nothing else. With the `address` that
+    the page will have, links to it have a picture.
 
     Raises BuildError where LiteRT.js cannot be had or `out` holds something else, ModelError for a model that cannot
     be loaded."""
-    if out.exists() and not (out / _MANIFEST).is_file() and not (out.is_dir() and not any(out.iterdir())):
+    before = _written(out)
+    if before is None and out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise BuildError(f"{out.name} is no folder of a page: name an empty or a new one.")
-    files = built(model, revision)
+    files = built(model, revision, f"{address.rstrip('/')}/{PREVIEW}" if address else None)
     for path, data in files.items():
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         write(out / path, data)
-    for file in [path for path in out.rglob("*") if path.is_file()]:
-        if file.relative_to(out).as_posix() not in files:
-            file.unlink()
+    for path in set(before or ()) - set(files):
+        (out / path).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # of the last file in its folder
+            (out / path).parent.rmdir()
     return out
 
 
-def built(model: str | None = None, revision: str | None = None) -> dict[str, bytes]:
-    """The page's files by their path. Raises as `build` does."""
+def _written(out: Path) -> list[str] | None:
+    """Paths of the files that a build listed in `out`; None where none did."""
+    try:
+        listed = json.loads((out / _MANIFEST).read_bytes())
+        paths = [*listed["files"]] if listed["cache"].startswith(_CACHE) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    root = out.resolve()  # what lies elsewhere, or leads there, is none of the page's
+    return [path for path in paths if (root / path).resolve().is_relative_to(root)] if paths else None
+
+
+def built(model: str | None = None, revision: str | None = None, preview: str | None = None) -> dict[str, bytes]:
+    """The page's files by their path; `preview` is the address that the picture for links will have: messengers find it
+    by a whole one only. Raises as `build` does."""
     folder = store.load(model, revision)
     if folder.info.note:
         raise BuildError(folder.info.note)
     files = {path.name: path.read_bytes() for path in sorted(PAGE.iterdir())}
     worker = files.pop("sw.js").decode()
-    files |= {name: (ROOT / "ui" / name).read_bytes() for name in ("style.css", "link-preview.jpg")}
+    files["index.html"] = files["index.html"].replace(_PREVIEW_TAGS, _preview_tags(preview))
+    files |= {name: (ROOT / "ui" / name).read_bytes() for name in ("style.css", PREVIEW)}
     files |= {network.config.file: network.model for network in folder.networks}
     files |= {path.name: path.read_bytes() for path in (FINDER, COVERING)}
     modules = _installed()
@@ -76,7 +95,7 @@ def built(model: str | None = None, revision: str | None = None) -> dict[str, by
     }
     told = content(folder)
     digest = hashlib.sha256(json.dumps([listed, told, worker]).encode()).hexdigest()
-    cache = f"detector-{digest[:16]}"
+    cache = f"{_CACHE}{digest[:16]}"
     wasm = "litert/litert_wasm_internal"
     load = [
         *{network.config.file for network in folder.networks},
@@ -90,6 +109,13 @@ def built(model: str | None = None, revision: str | None = None) -> dict[str, by
     shell = [path for path in files if not any(part in path for part in _AT_NEED)]
     files["sw.js"] = worker.replace("{build}", cache).replace("{files}", " ".join(["./", *shell])).encode()
     return files
+
+
+def _preview_tags(picture: str | None) -> bytes:
+    if picture is None:
+        return b'<meta name="twitter:card" content="summary">'
+    tag = f'<meta property="og:image" content="{html.escape(picture)}">\n'
+    return f'{tag}<meta name="twitter:card" content="summary_large_image">'.encode()
 
 
 def _module(script: bytes) -> bytes:

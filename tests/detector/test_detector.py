@@ -87,6 +87,13 @@ def test_every_source_of_the_same_pixels_gives_the_same_answer(detector, astrona
     assert len({result.picture.sha256 for result in results[3:]}) == 1
 
 
+def test_arrays_are_rgb_and_that_stands_where_they_are_taken(detector, astronaut):
+    for takes in (read, Detector.detect, Detector.judge_crops):
+        assert "RGB" in takes.__doc__
+    assert "BGR" in read.__doc__ and "BGR" in Detector.detect.__doc__
+    assert detector.detect(astronaut).to_dict()["faces"] != detector.detect(astronaut[:, :, ::-1]).to_dict()["faces"]
+
+
 def test_the_same_answer_comes_twice(detector, hopper):
     assert same(detector.detect(hopper), detector.detect(hopper))
 

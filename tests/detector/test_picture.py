@@ -7,6 +7,7 @@ import random
 import re
 import struct
 import threading
+import warnings
 import zlib
 from pathlib import Path
 
@@ -676,6 +677,24 @@ def test_three_hundred_mutations_are_read_or_refused(format_, astronaut):
             assert picture.pixels.dtype == np.uint8 and picture.pixels.shape[2:] == (3,)
             assert min(picture.pixels.shape[:2]) >= 32 and picture.width * picture.height <= 1_000_000
     assert 0 < refused < 300
+
+
+def test_reading_leaves_the_warnings_of_the_process_alone(hopper, monkeypatch):
+    """They are one for all threads: who puts them back after reading takes away what others have set meanwhile."""
+
+    def refuse(*_, **__):
+        raise AssertionError("the warnings of the process were changed")
+
+    huge = io.BytesIO()
+    Image.new("1", (10_000, 10_000)).save(huge, "PNG")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name in ("catch_warnings", "simplefilter", "filterwarnings"):
+            monkeypatch.setattr(warnings, name, refuse)
+        assert read(hopper).format == "JPEG"
+        with pytest.raises(ImageError, match="has 100 megapixels, the limit is 40"):
+            read(huge.getvalue())
+        monkeypatch.undo()
 
 
 def test_many_threads_read_at_once():

@@ -239,6 +239,30 @@ def test_a_folder_that_cannot_be_opened_costs_a_row(tmp_path, model, monkeypatch
     assert failed["error"] == "shut could not be read: check that you may open it."
 
 
+def test_folders_are_walked_as_on_the_command_line(tmp_path, model):
+    """Here and on an object store, which is not asked how a file without a suffix begins."""
+    memory = fsspec.filesystem("memory")
+    own, added = ["a.png", "b/c.PNG", "IMG_1"], ["@eaDir/a.png", ".thumbnails/a.png", "b/._c.png"]
+    for name in [*own, *added, "b/notes.txt"]:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(picture(name))
+        memory.pipe_file(f"/walked/{name}", picture(name))
+    (tmp_path / "in" / "linked").symlink_to(pictures(tmp_path / "elsewhere", "d"))
+    for source, names, passed in (
+        (tmp_path / "in", {*own, "linked/d.png"}, "1 .txt"),
+        ("memory://walked", {*own[:2]}, "1 .txt, 1 without a suffix"),
+    ):
+        run = Run(source, tmp_path / f"out-{len(names)}", model, "one")
+        assert run.plan.passed.startswith("Passed over, as no pictures: ")
+        assert set(run.plan.passed[29:].split(", ")) == {*passed.split(", "), _ADDED}
+        run.judge()
+        found = {row["file"] for row in rows(tmp_path / f"out-{len(names)}") if not row["error"]}
+        assert {name.split("/in/" if source == tmp_path / "in" else "walked/")[1] for name in found} == names
+
+
+_ADDED = "3 that systems add (hidden files, thumbnails)."
+
+
 def test_an_object_store_is_read_and_written(tmp_path, model):
     memory = fsspec.filesystem("memory")
     for name in ("a", "b"):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import skimage.data
+from PIL import Image
 
 from training.augment import corruptions
 from training.augment.corruptions import NAMES, SEVERITIES
@@ -43,6 +44,26 @@ def test_an_alteration_grows_with_its_severity(name: str) -> None:
     assert changes[-1] > 1.3 * changes[0] and changes[0] > 0.2
     between = change(name, 2.5)
     assert changes[1] * 0.9 < between < changes[2] * 1.1
+
+
+@pytest.mark.parametrize("name", ["down-scale", "screenshot"])
+def test_every_filter_is_drawn(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = set()
+    resize = Image.Image.resize
+
+    def watched(image: Image.Image, size: tuple[int, int], resample: int) -> Image.Image:
+        drawn.add(resample)
+        return resize(image, size, resample)
+
+    monkeypatch.setattr(Image.Image, "resize", watched)
+    for seed in range(40):
+        corruptions.apply(name, photographs()[2], 3, np.random.default_rng(seed))
+    assert drawn == {
+        Image.Resampling.BILINEAR,
+        Image.Resampling.BICUBIC,
+        Image.Resampling.LANCZOS,
+        Image.Resampling.BOX,
+    }
 
 
 def test_an_unknown_alteration_is_refused() -> None:

@@ -162,6 +162,20 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_photographs_are_walked_as_on_the_command_line(
+    photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [*("._a.png", ".thumbnails/a.png", "@eaDir/a.png"), *("IMG_0001", "b.png")]
+    for name in names:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(photos / "astronaut.png", tmp_path / "in" / name)
+    (tmp_path / "in" / "film.mov").touch()
+    options = forge.ForgeOptions(methods=("self_blend",), size=64)
+    rows = forge.forge(tmp_path / "in", tmp_path / "out", options)
+    assert {name for row in rows for name in row["pictures"]} == {"IMG_0001", "b.png"}
+    assert "Passed over, as no pictures: 1 .mov, 3 that systems add (hidden files, thumbnails)." in caplog.messages
+
+
 @pytest.fixture(scope="module")
 def made(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out") / "made"

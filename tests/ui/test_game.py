@@ -1,19 +1,22 @@
 """The game, in the real app and a real browser; its rules, and where its pictures come from."""
 
+import gc
 import io
 import json
 import re
 import urllib.error
 import urllib.request
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
 
-from detector import Verdict
+from detector import Detector, Verdict
 from tests.support.running_app import PATIENCE, RunningApp, api_client, free_port, serve
 from ui import game, pictures
 
@@ -313,6 +316,29 @@ def test_a_token_that_is_unknown_gets_a_new_game(token: Any) -> None:
     games = some_games()
     assert games.find(token)[0] != token
     assert len({games.find(token)[0] for _ in range(5)}) == 5
+
+
+class _Another:
+    """A detector, as far as the game knows."""
+
+    def __init__(self, own: Detector) -> None:
+        self.model, self.detect, self.preview = own.model, own.detect, own.preview
+
+
+def test_a_replaced_detector_is_let_go(detector: Detector) -> None:
+    """With it go its processes; what it said of a picture may stay."""
+    current = [_Another(detector)]
+    with gr.Blocks() as blocks:
+        game.build(lambda: current[0])
+    events = {event.fn.__name__: event.fn for event in blocks.fns.values() if event.fn}
+    token = next(iter(events["play"](None).values()))
+    assert isinstance(token, str)
+    told = [value for value in events["real"](token).values() if isinstance(value, str) and "data-model" in value]
+    assert len(told) == 1
+    replaced = weakref.ref(current[0])
+    current[0] = _Another(detector)
+    gc.collect()
+    assert replaced() is None
 
 
 def test_old_games_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,15 +48,40 @@ def test_it_is_built_anew_over_itself_and_over_nothing_else(built: Path, tmp_pat
     out = tmp_path / "page"
     assert python("-m", "web", "build", out).stdout.strip() == str(out)
     assert (out / "page.json").read_bytes() == (built / "page.json").read_bytes(), "the same from the same"
-    (out / "old.js").write_text("")
+    own = {name: out / name for name in ("old.js", "litert/old/2.js")}
+    mine = {name: out / name for name in (".git/HEAD", "CNAME", "litert/notes.txt")}
+    for file in (*own.values(), *mine.values(), tmp_path / "outside.txt"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("mine")
+    listed = json.loads((out / "page.json").read_text("utf-8"))
+    listed["files"] |= dict.fromkeys([*own, "../outside.txt", str(tmp_path / "outside.txt")], {})
+    (out / "page.json").write_text(json.dumps(listed), "utf-8")
     build(out)
-    assert not (out / "old.js").exists()
+    assert not [file for file in own.values() if file.exists()] and not (out / "litert" / "old").exists()
+    assert all(file.read_text() == "mine" for file in (*mine.values(), tmp_path / "outside.txt"))
     (tmp_path / "letter.txt").write_text("mine")
     refused = python("-m", "web", "build", tmp_path)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert (tmp_path / "letter.txt").exists() and "name an empty or a new one" in refused.stderr
     missing = python("-m", "web", "build", out, "--model", tmp_path / "nothing")
     assert missing.returncode == 2 and missing.stderr.startswith("There is no model folder called nothing")
+
+
+def test_another_programs_page_json_is_no_page_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "page.json").write_text('{"files": {"letter.txt": {}}}')
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(BuildError, match="name an empty or a new one"):
+        build(tmp_path)
+    assert (tmp_path / "letter.txt").exists()
+
+
+def test_a_link_shows_a_picture_by_its_whole_address(built: Path, tmp_path: Path) -> None:
+    """Or none: by a relative one no messenger finds it."""
+    assert "og:image" not in (built / "index.html").read_text("utf-8")
+    build(tmp_path, address="https://example.org/d/")
+    page = (tmp_path / "index.html").read_text("utf-8")
+    assert '<meta property="og:image" content="https://example.org/d/link-preview.jpg">' in page
+    assert (tmp_path / "link-preview.jpg").is_file()
 
 
 def test_without_npm_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

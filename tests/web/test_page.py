@@ -19,7 +19,7 @@ from tests.detector.test_frames import raw_file
 from tests.support import ROOT
 from tests.support.running_app import overflow
 from tests.support.web_page import give, served
-from tests.ui.test_accessibility import violations
+from tests.ui.test_accessibility import nameless, violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -252,6 +252,8 @@ def test_nobody_is_shut_out(visitor: Callable[..., "Page"], url: str) -> None:
     assert page.evaluate("document.activeElement.id") == "choose"
     give(page, [EXAMPLES / "astronaut.jpg"])
     page.locator(".marked canvas").wait_for()
+    page.locator(".record summary").click()
+    assert nameless(page) == []
     assert (found := looks()) == dict.fromkeys(found, [])
 
 

@@ -84,7 +84,7 @@ def _down_scale(pixels: np.ndarray, severity: float, rng: np.random.Generator) -
     factor = _step(severity, (0.8, 0.65, 0.5, 0.38, 0.27))
     height, width = pixels.shape[:2]
     small = (max(8, round(width * factor)), max(8, round(height * factor)))
-    down, up = (Image.Resampling(_FILTERS[i]) for i in rng.integers(0, 3, 2))
+    down, up = (Image.Resampling(_FILTERS[i]) for i in rng.integers(len(_FILTERS), size=2))
     return np.asarray(Image.fromarray(pixels).resize(small, down).resize((width, height), up))
 
 
@@ -193,7 +193,7 @@ def _screenshot(pixels: np.ndarray, severity: float, rng: np.random.Generator) -
     factor = factor if rng.random() < 0.5 else 1 / factor
     height, width = pixels.shape[:2]
     size = (max(8, round(width * factor)), max(8, round(height * factor)))
-    there, back = (Image.Resampling(_FILTERS[i]) for i in rng.integers(0, 3, 2))
+    there, back = (Image.Resampling(_FILTERS[i]) for i in rng.integers(len(_FILTERS), size=2))
     shown = Image.fromarray(pixels).resize(size, there).resize((width, height), back)
     reach = _step(severity, (0.02, 0.04, 0.06, 0.08, 0.1))
     gamma = rng.uniform(1 - reach, 1 + reach, 3)

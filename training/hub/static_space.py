@@ -33,10 +33,10 @@ def publish_static_space(
     if not (ROOT / "web").is_dir():
         raise TrainingError("The page is not installed with the program: publish it from its repository.")
     push.check_name(repo)
-    from web.build import BuildError, built
+    from web.build import PREVIEW, BuildError, built
 
     try:
-        files = built(model, revision)
+        files = built(model, revision, hf_hub_url(repo, PREVIEW, repo_type="space"))
     except BuildError as error:
         raise TrainingError(str(error)) from None
     files[_THUMBNAIL] = (ROOT / _THUMBNAIL).read_bytes()
