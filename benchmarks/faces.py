@@ -15,7 +15,7 @@ import skimage.data
 from PIL import Image
 from scipy.stats import binomtest
 
-from detector import Detector, ImageError, Verdict
+from detector import Detector, ImageError, Verdict, options
 from detector import picture as pictures
 from detector.finder import FaceDetector, least_face
 from detector.sessions import Cores
@@ -138,4 +138,4 @@ def picture(name: str) -> Image.Image:
 
 
 if __name__ == "__main__":
-    main()
+    options.told(main)

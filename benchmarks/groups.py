@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binomtest
 
-from detector import Detector, Verdict
+from detector import Detector, Verdict, options
 from detector.crop import crop_face
 from detector.model_folder import store
 from training.data import face_cache
@@ -90,4 +90,4 @@ def _share(count: int, of: Sequence[object]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    options.told(main)

@@ -20,6 +20,7 @@ import psutil
 from PIL import Image
 
 from benchmarks.speed import jpeg, photograph
+from detector import options
 
 DISTINCT = 60
 # A run that tells when each unit was done.
@@ -190,4 +191,4 @@ def estimate(core_seconds: float, row: float, price: float, size: float) -> None
 
 
 if __name__ == "__main__":
-    main()
+    options.told(main)

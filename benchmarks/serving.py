@@ -21,7 +21,7 @@ from gradio_client import Client, handle_file
 
 from benchmarks.running_app import serve
 from benchmarks.speed import jpeg, photograph
-from detector import Detector
+from detector import Detector, options
 
 _SIZE = (640, 480)  # 0.3 megapixels
 _CLIENTS = (1, 8, 32)
@@ -154,4 +154,4 @@ def _held(server: psutil.Process) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    options.told(main)

@@ -20,7 +20,7 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
-from detector import Detector
+from detector import Detector, options
 from detector.classifier import Classifier
 from detector.crop import crop_face
 from detector.finder import FaceDetector
@@ -177,4 +177,4 @@ def jpeg(image: Image.Image) -> bytes:
 
 
 if __name__ == "__main__":
-    main()
+    options.told(main)

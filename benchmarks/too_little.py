@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 from sklearn.metrics import roc_auc_score
 
-from detector import Detector, ImageError, quality
+from detector import Detector, ImageError, options, quality
 from detector.crop import crop_face
 from detector.model_folder import store
 from training.data import face_cache
@@ -136,4 +136,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    options.told(main)

@@ -17,7 +17,7 @@ import psutil
 
 from benchmarks.browser import browser
 from benchmarks.speed import PHOTOS, jpeg, photograph
-from detector import Detector
+from detector import Detector, options
 from web.build import build
 from web.serve import server
 
@@ -98,4 +98,4 @@ def memory() -> float:
 
 
 if __name__ == "__main__":
-    main()
+    options.told(main)

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from tensorboardX.proto import event_pb2
 
+from detector import options
+
 FIT = (
     "--strategy data-parallel --architecture sequential-baseline --weights none --input-size 64 --learning-rate 0.01 "
     "--corruptions blur noise --patience 1000 --threads 2"
@@ -86,4 +88,4 @@ def rate(run: Path) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    options.told(main)

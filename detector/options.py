@@ -1,9 +1,12 @@
 """Options that several command lines have, and what they mean."""
 
 import argparse
+import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 from detector import settings
+from detector.errors import Told
 from detector.text import visible
 
 MODEL_NAME = "FOLDER|owner/name[@revision]"
@@ -58,3 +61,12 @@ def port_taken(number: int | None) -> str:
     """The sentence for a port that nobody can listen on, None where all that were tried are such."""
     which = f"Port {number}" if number else "Every port that was tried"
     return f"{which} is in use, or may not be used by you: choose another one with --port."
+
+
+def told(main: Callable[[], int | None]) -> NoReturn:
+    """Run a command to its end. Of an error that has a sentence for a person, that alone is printed."""
+    try:
+        sys.exit(main())
+    except Told as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

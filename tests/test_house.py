@@ -8,6 +8,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import detector
@@ -88,6 +89,15 @@ def test_the_app_knows_no_insides_of_the_detector() -> None:
 def test_the_errors_are_of_kinds_that_a_caller_expects():
     assert issubclass(detector.ImageError, ValueError)
     assert issubclass(detector.ModelError, RuntimeError)
+
+
+def test_the_readme_names_the_pythons_that_are_allowed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    allowed = [f"3.{n}" for n in range(30) if f"3.{n}" in SpecifierSet(project["requires-python"])]
+    assert allowed == ["3.11", "3.12", "3.13", "3.14"]
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert f"Python {allowed[0]} to {allowed[-1]}, " in readme
+    assert all(where in readme for where in ("Intel", "Windows on ARM", "Alpine")), "which systems LiteRT lacks"
 
 
 def test_every_case_of_the_documentation_has_its_test() -> None:

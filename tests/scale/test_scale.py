@@ -250,17 +250,15 @@ def test_folders_are_walked_as_on_the_command_line(tmp_path, model):
     (tmp_path / "in" / "linked").symlink_to(pictures(tmp_path / "elsewhere", "d"))
     for source, names, passed in (
         (tmp_path / "in", {*own, "linked/d.png"}, "1 .txt"),
-        ("memory://walked", {*own[:2]}, "1 .txt, 1 without a suffix"),
+        ("memory://walked", {*own[:2]}, "1 without a suffix, 1 .txt"),
     ):
         run = Run(source, tmp_path / f"out-{len(names)}", model, "one")
-        assert run.plan.passed.startswith("Passed over, as no pictures: ")
-        assert set(run.plan.passed[29:].split(", ")) == {*passed.split(", "), _ADDED}
+        assert (
+            run.plan.passed == f"Passed over, as no pictures: {passed}, 3 that systems add (hidden files, thumbnails)."
+        )
         run.judge()
         found = {row["file"] for row in rows(tmp_path / f"out-{len(names)}") if not row["error"]}
         assert {name.split("/in/" if source == tmp_path / "in" else "walked/")[1] for name in found} == names
-
-
-_ADDED = "3 that systems add (hidden files, thumbnails)."
 
 
 def test_an_object_store_is_read_and_written(tmp_path, model):
