@@ -158,7 +158,7 @@ def _print_jsonl(answers: Answers) -> int:
     failed = 0
     for file, answer in answers:
         failed += isinstance(answer, ImageError)
-        print(json_line(row_of(str(file), answer), sys.stdout.encoding), flush=True)
+        print(json_line(row_of(str(file), answer), sys.stdout.encoding or "utf-8"), flush=True)
     return failed
 
 

@@ -70,12 +70,19 @@ def _below(folder: Path, passed: PassedOver, also: Container[str], above: frozen
     for entry in found:
         if added_by_systems(entry.name):
             passed.added += 1
-        elif entry.is_dir():
+        elif _is_folder(entry):
             yield from _below(folder / entry.name, passed, also, above | {here})
         elif (suffix := suffix_of(entry.name)) in SUFFIXES or suffix in also or (not suffix and _is_picture(entry)):
             yield folder / entry.name
         else:
             passed.others[suffix] += 1
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or to where nobody may look
+        return False
 
 
 def _is_picture(entry: os.DirEntry[str]) -> bool:

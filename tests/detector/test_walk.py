@@ -72,7 +72,11 @@ def test_linked_folders_are_walked_and_a_circle_ends(tmp_path: Path, jpeg: bytes
     (tmp_path / "set" / "Fake").symlink_to(tmp_path / "pool")
     (tmp_path / "set" / "back").symlink_to(tmp_path / "set")
     (tmp_path / "pool" / "round").symlink_to(tmp_path / "set")
-    assert found(tmp_path / "set")[0] == ["Fake/a.jpg", "b.jpg"]
+    (tmp_path / "set" / "itself").symlink_to("itself")
+    (tmp_path / "set" / "gone.jpg").symlink_to("nowhere.jpg")
+    names, passed = found(tmp_path / "set")
+    assert names == ["Fake/a.jpg", "b.jpg", "gone.jpg"], "reading says what is wrong with the last"
+    assert str(passed) == "Passed over, as no pictures: 1 without a suffix."
 
 
 def test_a_folder_that_cannot_be_opened_comes_itself(tmp_path: Path, jpeg: bytes, monkeypatch) -> None:

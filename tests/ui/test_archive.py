@@ -80,6 +80,7 @@ def test_a_zip_is_known_by_its_start_or_its_name(tmp_path: Path) -> None:
 
 def test_what_systems_add_is_left_out() -> None:
     noise = ("trip/", "__MACOSX/trip/._a.jpg", "trip/.DS_Store", ".hidden/a.jpg", "trip\\.thumbs\\a.jpg")
+    noise += ("trip/@eaDir/a.jpg/THUMB.jpg", "trip/Thumbs.db", "trip/desktop.ini")
     with archive.opened(pack({**dict.fromkeys(noise, b""), "trip/a.jpg": PICTURE})) as entries:
         assert [entry.name for entry in entries] == ["trip/a.jpg"]
 

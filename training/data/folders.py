@@ -72,7 +72,7 @@ def photographs(folder: Path) -> datasets.Dataset | None:
     if not folder.is_dir():
         return None
     files, passed = _walked(folder)
-    if any(file.suffix == PARQUET or file.name in _METADATA for file in files):
+    if any(_is_parquet(file) or file.name in _METADATA for file in files):
         return None
     if any(_last(file.relative_to(folder).parts[:-1], _CLASSES) for file in files):
         return None
@@ -82,7 +82,11 @@ def photographs(folder: Path) -> datasets.Dataset | None:
 
 def parquet_files(folder: Path) -> list[Path]:
     """The parquet files below a folder, in the order of their names."""
-    return [file for file in _walked(folder)[0] if file.suffix == PARQUET]
+    return [file for file in _walked(folder)[0] if _is_parquet(file)]
+
+
+def _is_parquet(file: Path) -> bool:
+    return walk.suffix_of(file.name) == PARQUET
 
 
 def split_of(words: Iterable[str]) -> str | None:
@@ -114,7 +118,11 @@ def _told(file: Path) -> Iterable[tuple[str, dict[str, str]]]:
     """What a metadata file says of each picture, by its path. One without a column `file_name` is another program's."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            rows = list(csv.DictReader(lines)) if file.suffix == ".csv" else [json.loads(line) for line in lines]
+            rows = (
+                list(csv.DictReader(lines))
+                if file.suffix == ".csv"
+                else [json.loads(line) for line in lines if line.strip()]
+            )
     except (ValueError, csv.Error):
         raise TrainingError(f"{file.name} in {file.parent.name} could not be read: mend it or take it away.") from None
     for row in rows:
