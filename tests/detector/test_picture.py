@@ -587,7 +587,7 @@ def raw_png(width: int, height: int, bits: int, colour: int, pixels: bytes) -> b
 
 def test_a_header_that_claims_a_gigapixel_is_believed_and_refused():
     assert refusal(raw_png(40_000, 40_000, 8, 2, b"")) == (
-        "The picture is far too large, the limit is 40: scale it down and try again."
+        "The picture has 1600 megapixels, the limit is 40: scale it down and try again."
     )
 
 
