@@ -38,6 +38,7 @@ def test_it_is_pushed_in_one_commit_and_judges(
     assert (front["sdk"], front["app_file"], front["models"]) == ("static", "index.html", [MODEL_ON_HUB])
     assert not {"sdk_version", "python_version", "suggested_hardware"} & front.keys()
     assert front["license_link"] in commit.files
+    assert f"/spaces/{SPACE}/resolve/main/link-preview.jpg".encode() in commit.files["index.html"].content
     assert command_line.main(command) == 0 and here.find("main").oid == commit.oid, "nothing has changed"
     with served(download(hub, tmp_path / "space")) as url:
         [row] = give(visitor(url), [hopper])
