@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -224,6 +225,7 @@ def _with_heatmaps(answers: Answers, folder: Path) -> Iterator[tuple[Path, Answe
 
 def run(prog: str = "deepfake-detector") -> None:
     """The console command."""
+    warnings.simplefilter("ignore")  # Pillow's of damaged files, which a line of ours tells of
     # A file's name may be no text: an escape instead of an end. What programs read is UTF-8, whatever the system's.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding=None if sys.stdout.isatty() else "utf-8", errors="backslashreplace")

@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 from contextlib import nullcontext, suppress
 from multiprocessing.connection import Connection
 
@@ -27,6 +28,7 @@ from detector.picture import TOO_MUCH
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who has started it says when it is over
     logging.basicConfig(level=logging.ERROR)  # warnings may quote a stranger's file
+    warnings.simplefilter("ignore")  # Pillow's of damaged files, which the answer tells of
     logging.getLogger("detector.provenance.trust_list").setLevel(logging.WARNING)  # these never do
     os.nice(5)  # who serves visitors goes first
     channel = Channel(Connection(int(sys.argv[1])), int(sys.argv[2]))

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -345,6 +346,15 @@ def test_what_is_passed_over_is_counted(run, folder):
     names = {os.path.relpath(row["file"], folder) for row in jsonl(ran.stdout)}
     assert names == {*GOOD, *BROKEN, "IMG_0001"}
     assert "Passed over, as no pictures: 1 .txt, 2 that systems add (hidden files, thumbnails)." in ran.stderr
+
+
+def test_a_damaged_file_is_one_line_and_no_warning_of_a_library(run, tmp_path):
+    """Of this TIFF Pillow would say that a tag has too many entries."""
+    tags = [(256, 4, 1, 64), (257, 4, 3, 8), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 0)]
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(20_000))
+    ran = run("a.tif", "--jsonl", cwd=tmp_path)
+    assert len(jsonl(ran.stdout)) == 1 and "Warning" not in ran.stderr
 
 
 def test_the_limit_of_pixels_is_the_users(run, no_face, tmp_path):
