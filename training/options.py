@@ -38,7 +38,7 @@ class FitOptions:
         False,
         "read the pictures from the Hub while training, for sets too large to download; their faces are found anew",
     )
-    streaming_block: int = option(2048, "pictures that are shuffled together while streaming; two such are in memory")
+    streaming_block: int = option(2048, "pictures of each source in the shuffle buffer, in memory, while streaming")
     architecture: str = option("efficientnet-lite0", f"one of {', '.join(ARCHITECTURES)}", choices=tuple(ARCHITECTURES))
     weights: str = option("imagenet", '"imagenet", "none", or a .keras file to go on from')
     frozen_until: str = option(
