@@ -4,13 +4,13 @@ import argparse
 import logging
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import NoReturn
 
 from detector.errors import ModelError, SettingError
 from detector.options import Parser
 from detector.text import start_log
-from training.cluster import Cluster
 from training.distributed import STRATEGIES, joined
 from training.errors import Interrupted, TrainingError
 from training.files import write_error_hint
@@ -82,16 +82,16 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
         help="none: one device; data-parallel: every batch shared by all devices of all processes, on JAX "
         "(default: %(default)s)",
     )
-    together.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0 (default: from the environment)")
-    together.add_argument("--processes", type=int, help="how many (default: from the environment, else 1)")
-    together.add_argument("--process", type=int, help="which this is, from 0 (default: from the environment, else 0)")
+    together.add_argument(
+        "--coordinator", metavar="HOST:PORT", help="of process 0 (default: as Slurm, Open MPI, Kubernetes say)"
+    )
+    together.add_argument("--processes", type=int, help="how many (default: as they say, else 1)")
+    together.add_argument("--process", type=int, help="which this is, from 0 (default: as they say)")
     add_arguments(parser)
 
     def run(arguments: argparse.Namespace) -> int:
-        cluster = Cluster()
-        if arguments.strategy != "none" or arguments.processes or arguments.process or arguments.coordinator:
-            cluster = Cluster.detect(arguments.coordinator, arguments.processes, arguments.process, os.environ)
-        with joined(arguments.strategy, cluster) as workers:
+        place = (arguments.coordinator, arguments.processes, arguments.process)
+        with joined(arguments.strategy, *place) as workers:
             from training.fit import fit
 
             fit(
@@ -332,8 +332,8 @@ def _add_reconstruct(commands: argparse._SubParsersAction) -> None:
 
 
 def _leave(status: int) -> NoReturn:
-    """End the process at once: to take TensorFlow or JAX down takes seconds, and a thread that still waits for the Hub
-    in native code would abort an ordinary end."""
+    """End the process at once: to take TensorFlow or JAX down takes seconds, JAX waits for a worker that is lost, and a
+    thread that still waits for the Hub in native code would abort an ordinary end."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -341,4 +341,9 @@ def _leave(status: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _leave(main())
+    try:
+        status = main()
+    except Exception:
+        traceback.print_exc()
+        status = 1
+    _leave(status)

@@ -4,7 +4,7 @@ Every worker keeps the whole network and takes its part of each batch; XLA works
 so that batch statistics, gradients and the optimizer are those of one device with the whole batch. Worker 0 leads: it
 alone writes.
 
-How they meet, and notice who is gone, is in training.watch.
+JAX brings them together and notices who is gone.
 """
 
 import hashlib
@@ -16,9 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from training.cluster import Cluster
 from training.errors import Interrupted, TrainingError
-from training.watch import SILENCE, Watch
 
 STRATEGIES = ("none", "data-parallel")
 
@@ -26,13 +24,9 @@ STRATEGIES = ("none", "data-parallel")
 class Workers:
     """Those that train together, seen from one of them; with `world_size` 1 it is this process alone."""
 
-    def __init__(
-        self, rank: int = 0, world_size: int = 1, distribution: Any = None, watch: Watch | None = None
-    ) -> None:
-        self.rank, self.world_size = rank, world_size
-        self._distribution, self._watch = distribution, watch
+    def __init__(self, rank: int = 0, world_size: int = 1, distribution: Any = None) -> None:
+        self.rank, self.world_size, self._distribution = rank, world_size, distribution
         self._forward: Any = None
-        self._saved = 0
 
     @property
     def is_main(self) -> bool:
@@ -60,11 +54,11 @@ class Workers:
     @contextmanager
     def main_process_first(self) -> Iterator[None]:
         """The others follow once the main process is through: what it leaves on a shared disk they find there."""
-        if self._watch and not self.is_main:
-            self._watch.gone_ahead.wait()
+        if not self.is_main:
+            _wait_for_all()
         yield
-        if self._watch and self.is_main:
-            self._watch.tell("go")
+        if self.is_main and self.world_size > 1:
+            _wait_for_all()
 
     def assert_equal(self, what: str) -> None:
         """Raises TrainingError, in every worker, unless all call it with the same text."""
@@ -86,15 +80,6 @@ class Workers:
         from jax.experimental import multihost_utils
 
         return bool(multihost_utils.process_allgather(np.array(value)).any())
-
-    def at(self, step: int, saved: int | None = None) -> None:
-        """How far the training is, and what the newest checkpoint is, for who reads of a lost worker."""
-        if self._watch is None:
-            return
-        self._watch.step = step
-        if saved is None or self.is_main:  # it takes another step only once it has written
-            self._watch.saved = self._saved if saved is None else saved
-        self._saved = self._saved if saved is None else saved
 
     def predict(self, model: Any, crops: np.ndarray, total: int, batch_size: int) -> np.ndarray:
         """Logits float32 (total,), in every worker the same, of pictures of which this one has the crops
@@ -129,50 +114,52 @@ ALONE = Workers()
 
 
 @contextmanager
-def joined(strategy: str, cluster: Cluster) -> Iterator[Workers]:
-    """The workers of a run, once all have come; `none` is this process on its first device.
+def joined(
+    strategy: str, coordinator: str | None = None, processes: int | None = None, process: int | None = None
+) -> Iterator[Workers]:
+    """The workers of a run, once all have come; `none` is this process on its first device. What is not said of the
+    others JAX finds out from Slurm, Open MPI or Kubernetes; where there is none of these, this process is alone.
 
-    Raises TrainingError where JAX is not the backend or one does not come. A worker that falls silent ends the process
-    with a sentence and status LOST: what waits for it inside of XLA can be ended in no other way.
+    Raises TrainingError where JAX is not the backend or something is not said. A worker that is lost ends the others
+    with JAX's own error.
     """
+    said = any(value is not None for value in (coordinator, processes, process))
     if strategy == "none":
-        if cluster.world_size > 1:
+        if said:
             raise TrainingError("Several processes train together with --strategy data-parallel.")
         yield ALONE
         return
-    if cluster.world_size == 1:
-        distribution = _data_parallel()
-        with distribution.scope():
-            yield Workers(distribution=distribution)
-        return
     _require_jax()
-    watch, address = Watch.meet(cluster)
-    if cluster.rank:
-        logging.getLogger("training").setLevel(logging.WARNING)  # the main process says the same
     import jax
+    import keras
 
     # Its handler of SIGTERM would swallow what asks the run to stop.
     jax.config.update("jax_enable_preemption_service", False)
-    # Far behind SILENCE, so that the sentence comes before the abort.
-    jax.distributed.initialize(address, cluster.world_size, cluster.rank, heartbeat_timeout_seconds=int(10 * SILENCE))
     try:
-        distribution = _data_parallel()
+        jax.distributed.initialize(coordinator, processes, process)
+    except ValueError as error:
+        if said:
+            raise TrainingError(
+                f"{str(error).rstrip('.')}: give all the same --coordinator HOST:PORT and --processes N, and each its "
+                "--process, 0 to N-1."
+            ) from None
+    rank, world_size = jax.process_index(), jax.process_count()
+    if rank:
+        logging.getLogger("training").setLevel(logging.WARNING)  # the main process says the same
+    distribution = keras.distribution.DataParallel(auto_shard_dataset=False)
+    try:
         with distribution.scope():
-            yield Workers(cluster.rank, cluster.world_size, distribution, watch)
+            yield Workers(rank, world_size, distribution)
     except Interrupted:  # all of them were
-        _part(watch)
+        jax.distributed.shutdown()
         raise
-    except BaseException as error:
-        watch.end_with(error)
-    else:
-        _part(watch)
-
-
-def _part(watch: Watch) -> None:
-    import jax
-
-    watch.leave()
     jax.distributed.shutdown()
+
+
+def _wait_for_all() -> None:
+    from jax.experimental import multihost_utils
+
+    multihost_utils.sync_global_devices("main process first")
 
 
 def _require_jax() -> None:
@@ -183,10 +170,3 @@ def _require_jax() -> None:
             "--strategy data-parallel runs on JAX: pip install '.[jax]' in the project's folder, and set "
             "KERAS_BACKEND=jax."
         )
-
-
-def _data_parallel() -> Any:
-    _require_jax()
-    import keras
-
-    return keras.distribution.DataParallel(auto_shard_dataset=False)

@@ -133,7 +133,6 @@ def fit(
         log.info("train %s: %s", split.name, split.count())
 
     every = max(1, per_epoch // options.validations_per_epoch)
-    workers.at(state.step, state.step)
     with _stop_requests() as stop, SummaryWriter(str(out / "tensorboard"), write_to_disk=workers.is_main) as board:
         progress = _Progress(state.step, total, per_epoch, options.batch_size)
         if architectures.is_probe(options.architecture) and not state.done:
@@ -149,7 +148,6 @@ def fit(
             loss = float(model.train_on_batch(crop_batch, targets, return_dict=True)["loss"])
             model.reset_metrics()
             state.step += 1
-            workers.at(state.step)
             progress.show(state.step, loss)
             board.add_scalar("train/loss", loss, state.step)
             if state.step % every == 0 or state.step == total:
@@ -288,7 +286,6 @@ def _save(model: Any, batches: Any, state: _State, out: Path, workers: Workers) 
         for file in out.glob("checkpoint-*.keras"):
             if file.name != state.weights:
                 file.unlink()
-    workers.at(state.step, state.step)
 
 
 def _write_model(model: Any, path: Path, workers: Workers) -> None:
