@@ -1,4 +1,5 @@
-"""Train a network on one or several sources, with checkpoints that a stopped run continues from to the same result.
+"""Train a network on one or several sources, with checkpoints that a stopped run continues from: to the same
+result, unless its pictures are streamed.
 
 Plain Keras 3: TensorFlow by default, JAX or PyTorch with KERAS_BACKEND. Every option, with its reason, is a field of
 FitOptions; the options travel in the run's folder.

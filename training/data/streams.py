@@ -55,10 +55,11 @@ class Stream:
         return {"fake": fake, "real": len(self) - fake}
 
 
-def asked(call: Callable[[], Any], spec: str) -> Any:
-    """What a call of `datasets` returns, which tries again by itself. Raises TrainingError or ModelError."""
+def asked(call: Callable[[], Any], spec: str, *, again: bool = False) -> Any:
+    """What a call of `datasets` returns, which tries again by itself while it reads, but not while it opens a set: that
+    is what `again` is for. Raises TrainingError or ModelError."""
     if not Path(spec).exists():
-        return retries.asked(call, spec.partition("@")[0], again=False)
+        return retries.asked(call, spec.partition("@")[0], again=again)
     try:
         return call()
     except (OSError, ValueError) as error:
@@ -105,7 +106,7 @@ def _open(source: Source, split: str, cache: Path | None, limit: int | None) -> 
     spec = _at_its_commit(source.spec)
     if tables.left_out(spec):
         raise TrainingError(f"{source.name} lists pictures to leave out: read it without --streaming.")
-    available = asked(lambda: _single_files(spec) or tables.read(spec, streaming=True), spec)
+    available = asked(lambda: _single_files(spec) or tables.read(spec, streaming=True), spec, again=True)
     rows = tables.split_in(available, split, source).reshard()  # parquet in row groups
     if split == "train" and face_cache.PAIR in (rows.column_names or ()):
         raise TrainingError(f"{source.name} holds pairs, whose halves come together: read it without --streaming.")
