@@ -137,11 +137,11 @@ def joined(
     jax.config.update("jax_enable_preemption_service", False)
     try:
         jax.distributed.initialize(coordinator, processes, process)
-    except ValueError as error:
+    except ValueError:
         if said:
             raise TrainingError(
-                f"{str(error).rstrip('.')}: give all the same --coordinator HOST:PORT and --processes N, and each its "
-                "--process, 0 to N-1."
+                "Say where process 0 runs, how many there are and which this is: --coordinator HOST:PORT --processes N "
+                "--process 0 to N-1."
             ) from None
     rank, world_size = jax.process_index(), jax.process_count()
     if rank:

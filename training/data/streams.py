@@ -31,7 +31,7 @@ from training.hub import retries
 log = logging.getLogger(__name__)
 
 _SHARDS = 1024  # at most, since each becomes a data set of its own
-_FETCHED = 16  # picture files that are asked for at the same time
+_FETCHED = 4  # picture files that each of the ten readers of a shuffled stream asks for at the same time
 _NAMED = datasets.Features({"image": datasets.Image(decode=False), "label": datasets.Value("string")})
 _FEATURES = datasets.Features({"image": datasets.Value("binary"), "target": datasets.Value("float32")})
 
