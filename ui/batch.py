@@ -356,7 +356,7 @@ def status_html(batch: Batch | None, ended: str = "") -> str:
     elif batch.total is None:
         title, note = "Your list appears here", "Add pictures and have them judged."
     else:
-        title, note = f"{len(batch.rows)} of {batch.total} done", _time_left(batch.seconds_left)
+        title, note = f"{len(batch.rows)} of {batch.total} done", time_left(batch.seconds_left)
     outcomes = Counter(row.outcome for row in batch.rows)
     tally = "".join(
         f"<li>{icon(tone_of(outcome))}<b>{outcomes[outcome]}</b> {escape(words_of(outcome))}</li>" for outcome in ORDER
@@ -368,7 +368,7 @@ def status_html(batch: Batch | None, ended: str = "") -> str:
     )
 
 
-def _time_left(seconds: float | None) -> str:
+def time_left(seconds: float | None) -> str:
     if seconds is None:
         return "Measuring how long it takes…"
     if seconds < 8:

@@ -236,7 +236,7 @@ class _Request:
 
     def _guard(self, headers: MutableHeaders) -> None:
         is_file = self.route is not None and self.route.path == open_routes.FILE
-        headers["Content-Security-Policy"] = _FILE_POLICY if is_file else _policy()
+        headers["Content-Security-Policy"] = _FILE_POLICY if is_file else policy()
         headers["X-Content-Type-Options"] = "nosniff"
         headers["Referrer-Policy"] = "no-referrer"
         if is_file:  # nobody on the way keeps a visitor's picture
@@ -246,7 +246,7 @@ class _Request:
 _FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"  # a visitor's file, looked at by itself
 
 
-def _policy() -> str:
+def policy() -> str:
     """gradio needs inline styles, and makes functions of the templates of gr.HTML and of what events run in the page.
     Scripts in the page itself need the nonce, which no visitor's file can know."""
     return (

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from gradio_client import handle_file
-from huggingface_hub import SpaceHardware
+from huggingface_hub import RepoCard, SpaceHardware
 from packaging.requirements import Requirement
 
 from detector.model_folder import hub as room
@@ -103,7 +103,7 @@ def test_its_hardware_is_named_when_it_is_made_and_changed_later(hub: Hub, root:
 
 
 def test_the_front_matter_says_what_the_hub_shows():
-    front = space._front_matter((space.ROOT / "README.md").read_text())
+    front = RepoCard.load(space.ROOT / "README.md").data
     assert front["python_version"] == "3.12" and front["suggested_hardware"] in list(SpaceHardware)
     assert front["models"] and len(front["short_description"]) <= 60
     assert front["license"] == "other" and "non-commercial" in front["license_name"]

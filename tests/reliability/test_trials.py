@@ -62,7 +62,9 @@ def test_a_picture_that_is_older_is_found(tmp_path: Path) -> None:
     watch.running.set()
     looking = threading.Thread(target=watch.look)
     looking.start()
-    time.sleep(1.2)
+    end = time.monotonic() + 60
+    while not watch.findings and time.monotonic() < end:
+        looking.join(0.1)
     watch.over.set()
     looking.join()
     assert watch.findings and watch.findings[0].startswith("overdue: sent.jpg")

@@ -1,6 +1,7 @@
 """A recipe: from first weights to a served folder by one command, which goes on where it was stopped."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,7 @@ def test_what_is_no_recipe_is_refused(
 
 @pytest.mark.parametrize("name", recipes.names())
 def test_the_recipes_of_the_project_can_be_followed(name: str) -> None:
-    content = recipes._read(Path(recipes.__file__).parent / f"{name}.toml")
+    content = tomllib.loads((Path(recipes.__file__).parent / f"{name}.toml").read_text("utf-8"))
     for table in content["fit"].values():
         options = FitOptions(**{key: tuple(v) if isinstance(v, list) else v for key, v in table.items()})
         assert not {place.partition(":")[0] for place in options.data} & set(content["unseen"])

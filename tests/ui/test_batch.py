@@ -558,7 +558,7 @@ def test_each_outcome_has_words_and_a_shape_of_its_own() -> None:
     ],
 )
 def test_the_time_left_is_told_in_round_numbers(seconds: float | None, words: str) -> None:
-    assert batch._time_left(seconds).startswith(words)
+    assert batch.time_left(seconds).startswith(words)
 
 
 @pytest.mark.parametrize("limit", range(1, 7))

@@ -469,7 +469,7 @@ def test_who_may_frame_the_page_is_a_setting(
     monkeypatch.setenv("DETECTOR_FRAME_ANCESTORS", given)
     monkeypatch.setenv("SPACE_ID", space)
     assert settings.read().frame_ancestors == expected
-    assert door._policy().endswith(f"frame-ancestors {expected}")
+    assert door.policy().endswith(f"frame-ancestors {expected}")
 
 
 @pytest.mark.parametrize("given", ["https://a; script-src *", "https://a, b", "example.org\r\nX: 1", "*\n"])
