@@ -90,8 +90,9 @@ def fit(
         raise TrainingError(
             f"No face to {'train on in ' + empty[0] if empty else 'validate on'}: look at the pictures."
         )
-    if unseen and len({target for split in unseen for target in split.targets}) < 2:
-        raise TrainingError("The unseen sets need both real and fake faces, in whichever of them: name more of them.")
+    if len({target for split in unseen or validation for target in split.targets}) < 2:
+        which = "unseen" if unseen else "validation"
+        raise TrainingError(f"The {which} sets need both real and fake faces, in whichever of them: name more of them.")
     own = (workers.rank, workers.world_size)
     crops = [
         (split, serving_crops(split.part(*own), options.size, options.margin)[0]) for split in (*validation, *unseen)

@@ -190,6 +190,10 @@ def test_training_on_one_class_is_refused(tmp_path: Path, capsys: pytest.Capture
     words = ["fit", "--data", str(tmp_path / "set"), "--out", str(tmp_path / "run"), "--self-blend", "0"]
     assert command_line.main([*words, "--architecture", "sequential-baseline", "--weights", "none"]) == 2
     assert "All faces to train on are real" in capsys.readouterr().err
+    write_pictures(tmp_path / "real", {"train": rows(0, 3), "validation": rows(0, 1, 7)})
+    words = ["fit", "--data", str(tmp_path / "real"), "--out", str(tmp_path / "other")]
+    assert command_line.main([*words, "--architecture", "sequential-baseline", "--weights", "none"]) == 2
+    assert "The validation sets need both real and fake faces" in capsys.readouterr().err
 
 
 def test_the_layout_of_the_default_set_on_kaggle(tmp_path: Path) -> None:
