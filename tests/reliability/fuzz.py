@@ -20,7 +20,6 @@ import time
 import traceback
 from pathlib import Path
 
-from detector import Detector, ImageError
 from tests.reliability.report import conclude, progress
 from tests.support import ROOT
 
@@ -83,6 +82,8 @@ def fuzz(target: str, runs: int, findings: Path, corpus: Path | None = None) -> 
 
 def judge_in_workers(files: list[Path], findings: Path) -> None:
     """Keep those of the `files` that take more time or memory than a picture may, or that end their worker."""
+    from detector import Detector, ImageError  # the fuzzer's own process imports it with instrumentation
+
     detector = Detector.load(isolated=True)
     for file, answer in zip(files, detector.detect_many(files), strict=True):
         if isinstance(answer, ImageError) and answer.code in ("resource_limit", "crashed"):
