@@ -20,7 +20,7 @@ from training.errors import TrainingError
 Logits = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 _DIGITS = 6  # of a threshold in config.json
-_COUNTED = 30  # real faces: smaller sets don't count where there are others, one face would be more than the limit
+_COUNTED = 50  # real faces: of a smaller set, which doesn't count where there are others, one face is over 2%
 _LARGE = 100  # real faces of a set that limits a threshold by itself
 _FEWEST_OF_A_TAIL = 200  # real faces
 
