@@ -316,7 +316,9 @@ def test_one_face_that_is_not_judged_leaves_the_picture_undecided_but_for_a_forg
     both.paste(photo, (0, 0))
     both.paste(covered, (256, 0))
     for low, high, expected in ((1.0, 1.0, "uncertain"), (0.0, 0.0, "likely_fake")):
-        calibration = dataclasses.replace(detector.model.calibration, no_signs_below=low, likely_fake_from=high)
+        calibration = dataclasses.replace(
+            detector.model.calibration, no_signs_below=low, likely_fake_from=high, leans_fake_from=None
+        )
         config = dataclasses.replace(detector.model.config, calibration=calibration)
         result = Detector(dataclasses.replace(detector.model, config=config)).detect(both)
         assert sorted(len(face.doubts) for face in result.faces) == [0, 1] and result.judged == 1
@@ -327,7 +329,9 @@ def test_one_face_that_is_not_judged_leaves_the_picture_undecided_but_for_a_forg
 def test_of_many_faces_each_must_score_higher_to_be_called_forged(detector, portrait):
     """A real face at the very threshold, alone and among seven others."""
     alone = detector.detect(row_of(portrait, 1))
-    calibration = dataclasses.replace(detector.model.calibration, no_signs_below=0.0, likely_fake_from=alone.p_fake)
+    calibration = dataclasses.replace(
+        detector.model.calibration, no_signs_below=0.0, likely_fake_from=alone.p_fake, leans_fake_from=None
+    )
     folder = dataclasses.replace(
         detector.model, config=dataclasses.replace(detector.model.config, calibration=calibration)
     )

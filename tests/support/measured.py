@@ -67,7 +67,9 @@ def write(folder: Path, networks: Sequence[dict[str, Any]] = ()) -> Path:
     """The bundled model in `folder`, measured on UNSEEN; a score below 90 is no_signs, so that a photograph gets it.
     With `networks` its first network alone, as often as these name what is other than in the bundled model."""
     model = measured_on_unseen(store.load())
-    calibration = dataclasses.replace(model.calibration, no_signs_below=0.9, likely_fake_from=0.95)
+    calibration = dataclasses.replace(
+        model.calibration, no_signs_below=0.9, likely_fake_from=0.95, leans_fake_from=None
+    )
     first = model.config.networks[0]
     own = tuple(dataclasses.replace(first, **changes) for changes in networks) or model.config.networks
     config = dataclasses.replace(model.config, calibration=calibration, networks=own)

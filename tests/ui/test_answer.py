@@ -134,7 +134,9 @@ def test_a_face_that_is_not_judged_shows_why_and_no_score(judged: Result, model:
 
 
 def test_the_scale_shows_the_threshold_of_so_many_faces(judged: Result, model: ModelFolder) -> None:
-    calibration = dataclasses.replace(model.calibration, likely_fake_from=0.8, tail=Tail(0.0, 0.5, 0.0))
+    calibration = dataclasses.replace(
+        model.calibration, likely_fake_from=0.8, leans_fake_from=None, tail=Tail(0.0, 0.5, 0.0)
+    )
     model = dataclasses.replace(model, config=dataclasses.replace(model.config, calibration=calibration))
     assert "likely forged from 80," in answer.verdict_html(judged, model)
     crowd = result_with(judged, faces=judged.faces * 20)
