@@ -86,7 +86,7 @@ def main() -> None:
 def link_preview(chromium: "Browser") -> None:
     """What a link to the page shows: the name, the question, and a face with its box."""
     photo = picture.read(EXAMPLES / "astronaut.jpg")
-    marked = data_url(boxes.draw(photo.pixels, Detector.load().detect(photo).faces))
+    marked = data_url(boxes.draw(photo.pixels, Detector.load().detect(photo)))
     page = chromium.new_page(viewport={"width": 1200, "height": 630})
     page.set_content(
         f"""<style>{CSS} body {{ margin: 0; height: 630px; display: flex; font-family: sans-serif; }}
