@@ -558,7 +558,7 @@ def serve(folder: Path, *, xet: bool = True, part: int | None = None) -> Iterato
     listening.bind(("127.0.0.1", 0))
     hub.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     configuration = uvicorn.Config(
-        hub, log_level="critical", lifespan="off", timeout_graceful_shutdown=1, timeout_keep_alive=60
+        hub, log_config=None, log_level="critical", lifespan="off", timeout_graceful_shutdown=1, timeout_keep_alive=60
     )
     server = uvicorn.Server(configuration)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
