@@ -216,7 +216,10 @@ def test_the_numbers_of_the_configuration_are_used(model):
 def test_the_tail_is_kept_and_a_folder_without_one_is_read(model):
     tail = Tail(0.5, 0.75, -0.25)
     config = load(model).config
-    assert config.calibration.tail is None and "tail" not in config.to_dict()["thresholds"]
+    config = dataclasses.replace(config, calibration=dataclasses.replace(config.calibration, tail=None))
+    assert "tail" not in config.to_dict()["thresholds"]
+    (model / CONFIG).write_text(json.dumps(config.to_dict()))
+    assert load(model).calibration.tail is None
     with_tail = dataclasses.replace(config, calibration=dataclasses.replace(config.calibration, tail=tail))
     (model / CONFIG).write_text(json.dumps(with_tail.to_dict()))
     assert load(model).calibration == with_tail.calibration

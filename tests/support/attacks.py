@@ -122,9 +122,9 @@ PICTURES: dict[str, Callable[[], bytes]] = {
 # A module that Python loads at its start: faults of decoders that no file is known for.
 _FAULTS = """
 import io, os, time
-import PIL.Image
-whole = PIL.Image.open
-def open(file, *rest, **options):
+import PIL.ImageFile
+whole = PIL.ImageFile.ImageFile.__init__
+def begin(self, file=None, *rest, **options):
     data = file.getvalue() if isinstance(file, io.BytesIO) else b""
     if b"crash" in data:
         os.abort()
@@ -141,8 +141,8 @@ def open(file, *rest, **options):
             os.kill(os.getpid(), 9)
         except FileExistsError:
             pass
-    return whole(file, *rest, **options)
-PIL.Image.open = open
+    whole(self, file, *rest, **options)
+PIL.ImageFile.ImageFile.__init__ = begin
 from ai_edge_litert.interpreter import Interpreter
 allocate = Interpreter.allocate_tensors
 def allocate_tensors(self):
