@@ -127,24 +127,7 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
         help="sources without a picture in training, whose validation split fits temperature and thresholds (default: "
         "those of the run)",
     )
-    limits = calibrate.Limits()
-    for name, what in (
-        ("max_unseen_no_signs", "the forgeries of each unseen set get the verdict no_signs"),
-        ("max_seen_no_signs", "the forgeries of the seen sets, on average, get the verdict no_signs"),
-        ("max_false_positive_rate", "real faces, on average over all sets, get the verdict likely_fake"),
-        ("max_false_positive_rate_of_set", "real faces of any large set get it"),
-        ("max_false_positive_lower_bound", "real faces of any large set surely get it"),
-        ("max_leans_rate", "real faces, on average over all sets, are likely_fake or lean to it"),
-        ("max_leans_rate_of_set", "real faces of any large set do"),
-        ("max_leans_lower_bound", "real faces of any large set surely do"),
-    ):
-        parser.add_argument(
-            "--" + name.replace("_", "-"),
-            type=float,
-            default=getattr(limits, name),
-            metavar="SHARE",
-            help=f"at most this share of {what} (default: %(default)s)",
-        )
+    add_fields(parser, calibrate.Limits)
     parser.add_argument(
         "--start-share",
         type=float,

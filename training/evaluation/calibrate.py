@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import logit
-from scipy.stats import norm
+from scipy.stats import binomtest
 
 from detector.verdict import Calibration, Tail
 from training.errors import TrainingError
+from training.options import option
 
 Logits = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
@@ -33,14 +34,24 @@ class Limits:
     (Wilson 1927): the one stops a camera that is accused too often, the other asks for proof of it.
     """
 
-    max_unseen_no_signs: float = 0.2  # of the forgeries of each unseen set by itself
-    max_seen_no_signs: float = 0.01  # of the forgeries of seen sets, each set counting alike
-    max_false_positive_rate: float = 0.01  # of real faces that come out as likely fake, each set counting alike
-    max_false_positive_rate_of_set: float = 0.04
-    max_false_positive_lower_bound: float = 0.02
-    max_leans_rate: float = 0.05  # the same, for likely fake and leaning to it
-    max_leans_rate_of_set: float = 0.12
-    max_leans_lower_bound: float = 0.08
+    max_unseen_no_signs: float = option(
+        0.2, "at most this share of the forgeries of each unseen set get the verdict no_signs"
+    )
+    max_seen_no_signs: float = option(
+        0.01, "at most this share of the forgeries of the seen sets, on average, get the verdict no_signs"
+    )
+    max_false_positive_rate: float = option(
+        0.01, "at most this share of real faces, on average over all sets, get the verdict likely_fake"
+    )
+    max_false_positive_rate_of_set: float = option(0.04, "at most this share of real faces of any large set get it")
+    max_false_positive_lower_bound: float = option(
+        0.02, "at most this share of real faces of any large set surely get it"
+    )
+    max_leans_rate: float = option(
+        0.05, "at most this share of real faces, on average over all sets, are likely_fake or lean to it"
+    )
+    max_leans_rate_of_set: float = option(0.12, "at most this share of real faces of any large set do")
+    max_leans_lower_bound: float = option(0.08, "at most this share of real faces of any large set surely do")
 
     def __post_init__(self) -> None:
         if not all(0 <= limit < 1 for limit in vars(self).values()):
@@ -163,17 +174,19 @@ def _lowest_reached_by(sets: list[np.ndarray], mean: float, lower_bound: float, 
     held = np.mean([hits / len(p) for hits, p in zip(reached, sets, strict=True)], axis=0) <= mean + 1e-9
     for hits, p in zip(reached, sets, strict=True):
         if len(p) >= _LARGE:
-            held &= (hits / len(p) <= of_set + 1e-9) & (_wilson_low(hits, len(p)) <= lower_bound)
+            held &= hits <= _most(len(p), of_set, lower_bound)
     broken = np.flatnonzero(~held)
     if not len(broken):
         return 0.0
     return float(min(1.0, (np.floor(candidates[broken[0]] * 10**_DIGITS) + 1) / 10**_DIGITS))
 
 
-def _wilson_low(hits: np.ndarray, n: int) -> np.ndarray:
-    """The lower ends of Wilson's 95% intervals of hits / n."""
-    z2, share = norm.ppf(0.975) ** 2, hits / n
-    return (share + z2 / (2 * n) - np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n)))) / (1 + z2 / n)
+def _most(n: int, of_set: float, lower_bound: float) -> int:
+    """The most of `n` faces that are within both limits of a large set."""
+    hits = int(of_set * n + 1e-9)
+    while hits and binomtest(hits, n).proportion_ci(0.95, "wilson").low > lower_bound:
+        hits -= 1
+    return hits
 
 
 def _highest_below(sets: list[np.ndarray], share: float) -> float:
