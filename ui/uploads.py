@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 import threading
 import time
@@ -40,6 +41,7 @@ class Folder:
         self.uploads, self.links = self._root / "uploads", self._root / "links"
         self.uploads.mkdir()
         self.links.mkdir()
+        self._user = self._root.stat().st_uid
         self._kept: frozenset[str] = frozenset()
         self._ended, self._watched = threading.Event(), False
         self._process = os.getpid()
@@ -68,7 +70,7 @@ class Folder:
         try:
             for folder, seconds in {self.uploads: KEPT_SECONDS, self.links: link_seconds()}.items():
                 failures += _delete_older(folder, time.time() - max(0.0, seconds - _EVERY), self._kept)
-            for folder in _folders_of_the_dead(self._root):
+            for folder in _folders_of_the_dead(self._root, self._user):
                 failures += _delete(folder)
         except Exception:
             log.exception("The sweep ended early")  # and the next one comes all the same
@@ -158,11 +160,14 @@ def _delete(folder: Path) -> list[OSError]:
     return failures
 
 
-def _folders_of_the_dead(own: Path) -> Iterator[Path]:
+def _folders_of_the_dead(own: Path, user: int) -> Iterator[Path]:
     """Other processes' folders whose lock is free, held by us while the caller deletes them."""
-    user = own.stat().st_uid
     for folder in own.parent.glob(f"{_PREFIX}*"):
-        if folder == own or folder.is_symlink() or not folder.is_dir() or folder.stat().st_uid != user:
+        try:
+            found = folder.lstat()
+        except OSError:  # its process ended just now, and took it along
+            continue
+        if folder == own or not stat.S_ISDIR(found.st_mode) or found.st_uid != user:
             continue
         lock = FileLock(_lock_of(folder), mode=0o600)
         try:

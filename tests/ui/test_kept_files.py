@@ -128,6 +128,20 @@ def test_what_a_killed_process_left_goes_and_what_a_living_one_has_stays(place: 
     assert not list(tmp_path.rglob("sent.jpg"))
 
 
+def test_a_process_that_ends_in_a_sweep_says_nothing(
+    place: Folder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    delete = uploads._delete_older
+
+    def ended_first(*given: object) -> list[OSError]:
+        place.end()
+        return delete(*given)
+
+    monkeypatch.setattr(uploads, "_delete_older", ended_first)
+    place.sweep()
+    assert not caplog.records
+
+
 def test_a_system_that_clears_old_files_leaves_the_lock(place: Folder, tmp_path: Path) -> None:
     """Without it others would take the folder for one left behind."""
     [lock] = tmp_path.glob("*.lock")
