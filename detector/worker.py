@@ -25,6 +25,9 @@ from detector.isolation import BOUNDED, Channel, Limits
 from detector.picture import TOO_MUCH
 
 
+_IDLE = 1.0  # seconds without a call: between two that follow each other giving memory back takes 5 ms
+
+
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who has started it says when it is over
     logging.basicConfig(level=logging.ERROR)  # warnings may quote a stranger's file
@@ -44,13 +47,14 @@ def main() -> None:
             return
         channel.send(None)
         while True:
+            if not channel.socket.poll(_IDLE):
+                trim()
             call, alone = channel.receive()
             more_time(limits.seconds)
             channel.send(answer := _answer(detector, call, alone))
             if isinstance(answer, ImageError) and answer.code == "resource_limit":
                 return  # what ran out of memory may be left in any state
             del call, answer
-            trim()
     except (EOFError, OSError):  # nobody is there any more
         pass
     finally:
@@ -76,7 +80,7 @@ def more_time(seconds: int) -> None:
 
 
 def trim() -> None:
-    """Give back to the system what the last picture needed: glibc keeps it."""
+    """Give back to the system what pictures needed: glibc keeps it."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
