@@ -66,16 +66,27 @@ def test_there_is_one_version() -> None:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy: the build leaves folders behind."""
-    copy, out = tmp_path_factory.mktemp("source") / "copy", tmp_path_factory.mktemp("wheel")
+    """What a release uploads, built from a copy: the build leaves folders behind."""
+    copy = tmp_path_factory.mktemp("source") / "copy"
     junk = shutil.ignore_patterns("__pycache__", "build", "*.egg-info", ".*", "node_modules")
     for name in ("detector", "ui", "training", "scale"):
         shutil.copytree(ROOT / name, copy / name, ignore=junk)
     for name in ("app.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE"):
         shutil.copyfile(ROOT / name, copy / name)
-    pip(["wheel", copy, "--no-deps", "--no-build-isolation", "--wheel-dir", out])
-    [built] = out.glob("*.whl")
+    shutil.copytree(ROOT / ".ci", copy / ".ci")
+    mistagged = release(copy, "v0")
+    assert mistagged.returncode == 1 and detector.__version__ in mistagged.stderr and not (copy / "dist").exists()
+    tagged = release(copy, f"v{detector.__version__}")
+    assert tagged.returncode == 0, tagged.stdout + tagged.stderr
+    assert len(list((copy / "dist").glob("*.tar.gz"))) == 1
+    [built] = (copy / "dist").glob("*.whl")
     return built
+
+
+def release(copy: Path, tag: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    command = [str(copy / ".ci" / "release"), tag]
+    return subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=300)
 
 
 def pip(arguments: list[object]) -> None:
