@@ -24,7 +24,6 @@ from detector.errors import ImageError, ModelError, SettingError, WorkerError
 from detector.isolation import BOUNDED, Channel, Limits
 from detector.picture import TOO_MUCH
 
-
 _IDLE = 1.0  # seconds without a call: between two that follow each other giving memory back takes 5 ms
 
 
