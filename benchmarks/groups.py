@@ -42,7 +42,7 @@ def scores(detector: Detector, tiles: Sequence[np.ndarray], n: int) -> list[np.n
     """P(fake) of the faces of each picture of `n` of the tiles."""
     pictures = (together(tiles[at : at + n]) for at in range(0, len(tiles) - n + 1, n))
     found = [result for result in detector.detect_many(pictures) if not isinstance(result, Exception)]
-    return [np.array([face.p_fake for face in result.faces]) for result in found if result.faces]
+    return [np.array([face.score for face in result.faces]) for result in found if result.faces]
 
 
 def main() -> None:

@@ -44,7 +44,7 @@ class Answer:
 
     set: str
     fake: bool
-    p_fake: float
+    score: float
     side: int
     sharpness: float
 
@@ -89,19 +89,19 @@ def answers(
             judged = max(result.faces, key=lambda face: face.box[3] - face.box[1])
             left, top, right, bottom = judged.box
             side, sharpness = max(right - left, bottom - top), quality.sharpness(judged.crop)
-            found.append(Answer(person.set, person.fake, judged.p_fake, side, sharpness))
+            found.append(Answer(person.set, person.fake, judged.score, side, sharpness))
     return found
 
 
 def row(value: float, found: Sequence[Answer], faces: int, detector: Detector) -> str:
     calibration = detector.model.calibration
     fake, real = ([answer for answer in found if answer.fake == forged] for forged in (True, False))
-    p_real = [answer.p_fake for answer in real]
-    sets = {name: [answer.p_fake for answer in fake if answer.set == name] for name in {answer.set for answer in fake}}
+    p_real = [answer.score for answer in real]
+    sets = {name: [answer.score for answer in fake if answer.set == name] for name in {answer.set for answer in fake}}
     aucs = [roc_auc_score([0] * len(p_real) + [1] * len(p), [*p_real, *p]) for p in sets.values() if p and p_real]
 
     def share(of: Sequence[Answer], verdict: str) -> str:
-        return f"{np.mean([calibration.verdict(answer.p_fake) == verdict for answer in of]):.0%}" if of else ""
+        return f"{np.mean([calibration.verdict(answer.score) == verdict for answer in of]):.0%}" if of else ""
 
     cells = [
         f"{value:g}",

@@ -4,7 +4,7 @@ In three lines:
 
     from detector import Detector
     result = Detector.load().detect("photo.jpg")
-    print(result.verdict, result.p_fake)
+    print(result.verdict, result.score)
 """
 
 from detector.detector import Detector

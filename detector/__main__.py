@@ -27,12 +27,13 @@ from detector import (
 from detector.errors import SettingError
 from detector.files import atomic_path, write_error_hint
 from detector.heatmap import overlay
-from detector.model_folder import Metrics
+from detector.provenance import OriginKind
 from detector.rows import csv_cells, csv_writer, json_line, row_of
 from detector.text import start_log, visible
 
 _COLOURS = {
     Verdict.LIKELY_FAKE: "red",
+    Verdict.LEANS_FAKE: "bright_red",
     Verdict.UNCERTAIN: "yellow",
     Verdict.NO_SIGNS: "cyan",
     Verdict.NO_FACE: "dim",
@@ -82,10 +83,7 @@ def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int
     if arguments.heatmaps:
         answers = _with_heatmaps(answers, arguments.heatmaps)
     try:
-        if arguments.show is None:
-            failed = _print_table(answers, len(files), detector.model.metrics)
-        else:
-            failed = arguments.show(answers)
+        failed = arguments.show(answers, len(files))
     except BrokenPipeError:  # the reader, `head` say, has enough
         _drop_output()
         return 0
@@ -113,6 +111,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("pictures", nargs="+", metavar="PHOTO|FOLDER", help="* and ? are expanded, ** through folders")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     options.add_model(parser)
+    parser.set_defaults(show=_print_table)
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
         "--jsonl",
@@ -155,7 +154,7 @@ def _matching(name: str) -> list[Path]:
     return [Path(match) for match in found or [name]]
 
 
-def _print_jsonl(answers: Answers) -> int:
+def _print_jsonl(answers: Answers, _total: int) -> int:
     failed = 0
     for file, answer in answers:
         failed += isinstance(answer, ImageError)
@@ -163,7 +162,7 @@ def _print_jsonl(answers: Answers) -> int:
     return failed
 
 
-def _print_csv(answers: Answers) -> int:
+def _print_csv(answers: Answers, _total: int) -> int:
     writer = csv_writer(sys.stdout)
     failed = 0
     for file, answer in answers:
@@ -173,17 +172,18 @@ def _print_csv(answers: Answers) -> int:
     return failed
 
 
-def _print_table(answers: Answers, total: int, metrics: Metrics | None) -> int:
-    """Below it stands how often such verdicts are wrong, as far as the model was measured."""
+def _print_table(answers: Answers, total: int) -> int:
     from rich.console import Console  # only people need it
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for title in ("picture", "verdict", "P(fake)", "faces", "notes"):
-        table.add_column(title, overflow="fold", justify="right" if title in ("P(fake)", "faces") else "left")
-    failed, given = 0, set[Verdict]()
+    for title in ("picture", "verdict", "score", "% of real", "faces", "notes"):
+        table.add_column(
+            title, overflow="fold", justify="left" if title in ("picture", "verdict", "notes") else "right"
+        )
+    failed, last, cleared = 0, None, False
     columns = (TextColumn("judging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("", total=total)
@@ -191,21 +191,30 @@ def _print_table(answers: Answers, total: int, metrics: Metrics | None) -> int:
             progress.advance(task)
             if isinstance(answer, ImageError):
                 failed += 1
-                table.add_row(Text(visible(str(file))), Text("not judged", style="magenta"), "", "", Text(str(answer)))
+                table.add_row(
+                    Text(visible(str(file))), Text("not judged", style="magenta"), "", "", "", Text(str(answer))
+                )
                 continue
             notes = [finding.summary for finding in answer.provenance] + [warning.text for warning in answer.warnings]
-            p_fake = "" if answer.p_fake is None or answer.undecidable else f"{answer.p_fake:.2f}"
-            given.add(answer.verdict)
-            verdict = Text(_plain(words.VERDICTS[answer.verdict]), style=_COLOURS[answer.verdict])
-            table.add_row(Text(visible(str(file))), verdict, p_fake, str(len(answer.faces)), Text(" ".join(notes)))
+            score = "" if answer.score is None or answer.undecidable else f"{answer.score:.2f}"
+            last, cleared = answer, cleared or answer.verdict is Verdict.NO_SIGNS
+            declared = answer.origin.kind is OriginKind.DECLARED_AI
+            style = "magenta" if declared else _COLOURS[answer.verdict]
+            verdict = Text(_plain(answer.headline.title), style=style)
+            real = words.per_100(share.value) if (share := answer.shares.false_positive) else ""
+            name, faces = Text(visible(str(file))), str(len(answer.faces))
+            table.add_row(name, verdict, score, real, faces, Text(" ".join(notes)))
     console = Console() if sys.stdout.isatty() else Console(width=200)
     console.print(table)
-    for outcome in (verdict for verdict in words.VERDICTS if verdict in given):
-        sentences = [str(fact) for fact in words.facts(outcome, metrics)]
-        if sentences:
-            sentences += [words.NOT_PROOF] if outcome is Verdict.NO_SIGNS else []
-            console.print(Text(_plain(f"\n{words.VERDICTS[outcome]}: {' '.join(sentences)}")))
+    for line in _told(last) if total == 1 and last else [words.NOT_PROOF] if cleared else []:
+        console.print(Text(_plain(f"\n{visible(line)}")))
     return failed
+
+
+def _told(result: Result) -> list[str]:
+    """What the headline means, and how rare the score is."""
+    rarity = words.rarity(result.verdict, result.shares, result.judged)
+    return [*result.headline.lines, *([rarity] if result.score is not None and not result.undecidable else [])]
 
 
 def _plain(text: str) -> str:

@@ -23,6 +23,7 @@ from detector.isolation import Pool
 from detector.model_folder import store
 from detector.result import Evidence, Face, PictureInfo, Result, WarningCode
 from detector.sessions import Cores
+from detector.shares import Shares
 from detector.verdict import SUSPICION, Verdict
 
 
@@ -119,12 +120,12 @@ class Detector:
         return tuple(dict.fromkeys((one.config.input_size, one.config.crop_margin) for one in self._folder.networks))
 
     def judge_crops(self, *crops: np.ndarray) -> np.ndarray:
-        """P(fake), float64 (N,), of crops that were cut elsewhere, an array uint8 RGB (N, S, S, 3) for each of `looks`:
+        """Scores, float64 (N,), of crops that were cut elsewhere, an array uint8 RGB (N, S, S, 3) for each of `looks`:
         for measuring."""
         if self._pool is not None:
             scores: np.ndarray = self._pool.ask("judge_crops", *crops)
             return scores
-        return self._folder.calibration.p_fake(_fused(self._judge(crops)))
+        return self._folder.calibration.score(_fused(self._judge(crops)))
 
     def detect(
         self,
@@ -282,20 +283,35 @@ class Detector:
 
     def _result(self, seen: _Seen, judged: list[_Judged], judging: float) -> Result:
         calibration = self._folder.calibration
-        scores = [float(p) for p in calibration.p_fake(_fused(judged))]
-        verdicts = calibration.verdicts(scores, [not doubts for doubts in seen.doubts])
+        curves = self._folder.curves
+        scores = [float(score) for score in calibration.score(_fused(judged))]
+        can = [not doubts for doubts in seen.doubts]
+        verdicts = calibration.verdicts(scores, can)
+        shares = [curves.at(score) if curves and known else Shares() for score, known in zip(scores, can, strict=True)]
         margins = [margin for _, margin in self._networks]
         faces = []
-        for i, (found, p) in enumerate(zip(seen.found, scores, strict=True)):
+        for i, found in enumerate(seen.found):
             loudest = max(range(len(judged)), key=lambda number: judged[number][0][i])
             evidence = Evidence.SURROUNDINGS if margins[loudest] > min(margins) else Evidence.FACE
-            crop, activation = seen.crops[loudest][i], judged[loudest][1][i]
-            box = _scaled(found.box, seen.picture)
-            faces.append(Face(box, found.score, p, verdicts[i], evidence, found.roll, seen.doubts[i], crop, activation))
-        faces.sort(key=lambda face: (SUSPICION.index(face.verdict), face.p_fake), reverse=True)
+            faces.append(
+                Face(
+                    box=_scaled(found.box, seen.picture),
+                    detection_score=found.score,
+                    score=scores[i],
+                    shares=shares[i],
+                    verdict=verdicts[i],
+                    evidence=evidence,
+                    roll=found.roll,
+                    doubts=seen.doubts[i],
+                    crop=seen.crops[loudest][i],
+                    activation=judged[loudest][1][i],
+                )
+            )
+        faces.sort(key=lambda face: (SUSPICION.index(face.verdict), face.score), reverse=True)
         return Result(
             verdict=faces[0].verdict if faces else Verdict.NO_FACE,
-            p_fake=faces[0].p_fake if faces else None,
+            score=faces[0].score if faces else None,
+            shares=curves.at(faces[0].score, sum(can)) if curves and faces and not faces[0].doubts else Shares(),
             faces=tuple(faces),
             provenance=seen.provenance,
             warnings=tuple(quality.warnings(seen.picture, seen.found, seen.doubts)),

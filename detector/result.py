@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from detector.headline import Headline, headline
 from detector.provenance import Finding, Origin, origin
+from detector.shares import Shares
 from detector.verdict import Verdict
 
 
@@ -35,15 +37,17 @@ class WarningCode(StrEnum):
 
 @dataclass(frozen=True)
 class Face:
-    """One face. `box` is (left, top, right, bottom) in pixels of the upright picture, `score` the finder's certainty
-    that it is a face, `p_fake` the calibrated probability that it was forged, both 0..1; `roll` by how many degrees it
-    is turned clockwise, -180..180. `evidence` tells which of the model's networks suspects it most; `doubts` are why it
-    cannot be judged: then it is `uncertain`, whatever its score. `crop` uint8 (S, S, 3) is what that network saw,
-    `activation` float32 (h, w) its map of evidence: above 0 speaks for a forgery. These two are not in `to_dict()`."""
+    """One face. `box` is (left, top, right, bottom) in pixels of the upright picture, `detection_score` the finder's
+    certainty that it is a face, `score`, which is no probability, how much speaks for a forgery, both 0..1; `shares`
+    are the measured ones at that score; `roll` by how many degrees it is turned clockwise, -180..180. `evidence` tells
+    which of the model's networks suspects it most; `doubts` are why it cannot be judged: then it is `uncertain`,
+    whatever its score. `crop` uint8 (S, S, 3) is what that network saw, `activation` float32 (h, w) its map of
+    evidence: above 0 speaks for a forgery. These two are not in `to_dict()`."""
 
     box: tuple[int, int, int, int]
+    detection_score: float
     score: float
-    p_fake: float
+    shares: Shares
     verdict: Verdict
     evidence: Evidence
     roll: float
@@ -54,8 +58,9 @@ class Face:
     def to_dict(self) -> dict[str, Any]:
         return {
             "box": list(self.box),
-            "score": round(self.score, 4),
-            "p_fake": round(self.p_fake, 6),
+            "detection_score": round(self.detection_score, 4),
+            "score": round(self.score, 6),
+            **self.shares.to_dict(),
             "verdict": str(self.verdict),
             "evidence": str(self.evidence),
             "roll": round(self.roll, 1),
@@ -106,11 +111,13 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Result:
-    """The answer for one picture. `p_fake` is None where there is no face; `faces` are sorted by suspicion, the most
-    suspicious first; `provenance` never changes the score; `seconds` are wall-clock, by stage."""
+    """The answer for one picture. `score` is None where there is no face, and so are `shares`, as where too little of
+    the face shows; their real faces are photographs with as many as could be judged. `faces` are sorted by suspicion,
+    the most suspicious first; `provenance` never changes the score; `seconds` are wall-clock, by stage."""
 
     verdict: Verdict
-    p_fake: float | None
+    score: float | None
+    shares: Shares
     faces: tuple[Face, ...]
     provenance: tuple[Finding, ...]
     warnings: tuple[Warning, ...]
@@ -122,6 +129,11 @@ class Result:
     def origin(self) -> Origin:
         """What the file declares of its origin, all findings taken together, and how far that can be trusted."""
         return origin(self.provenance)
+
+    @property
+    def headline(self) -> Headline:
+        """The answer in words, from the faces and from what the file declares."""
+        return headline(self.verdict, self.origin, len(self.faces), judged=not self.undecidable)
 
     @property
     def judged(self) -> int:
@@ -136,8 +148,10 @@ class Result:
     def to_dict(self) -> dict[str, Any]:
         """Plain types only, ready for JSON."""
         return {
+            "headline": self.headline.title,
             "verdict": str(self.verdict),
-            "p_fake": None if self.p_fake is None else round(self.p_fake, 6),
+            "score": None if self.score is None else round(self.score, 6),
+            **self.shares.to_dict(),
             "origin": self.origin.to_dict(),
             "faces": [face.to_dict() for face in self.faces],
             "provenance": [finding.to_dict() for finding in self.provenance],

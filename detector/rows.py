@@ -13,7 +13,11 @@ from detector.text import visible
 # What a spreadsheet takes for a formula where a cell begins, and that may be behind any sign that it splits cells at:
 # which one it is depends on the country. The wide forms are those of East Asian keyboards.
 _FORMULA = re.compile(r"""(^|[,;|"])(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])""")
-CSV_COLUMNS = ("file", "verdict", "p_fake", "faces", "findings", "warnings", "error", "sha256", "model_digest")
+_SHARES = ("false_positive_share", "unseen_share", "seen_share")
+CSV_COLUMNS = (
+    *("file", "headline", "verdict", "score", *_SHARES, "origin", "origin_trust"),
+    *("faces", "findings", "warnings", "error", "sha256", "model_digest"),
+)
 
 
 def row_of(file: str, answer: Result | ImageError) -> dict[str, Any]:
@@ -36,8 +40,12 @@ def csv_cells(row: dict[str, Any]) -> dict[str, Any]:
     cells = {"file": row["file"], "error": row["error"] or ""}
     if row["error"] is None:
         cells |= {
+            "headline": row["headline"],
             "verdict": row["verdict"],
-            "p_fake": "" if row["p_fake"] is None else row["p_fake"],
+            "score": "" if row["score"] is None else row["score"],
+            **{name: "" if row[name] is None else row[name]["value"] for name in _SHARES},
+            "origin": row["origin"]["kind"],
+            "origin_trust": row["origin"]["trust"] or "",
             "faces": len(row["faces"]),
             "findings": "; ".join(finding["summary"] for finding in row["provenance"]),
             "warnings": " ".join(warning["text"] for warning in row["warnings"]),

@@ -1,4 +1,4 @@
-"""Logit -> calibrated P(fake) -> verdict of each face of a picture; the most suspicious one's is the picture's."""
+"""Logit -> score -> verdict of each face of a picture; the most suspicious one's is the picture's."""
 
 import math
 from collections.abc import Sequence
@@ -9,18 +9,19 @@ import numpy as np
 
 
 class Verdict(StrEnum):
-    LIKELY_FAKE = "likely_fake"
+    LIKELY_FAKE = "likely_fake"  # hardly any real face scores so high
+    LEANS_FAKE = "leans_fake"  # few do, too many to call it forged
     UNCERTAIN = "uncertain"
     NO_SIGNS = "no_signs"
     NO_FACE = "no_face"
 
 
-SUSPICION = (Verdict.NO_SIGNS, Verdict.UNCERTAIN, Verdict.LIKELY_FAKE)  # the least first
+SUSPICION = (Verdict.NO_SIGNS, Verdict.UNCERTAIN, Verdict.LEANS_FAKE, Verdict.LIKELY_FAKE)  # the least first
 
 
 @dataclass(frozen=True)
 class Tail:
-    """How rare high scores of real faces are, in the logit of P(fake): those above `start` exceed it as a generalised
+    """How rare high scores of real faces are, in the logit of the score: those above `start` exceed it as a generalised
     Pareto distribution with `scale` and `shape` says (Pickands 1975). A `shape` below 0 ends somewhere."""
 
     start: float
@@ -31,11 +32,11 @@ class Tail:
         if not (math.isfinite(self.start) and 0 < self.scale <= 10 and -1 <= self.shape <= 0.5):  # or no numbers
             raise ValueError("The tail's start, scale or shape must be wrong.")
 
-    def raised(self, p_fake: float, n: int) -> float:
-        """The P(fake) that `n` times fewer real faces reach than reach `p_fake`."""
-        if n < 2 or p_fake in (0, 1):
-            return p_fake
-        logit = math.log(p_fake / (1 - p_fake))
+    def raised(self, score: float, n: int) -> float:
+        """The score that `n` times fewer real faces reach than reach `score`."""
+        if n < 2 or score in (0, 1):
+            return score
+        logit = math.log(score / (1 - score))
         scale = max(self.scale + self.shape * max(logit - self.start, 0.0), 0.0)
         logit += scale * (math.log(n) if abs(self.shape) < 1e-6 else (n**self.shape - 1) / self.shape)
         return 1 / (1 + math.exp(-logit))
@@ -49,9 +50,8 @@ USUAL_TAIL = Tail(0.62, 0.98, -0.62)
 class Calibration:
     """What turns logits into verdicts. `temperature` > 0 divides the logit (Guo et al. 2017, arXiv:1706.04599,
     section 4.2); below `no_signs_below` a face shows no signs of forgery, which is no claim that it is real, from
-    `likely_fake_from` on it is likely fake, and from `leans_fake_from` on, where that was measured, more real faces
-    score so high than may be called fake, but few: all in P(fake), and for a face that is alone. `tail` tells how much
-    more is asked of one among many."""
+    `likely_fake_from` on it is likely fake, and from `leans_fake_from` on, where that was measured, it leans to it:
+    all are scores, and for a face that is alone. `tail` tells how much more is asked of one among many."""
 
     temperature: float
     no_signs_below: float
@@ -71,15 +71,17 @@ class Calibration:
         """leans_fake_from; where it was not measured no face leans."""
         return self.likely_fake_from if self.leans_fake_from is None else self.leans_fake_from
 
-    def p_fake(self, logits: np.ndarray) -> np.ndarray:
-        """Calibrated P(fake), float64 in [0, 1], of logits of any shape."""
+    def score(self, logits: np.ndarray) -> np.ndarray:
+        """Scores, float64 in [0, 1], of logits of any shape: they rank faces, and are no probability of a forgery."""
         scaled = np.asarray(logits, np.float64) / self.temperature
         return 1.0 / (1.0 + np.exp(-np.clip(scaled, -60, 60)))
 
-    def verdict(self, p_fake: float) -> Verdict:
-        if p_fake >= self.likely_fake_from:
+    def verdict(self, score: float) -> Verdict:
+        if score >= self.likely_fake_from:
             return Verdict.LIKELY_FAKE
-        return Verdict.NO_SIGNS if p_fake < self.no_signs_below else Verdict.UNCERTAIN
+        if score >= self.leans_from:
+            return Verdict.LEANS_FAKE
+        return Verdict.NO_SIGNS if score < self.no_signs_below else Verdict.UNCERTAIN
 
     def among(self, faces: int) -> "Calibration":
         """That for each of so many faces of a picture. Some real face of n scores above a threshold n times as often as
@@ -91,8 +93,8 @@ class Calibration:
             leans_fake_from=None if leans is None else tail.raised(leans, faces),
         )
 
-    def verdicts(self, p_fakes: Sequence[float], judged: Sequence[bool]) -> list[Verdict]:
+    def verdicts(self, scores: Sequence[float], judged: Sequence[bool]) -> list[Verdict]:
         """Of the faces of one picture. One that is not `judged`, because too little of it is to be seen, is uncertain,
         and cannot be the one among many that scores high by chance."""
         own = self.among(sum(judged))
-        return [own.verdict(p) if can else Verdict.UNCERTAIN for p, can in zip(p_fakes, judged, strict=True)]
+        return [own.verdict(p) if can else Verdict.UNCERTAIN for p, can in zip(scores, judged, strict=True)]

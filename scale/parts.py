@@ -20,11 +20,14 @@ from detector.model_folder import ModelFolder
 from scale.errors import ScaleError
 from scale.places import Place
 
+_SHARE = pa.struct([(name, pa.float64()) for name in ("value", "low", "high")])
+_SHARES = [(f"{name}_share", _SHARE) for name in ("false_positive", "unseen", "seen")]
 _FACE = pa.struct(
     [
         ("box", pa.list_(pa.int32())),
+        ("detection_score", pa.float64()),
         ("score", pa.float64()),
-        ("p_fake", pa.float64()),
+        *_SHARES,
         ("verdict", pa.string()),
         ("evidence", pa.string()),
         ("roll", pa.float64()),
@@ -42,8 +45,10 @@ SCHEMA = pa.schema(
     [
         pa.field("file", pa.string(), nullable=False),
         ("sha256", pa.string()),  # null where the file could not be read to its end
+        ("headline", pa.string()),
         ("verdict", pa.string()),
-        ("p_fake", pa.float64()),
+        ("score", pa.float64()),
+        *_SHARES,
         ("origin", _ORIGIN),
         ("faces", pa.list_(_FACE)),
         ("findings", pa.list_(_FINDING)),
@@ -127,10 +132,7 @@ def row(file: str, sha256: str | None, answer: dict[str, Any] | str) -> dict[str
     return {
         "file": file,
         "sha256": sha256,
-        "verdict": answer["verdict"],
-        "p_fake": answer["p_fake"],
-        "origin": answer["origin"],
-        "faces": answer["faces"],
+        **{name: answer[name] for name in ("headline", "verdict", "score", *dict(_SHARES), "origin", "faces")},
         "findings": answer["provenance"],
         "warnings": answer["warnings"],
     }

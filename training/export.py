@@ -23,6 +23,7 @@ from detector.model_folder import (
     Counts,
     DataRoles,
     HeldOutSet,
+    Metrics,
     ModelConfig,
     NetworkConfig,
     TrainingSet,
@@ -37,7 +38,7 @@ from training.data.sources import Source, by_role
 from training.data.splits import open_split, open_train
 from training.errors import TrainingError
 from training.evaluation import calibrate
-from training.files import write, write_config, write_model
+from training.files import write, write_config, write_metrics, write_model
 from training.fit import BEST, OPTIONS, read_options
 from training.options import FitOptions
 from training.recipes import is_recipe
@@ -209,6 +210,8 @@ def export(
         date=datetime.date.today().isoformat(),
         git_commit=git_commit(),
     )
+    curves = calibrate.curves(calibration, of("unseen", clean), of("seen", clean))
+    write_metrics(out, Metrics(sets=(), digest=config.digest, curves=curves))
     write_config(out, config)
     return out
 

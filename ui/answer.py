@@ -9,9 +9,10 @@ from detector import Face, Result, Verdict, heatmap, quality, words
 from detector.model_folder import ModelFolder
 from detector.provenance import Finding, ListOwner, Signature
 from detector.result import Evidence
+from detector.shares import Shares
 from detector.verdict import Calibration
-from ui.parts import HOW_OFTEN_WRONG, OF_EACH, facts_html, picture_html, score_words
-from ui.shapes import TONES, icon
+from ui.parts import picture_html, score_words
+from ui.shapes import TONES, icon, tone_of
 
 SHOWN_FACES = 24  # cards; the JSON has every face
 
@@ -37,12 +38,11 @@ LISTS = {ListOwner.C2PA: "the C2PA trust list", ListOwner.ADMINISTRATOR: "the tr
 LABELS = {
     "limits": "What this cannot tell",
     "warnings": "Warnings",
-    "facts": HOW_OFTEN_WRONG,
-    "of_each": OF_EACH,
     "score": "Score: {score} on a scale from 0 to 100",
-    "scale": "Score {score} of 100. No signs of forgery below {low}, likely forged from {high}, in between no verdict.",
+    "scale": "Score {score} of 100. No signs of forgery below {low}, leaning from {leans}, likely forged from {high}.",
     "no_signs": "no signs",
     "uncertain": "can’t tell",
+    "leans_fake": "leans",
     "likely_fake": "likely forged",
     "faces": "Face by face",
     "order": "The most suspicious face comes first and decides the verdict.",
@@ -80,31 +80,38 @@ LIMITS = (
 
 
 def verdict_html(result: Result, model: ModelFolder) -> str:
-    """The verdict in words, shape and colour, its score and the warnings."""
-    calibration = model.calibration.among(result.judged)
-    scale = "" if result.p_fake is None or result.undecidable else _scale_html(result.p_fake, calibration)
+    """The headline, what it means, how rare the score is, and the warnings."""
+    told, origin = result.headline, result.origin.kind
+    scored = result.score is not None and not result.undecidable
+    tone = tone_of(result.verdict, origin)
     warnings = "".join(f"<li>{escape(warning.text)}</li>" for warning in result.warnings)
     return (
-        f'<section class="page panel verdict {TONES[result.verdict]}" data-verdict="{result.verdict}">'
-        f'<div class="top">{icon(TONES[result.verdict])}<h2>{words.VERDICTS[result.verdict]}</h2></div>'
-        f'<p class="plain">{words.sentence(result.verdict, len(result.faces), judged=not result.undecidable)}</p>'
-        f"{facts_html(words.facts(result.verdict, model.metrics))}{scale}"
+        f'<section class="page panel verdict {tone}" data-verdict="{result.verdict}" data-origin="{origin}">'
+        f'<div class="top">{icon(tone)}<h2>{escape(told.title)}</h2></div>'
+        + "".join(f'<p class="plain">{escape(line)}</p>' for line in told.lines)
+        + (_score_html(result, model.calibration.among(result.judged)) if scored else "")
         + (f'<ul class="warnings" aria-label="{LABELS["warnings"]}">{warnings}</ul>' if warnings else "")
         + "</section>"
     )
 
 
-def _scale_html(p_fake: float, calibration: Calibration) -> str:
-    low, high = 100 * calibration.no_signs_below, 100 * calibration.likely_fake_from
-    score = score_words(p_fake)
-    alt = LABELS["scale"].format(score=score, low=f"{low:.0f}", high=f"{high:.0f}")
+def _score_html(result: Result, calibration: Calibration) -> str:
+    """Where the score lies between the thresholds, and how rare it is."""
+    assert result.score is not None
+    low, leans, high = (
+        100 * threshold
+        for threshold in (calibration.no_signs_below, calibration.leans_from, calibration.likely_fake_from)
+    )
+    score, rarity = score_words(result.score), words.rarity(result.verdict, result.shares, result.judged)
+    alt = LABELS["scale"].format(score=score, low=f"{low:.0f}", leans=f"{leans:.0f}", high=f"{high:.0f}")
+    zones = {"no_signs": low, "uncertain": leans - low, "leans_fake": high - leans, "likely_fake": 100 - high}
+    bar = "".join(f'<i class="{name}" style="width:{width:.2f}%"></i>' for name, width in zones.items())
+    ends = "".join(f"<span>{LABELS[name]}</span>" for name, width in zones.items() if width)
     return (
         f'<div class="score"><p>{LABELS["score"].format(score=f"<b>{score}</b>")}</p>'
         f'<div class="scale" role="img" aria-label="{alt}"><div class="mark">'
-        f'<i style="left:{100 * p_fake:.2f}%"></i></div><div class="bar"><i class="c" style="width:{low:.2f}%"></i>'
-        f'<i class="u" style="width:{high - low:.2f}%"></i><i class="f" style="width:{100 - high:.2f}%"></i></div>'
-        f'<div class="ends"><span>{LABELS["no_signs"]}</span><span>{LABELS["uncertain"]}</span>'
-        f"<span>{LABELS['likely_fake']}</span></div></div></div>"
+        f'<i style="left:{100 * result.score:.2f}%"></i></div><div class="bar">{bar}</div>'
+        f'<div class="ends">{ends}</div></div><p class="rarity">{escape(rarity)}</p></div>'
     )
 
 
@@ -126,13 +133,13 @@ def _card(number: int, face: Face, model: ModelFolder) -> str:
     tone = TONES[face.verdict]
     left, top, right, bottom = face.box
     heat = heatmap.overlay(face.crop, face.activation)
-    size = LABELS["face_size"].format(width=right - left, height=bottom - top, found=f"{face.score:.2f}")
-    line = words.facts_line(face.verdict, model.metrics)
+    size = LABELS["face_size"].format(width=right - left, height=bottom - top, found=f"{face.detection_score:.2f}")
+    line = "" if face.shares == Shares() else words.rarity(face.verdict, face.shares)
     shown, whence = EVIDENCE[face.evidence]
     margins = {network.config.crop_margin for network in model.networks}
     if len(margins) == 1 or face.verdict is Verdict.NO_SIGNS:
         whence = ""
-    score = f"{LABELS['face_score'].format(score=f'<b>{score_words(face.p_fake)}</b>')} {whence}"
+    score = f"{LABELS['face_score'].format(score=f'<b>{score_words(face.score)}</b>')} {whence}"
     why = " ".join(quality.SENTENCES[code][1] for code in face.doubts)
     name = LABELS["card"].format(n=number)
     return (

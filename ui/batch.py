@@ -19,7 +19,6 @@ from gradio.data_classes import GradioRootModel, ImageData
 from pydantic import ValidationError, model_validator
 
 from detector import Detector, ImageError, picture
-from detector.model_folder import Metrics
 from detector.rows import row_of
 from ui import archive, gradio_patches, intake, uploads
 from ui.batch_list import ERROR, ORDER, Row, csv_of, json_of, table_html, tone_of, words_of
@@ -94,7 +93,6 @@ class Batch:
     judged at all."""
 
     total: int | None = None
-    metrics: Metrics | None = None  # of the model that judges
     uploads: Any = None  # what was sent, as gradio's file field says it
     rows: list[Row] = field(default_factory=list)
     refusal: str | None = None
@@ -140,9 +138,7 @@ def build(detector: Callable[[], Detector], tabs: gr.Tabs, one: gr.Image) -> Non
 
     def follow(batch: Batch, items: Sequence[Item]) -> Iterator[dict[Any, Any]]:
         told, next_table, next_quarter = time.monotonic(), 1.0, 1
-        judging = detector()
-        batch.metrics = judging.model.metrics
-        with closing(judge(judging, items)) as rows:
+        with closing(judge(detector(), items)) as rows:
             for row in rows:
                 batch.rows.append(row)
                 done, now = len(batch.rows), time.monotonic()
@@ -151,7 +147,7 @@ def build(detector: Callable[[], Detector], tabs: gr.Tabs, one: gr.Image) -> Non
                 told, changed = now, {status: status_html(batch)}
                 if done >= next_table:
                     next_table = max(done + 1, done * _GROWTH)
-                    changed[table] = table_html(batch.rows, batch.metrics)
+                    changed[table] = table_html(batch.rows)
                 if 4 * done >= next_quarter * len(items):  # a reader of the screen hears of quarters, not of each
                     next_quarter = 4 * done // len(items) + 1
                     changed[said] = f"{done} of {len(items)} done."
@@ -169,7 +165,7 @@ def build(detector: Callable[[], Detector], tabs: gr.Tabs, one: gr.Image) -> Non
             return shown
         return {
             **shown,
-            table: table_html(batch.rows, batch.metrics),
+            table: table_html(batch.rows),
             save_csv: gr.DownloadButton(value=keep(csv_of(batch.rows), "pictures.csv"), interactive=True),
             save_json: gr.DownloadButton(value=keep(json_of(batch.rows), "pictures.json"), interactive=True),
         }

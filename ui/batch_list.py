@@ -8,13 +8,16 @@ from html import escape
 from typing import Any
 
 from detector import Verdict, words
-from detector.model_folder import Metrics
+from detector.provenance import OriginKind, Trust
 from detector.rows import csv_cells, csv_writer
+from ui import shapes
 from ui.parts import score_words
 from ui.shapes import TONES, icon
 
+DECLARED = str(OriginKind.DECLARED_AI)  # goes before the verdict
 ERROR = "error"  # stands where a verdict would
-ORDER = (*(str(verdict) for verdict in words.VERDICTS), ERROR)
+ORDER = (DECLARED, *(str(verdict) for verdict in words.VERDICTS), ERROR)
+_TRUST = [str(trust) for trust in reversed(Trust)]
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,15 @@ class Row:
 
     @property
     def outcome(self) -> str:
-        """The verdict's name, or "error"."""
-        return str(self.report.get("verdict", ERROR))
+        """The verdict's name, "declared_ai" where the file says so, or "error"."""
+        declared = self.report.get("origin", {}).get("kind") == DECLARED
+        return DECLARED if declared else str(self.report.get("verdict", ERROR))
 
     @property
-    def rank(self) -> tuple[int, float, str]:
-        """To sort by: the most suspicious first, errors last."""
-        return ORDER.index(self.outcome), -(self.report.get("p_fake") or 0.0), self.report["file"]
+    def rank(self) -> tuple[int, int, float, str]:
+        """To sort by: what says that AI made it, the best trusted first, then the most suspicious; errors last."""
+        trust = _TRUST.index(self.report["origin"]["trust"]) if self.outcome == DECLARED else 0
+        return ORDER.index(self.outcome), trust, -(self.report.get("score") or 0.0), self.report["file"]
 
 
 def csv_of(rows: Iterable[Row]) -> bytes:
@@ -53,22 +58,25 @@ def _sorted(rows: Iterable[Row]) -> list[Row]:
 
 
 def tone_of(outcome: str) -> str:
-    return ERROR if outcome == ERROR else TONES[Verdict(outcome)]
+    return _TONES.get(outcome) or TONES[Verdict(outcome)]
 
 
 def words_of(outcome: str) -> str:
-    return "Could not be judged" if outcome == ERROR else words.VERDICTS[Verdict(outcome)]
+    return _WORDS.get(outcome) or words.VERDICTS[Verdict(outcome)]
 
 
-def table_html(rows: Iterable[Row], metrics: Metrics | None) -> str:
-    """The rows, sorted, with what the model's metrics say of each verdict. Every string in the rows may come from a
-    stranger's file."""
+_TONES = {DECLARED: shapes.DECLARED, ERROR: ERROR}
+_WORDS = {DECLARED: words.DECLARED, ERROR: "Could not be judged"}
+
+
+def table_html(rows: Iterable[Row]) -> str:
+    """The rows, sorted. Every string in them may come from a stranger's file."""
     # The roles say what the elements are where the style sheet makes cards of them, which takes that away.
     heads = "".join(f'<th scope="col" role="columnheader">{head}</th>' for head in _HEADS)
-    body = "".join(_row_html(row, metrics) for row in _sorted(rows))
+    body = "".join(_row_html(row) for row in _sorted(rows))
     return (
-        '<div class="page panel list"><table role="table"><caption>The most suspicious first. Scores go from 0 to '
-        f'100.</caption><thead role="rowgroup"><tr role="row">{heads}</tr>'
+        '<div class="page panel list"><table role="table"><caption>What says it was made with AI first, then the '
+        f'most suspicious. Scores go from 0 to 100.</caption><thead role="rowgroup"><tr role="row">{heads}</tr>'
         f'</thead><tbody role="rowgroup">{body}</tbody></table></div>'
     )
 
@@ -76,17 +84,18 @@ def table_html(rows: Iterable[Row], metrics: Metrics | None) -> str:
 _HEADS = ("Picture", "File", "Verdict", "Score", "Faces", "Notes")
 
 
-def _row_html(row: Row, metrics: Metrics | None) -> str:
+def _row_html(row: Row) -> str:
     report, tone = row.report, tone_of(row.outcome)
     name = escape(report["file"])
     opens = name if row.outcome == ERROR else f'<button type="button" data-row="{row.number}">{name}</button>'
     shown = f'<img src="{row.thumbnail}" alt="{name}, small" decoding="sync">' if row.thumbnail else ""
-    p_fake = report.get("p_fake")
+    score = report.get("score")
     doubted = any(face["doubts"] for face in report.get("faces", [])[:1])
-    notes = [report["error"]] if row.outcome == ERROR else _notes(report, metrics)
+    headline = report.get("headline") or words_of(ERROR)
+    notes = [report["error"]] if row.outcome == ERROR else _notes(report)
     cells = {
-        "Verdict": f'<span class="word {tone}">{icon(tone)}{words_of(row.outcome)}</span>',
-        "Score": "" if p_fake is None or doubted else score_words(p_fake),
+        "Verdict": f'<span class="word {tone}">{icon(tone)}{escape(headline)}</span>',
+        "Score": "" if score is None or doubted else score_words(score) + _reached(report),
         "Faces": "" if row.outcome == ERROR else str(len(report["faces"])),
         "Notes": "".join(f"<p>{escape(note)}</p>" for note in notes),
     }
@@ -98,9 +107,18 @@ def _row_html(row: Row, metrics: Metrics | None) -> str:
     )
 
 
-def _notes(report: dict[str, Any], metrics: Metrics | None) -> Iterator[str]:
-    """What the file says, what weakens the verdict, and how often such a verdict is wrong."""
+def _reached(report: dict[str, Any]) -> str:
+    """How rare the score is."""
+    share = report["false_positive_share"]
+    if share is None:
+        return ""
+    of = words.of_100(share["value"])
+    judged = sum(not face["doubts"] for face in report["faces"])
+    whom = f"by {of} real faces" if judged < 2 else f"in {of} such photographs"
+    return f'<p class="soft">reached {escape(whom)}</p>'
+
+
+def _notes(report: dict[str, Any]) -> Iterator[str]:
+    """What the file says, and what weakens the verdict."""
     yield from (finding["summary"] for finding in report["provenance"])
     yield from (warning["text"] for warning in report["warnings"])
-    if line := words.facts_line(Verdict(report["verdict"]), metrics):
-        yield line

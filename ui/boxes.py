@@ -13,7 +13,8 @@ def draw(pixels: np.ndarray, result: Result) -> Image.Image:
     """The picture that was judged, of which `pixels` uint8 RGB (H, W, 3) may be a smaller copy, with a box round each
     of its faces, numbered from 1.
 
-    Likely forged: thick line; no signs: thin line; uncertain: broken grey line. The number is that of the face's card.
+    Likely forged: thick line; leaning to it: a thinner one; no signs: thin line; uncertain: broken grey line.
+    The number is that of the face's card.
     """
     image = Image.fromarray(pixels)
     scale = image.width / result.picture.width
@@ -36,7 +37,9 @@ def shrunk(image: Image.Image, longest: int) -> Image.Image:
 
 def _draw_box(draw: ImageDraw.ImageDraw, box: list[int], verdict: Verdict, unit: int) -> None:
     left, top, right, bottom = box
-    width = {Verdict.LIKELY_FAKE: 2 * unit, Verdict.UNCERTAIN: unit + 1}.get(verdict, unit)
+    width = {Verdict.LIKELY_FAKE: 2 * unit, Verdict.LEANS_FAKE: unit + 1, Verdict.UNCERTAIN: unit + 1}.get(
+        verdict, unit
+    )
     halo = [left - 1, top - 1, right + 1, bottom + 1]
     draw.rectangle(halo, outline="white", width=width + 2)
     if verdict is not Verdict.UNCERTAIN:

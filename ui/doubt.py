@@ -66,12 +66,12 @@ def facts(result: Result) -> dict[str, Any]:
     told = result.to_dict()
     return {
         "verdict": told["verdict"],
-        "p_fake": told["p_fake"],
+        "score": told["score"],
         "faces": [
             {
                 "size": [face.box[2] - face.box[0], face.box[3] - face.box[1]],
-                "score": round(face.score, 4),
-                "p_fake": round(face.p_fake, 6),
+                "detection_score": round(face.detection_score, 4),
+                "score": round(face.score, 6),
             }
             for face in result.faces[:_FACES]
         ],

@@ -55,13 +55,13 @@ class Answer:
     """What the detector says of one picture; `crop` and `activation` are of its most suspicious face, if any."""
 
     verdict: Verdict
-    p_fake: float | None
+    score: float | None
     crop: np.ndarray | None
     activation: np.ndarray | None
 
     def points(self, is_fake: bool) -> float:
         """1 for right, 0 for wrong, 0.5 where it does not decide. No signs of forgery are a bet on "real"."""
-        if self.verdict in (Verdict.UNCERTAIN, Verdict.NO_FACE):
+        if self.verdict in (Verdict.LEANS_FAKE, Verdict.UNCERTAIN, Verdict.NO_FACE):
             return 0.5
         return float((self.verdict is Verdict.LIKELY_FAKE) == is_fake)
 
@@ -185,7 +185,7 @@ def build(detector: Callable[[], Detector]) -> None:
         """Kept by what the model is called: to keep a Detector is to keep its processes."""
         result = detector().detect(gallery()[index].file)
         of_face = ((face.crop, face.activation) for face in result.faces)
-        return Answer(result.verdict, result.p_fake, *next(of_face, (None, None)))
+        return Answer(result.verdict, result.score, *next(of_face, (None, None)))
 
     games = Games(gallery, judge)
 
@@ -340,7 +340,7 @@ def _model_html(played: Round) -> str:
     answer = played.answer
     gained = {0.0: "wrong", 0.5: "half a point", 1.0: "right"}[answer.points(played.is_fake)]
     bet = ", a bet on real" if answer.verdict is Verdict.NO_SIGNS else ""
-    scored = "" if answer.p_fake is None else f" Score: {score_words(answer.p_fake)} of 100."
+    scored = "" if answer.score is None else f" Score: {score_words(answer.score)} of 100."
     seen = ""
     if answer.crop is not None and answer.activation is not None:
         heat = heatmap.overlay(answer.crop, answer.activation)

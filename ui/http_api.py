@@ -25,6 +25,7 @@ from starlette.types import Receive, Scope, Send
 from detector import Detector, ImageError, ModelError, Verdict, picture
 from detector.provenance import Finding, Origin
 from detector.result import Evidence, ModelInfo, PictureInfo, WarningCode
+from detector.shares import Share
 from ui import about, detect, http_docs, intake
 
 PREFIX = "/api"
@@ -49,8 +50,11 @@ class Problem(Exception):
 
 class FaceAnswer(BaseModel):
     box: tuple[int, int, int, int] = Field(description="Left, top, right, bottom, in pixels of the upright picture.")
-    score: float = Field(description="How sure the face finder is that this is a face, 0 to 1.")
-    p_fake: float = Field(description="Calibrated probability that the face was forged, 0 to 1.")
+    detection_score: float = Field(description="How sure the face finder is that this is a face, 0 to 1.")
+    score: float = Field(description="How much speaks for a forgery, 0 to 1: it ranks faces and is no probability.")
+    false_positive_share: Share | None = Field(description="Of real faces, those that score at least so high.")
+    unseen_share: Share | None = Field(description="The same of faces forged in ways that the model has never seen.")
+    seen_share: Share | None = Field(description="The same of faces forged in ways that it was trained on.")
     verdict: Verdict
     evidence: Evidence = Field(description="Which part of the picture speaks most for a forgery.")
     roll: float = Field(description="Degrees by which the face is turned clockwise, -180 to 180.")
@@ -58,11 +62,17 @@ class FaceAnswer(BaseModel):
 
 
 class ResultAnswer(BaseModel):
+    headline: str = Field(description="The answer in words: what the file declares goes before the verdict.")
     verdict: Verdict = Field(description="Of the picture: that of its most suspicious face.")
-    p_fake: float | None = Field(description="Of the most suspicious face; null where there is no face.")
+    score: float | None = Field(description="Of the most suspicious face; null where there is no face.")
+    false_positive_share: Share | None = Field(
+        description="Of photographs with as many real faces that can be judged, those where one scores so high."
+    )
+    unseen_share: Share | None = Field(description="Of faces forged in ways that the model has never seen.")
+    seen_share: Share | None = Field(description="Of faces forged in ways that it was trained on.")
     origin: Origin = Field(description="What the file declares of its origin, and how far that can be trusted.")
     faces: list[FaceAnswer] = Field(description="The most suspicious first.")
-    provenance: list[Finding] = Field(description="What the file says of its origin; it never changes p_fake.")
+    provenance: list[Finding] = Field(description="What the file says of its origin; it never changes the score.")
     warnings: list[Any] = Field(description="What makes this verdict weak.")
     picture: PictureInfo
     model: ModelInfo

@@ -9,12 +9,9 @@ import numpy as np
 from PIL import Image
 
 from detector import picture
-from detector.words import Fact
 from ui.shapes import icon
 
 QUALITY = 88  # of pictures shown, WebP
-HOW_OFTEN_WRONG, OF_EACH = "How often it is wrong here", "Of 100 each – "
-
 
 # What the list to choose files from shows: by "image/*" alone, browsers leave out kinds that they do not know.
 ACCEPT = ",".join(["image/*", *sorted(picture.SUFFIXES)])
@@ -38,26 +35,11 @@ def lead_html(question: str, text: str) -> str:
 SCORE_ABOVE, SCORE_BELOW = "above 99", "below 1"
 
 
-def score_words(p_fake: float) -> str:
-    """P(fake) as a score from 0 to 100 in words: "93"; never 0 or 100, which no detector can claim."""
-    if p_fake > 0.99:
+def score_words(score: float) -> str:
+    """A score as one from 0 to 100 in words: "93"; never 0 or 100, which no detector can claim."""
+    if score > 0.99:
         return SCORE_ABOVE
-    return SCORE_BELOW if p_fake < 0.01 else f"{100 * p_fake:.0f}"
-
-
-def facts_html(facts: Sequence[Fact]) -> str:
-    """Measured shares side by side, those of each generator below; nothing where there are none."""
-    items = "".join(
-        f"<li><b>{escape(fact.number)}</b> {escape(f'{fact.of} {fact.rest}')}"
-        + (f'<span class="soft">{OF_EACH}{_unbroken(fact.parts)}</span>' if fact.parts else "")
-        + "</li>"
-        for fact in facts
-    )
-    return f'<ul class="facts" aria-label="{HOW_OFTEN_WRONG}">{items}</ul>' if items else ""
-
-
-def _unbroken(parts: Sequence[str]) -> str:
-    return "; ".join(f'<span class="whole">{escape(part)}</span>' for part in parts)
+    return SCORE_BELOW if score < 0.01 else f"{100 * score:.0f}"
 
 
 def error_html(title: str, sentence: str) -> str:

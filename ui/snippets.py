@@ -16,7 +16,7 @@ PACKAGE = """\
 from detector import Detector
 
 result = Detector.load().detect("photo.jpg")
-print(result.verdict, result.p_fake)"""
+print(result.verdict, result.score)"""
 
 
 def curl(url: str) -> str:
@@ -34,7 +34,7 @@ from urllib.request import urlopen
 photo = Path("photo.jpg").read_bytes()
 with urlopen("{url}/api/detect", photo) as answer:
     result = json.load(answer)
-print(result["verdict"], result["p_fake"])"""
+print(result["verdict"], result["score"])"""
 
 
 def javascript(url: str) -> str:
@@ -45,7 +45,7 @@ import {{ openAsBlob }} from "node:fs";
 const photo = await openAsBlob("photo.jpg");  // in a browser: input.files[0]
 const answer = await fetch("{url}/api/detect", {{ method: "POST", body: photo }});
 const result = await answer.json();
-console.log(result.verdict, result.p_fake);"""
+console.log(result.verdict, result.score);"""
 
 
 def mcp(url: str) -> str:

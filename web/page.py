@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from detector import covering, crop, finder, frames, heatmap, picture, quality, words
+from detector import covering, crop, finder, frames, headline, heatmap, picture, quality, words
 from detector.model_folder.store import ModelFolder
 from detector.other_kinds import NOT_READ, OTHER_KINDS
 from detector.provenance import (
@@ -24,7 +24,7 @@ from detector.sessions import Session
 from detector.verdict import SUSPICION, USUAL_TAIL
 from ui.answer import EVIDENCE, LABELS, LISTS, SHOWN_FACES, SIGNATURES, SUGGESTS
 from ui.parts import ACCEPT, ADDRESS, SCORE_ABOVE, SCORE_BELOW
-from ui.shapes import BOX_COLOURS, TONES, icon
+from ui.shapes import BOX_COLOURS, DECLARED, TONES, icon
 
 FORMATS = "JPEG, PNG, WebP, GIF, BMP or, where the browser knows it, AVIF"
 
@@ -91,18 +91,22 @@ def content(model: ModelFolder) -> dict[str, Any]:
         "verdicts": {
             str(verdict): {
                 "words": text,
-                "sentences": words.SENTENCES[verdict],
-                "facts": [asdict(fact) for fact in words.facts(verdict, model.metrics)],
-                "line": words.facts_line(verdict, model.metrics),
+                "title": headline.TITLES[verdict],
+                "sentences": headline.SENTENCES[verdict],
+                "alike": headline.ALIKE.get(verdict),
                 "tone": TONES[verdict],
                 "icon": icon(TONES[verdict]),
                 "box": BOX_COLOURS.get(verdict),
             }
-            for verdict, text in words.VERDICTS.items()
+            for verdict, text in headline.VERDICTS.items()
         },
         "provenance": _provenance(),
         "tags": {"suggests": SUGGESTS, "signatures": SIGNATURES, "lists": LISTS},
-        "not_judged": words.NOT_JUDGED,
+        "not_judged": {"title": headline.NOT_JUDGED_TITLE, "sentences": headline.NOT_JUDGED},
+        "headline": {**headline.WORDS, "trusted": headline.TRUSTED, "taken": headline.TAKEN},
+        "declared": {"tone": DECLARED, "icon": icon(DECLARED)},
+        "shares": words.SHARES,
+        "curves": asdict(model.curves) if model.curves else None,
         "error_icon": icon("error"),
         "score": {"above": SCORE_ABOVE, "below": SCORE_BELOW},
         "shown_faces": SHOWN_FACES,

@@ -16,6 +16,7 @@ from detector.model_folder.schema import (
     parse,
     plain,
 )
+from detector.shares import Curves
 
 FIGURES = (
     *("auc", "accuracy", "precision_fake", "recall_fake", "precision_real", "recall_real"),
@@ -46,7 +47,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Faces by what they are and what P(fake) 0.5 calls them."""
+    """Faces by what they are and what a score of 0.5 calls them."""
 
     real_as_real: int
     real_as_fake: int
@@ -115,7 +116,7 @@ class Roc:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """`n` faces whose mean P(fake) is `mean_p`, a share `fakes` of them fake."""
+    """`n` faces whose mean score is `mean_p`, a share `fakes` of them fake."""
 
     n: int
     mean_p: float
@@ -221,7 +222,7 @@ class ReencodingLadder:
 
 @dataclass(frozen=True)
 class Metrics:
-    """metrics.json: every figure of the card. `sets` are the unseen ones first."""
+    """metrics.json: every figure of the card, and how rare each score is. `sets` are the unseen ones first."""
 
     sets: tuple[MeasuredSet, ...]
     command: str = ""
@@ -231,6 +232,7 @@ class Metrics:
     versions: dict[str, str] = field(default_factory=dict)
     robustness: Robustness | None = None
     reencoding: ReencodingLadder | None = None
+    curves: Curves | None = None
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from detector.model_folder import hub
 from detector.model_folder.config import ModelConfig, NetworkConfig
 from detector.model_folder.metrics import Metrics
 from detector.model_folder.schema import CARD, CONFIG, FORMAT_VERSION, KERAS, METRICS, MODEL
+from detector.model_folder.scores import SCORES, curves_of
 from detector.result import ModelInfo, ModelSource
+from detector.shares import Curves
 from detector.text import excerpt
 from detector.verdict import Calibration
 
@@ -27,6 +29,7 @@ __all__ = [
     "METRICS",
     "MODEL",
     "ONNX",
+    "SCORES",
     "ModelFolder",
     "Network",
     "load",
@@ -59,6 +62,11 @@ class ModelFolder:
     def metrics(self) -> Metrics | None:
         """What was measured of it, None where nothing was."""
         return self.read_metrics()
+
+    @property
+    def curves(self) -> Curves | None:
+        """How rare each score is, None where that is not known."""
+        return self.metrics.curves if self.metrics else None
 
     @property
     def calibration(self) -> Calibration:
@@ -150,7 +158,10 @@ def _read(
 
 
 def _metrics(folder: Path, config: ModelConfig) -> Metrics | None:
-    return Metrics.from_dict(_json(folder / METRICS)).of(config) if (folder / METRICS).exists() else None
+    if not (folder / METRICS).exists():
+        return None
+    metrics = Metrics.from_dict(_json(folder / METRICS)).of(config)
+    return metrics if metrics.curves else replace(metrics, curves=curves_of(folder, metrics))
 
 
 def _bytes(file: Path, limit: int) -> bytes:

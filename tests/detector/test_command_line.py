@@ -19,6 +19,7 @@ from detector import __version__, words
 from detector.__main__ import main
 from detector.model_folder import store
 from detector.rows import json_line
+from detector.verdict import Verdict
 from tests.support import ROOT, measured
 from tests.support.bundled import FILES
 
@@ -49,7 +50,7 @@ def test_jsonl_prints_the_object_of_the_contract(run, detector, hopper):
     assert (row.pop("file"), row.pop("error")) == (str(hopper), None)
     assert row.pop("seconds").keys() == expected.pop("seconds").keys()
     for part in (expected, *expected["faces"]):
-        part["p_fake"] = pytest.approx(part["p_fake"], abs=1e-3)
+        part["score"] = pytest.approx(part["score"], abs=1e-3)
     assert row == expected
 
 
@@ -84,7 +85,7 @@ def test_csv_has_a_row_a_picture(run, folder):
         assert row["error"] == "" and row["faces"] == str(faces)
         assert re.fullmatch(r"[0-9a-f]{64}", row["sha256"]) and row["model_digest"] == store.load().info.digest
         assert row["verdict"] in WORDS
-        assert 0 <= float(row["p_fake"]) <= 1 if faces else (row["p_fake"], row["verdict"]) == ("", "no_face")
+        assert 0 <= float(row["score"]) <= 1 if faces else (row["score"], row["verdict"]) == ("", "no_face")
     for name, sentence in BROKEN.items():
         assert rows[name]["error"].startswith(sentence)
         assert not any(value for key, value in rows[name].items() if key not in ("file", "error"))
@@ -94,7 +95,7 @@ def test_a_table_for_people(run, folder):
     ran = run(folder.name, cwd=folder.parent)
     assert ran.returncode == 1
     lines = ran.stdout.splitlines()
-    assert lines[0].split() == ["picture", "verdict", "P(fake)", "faces", "notes"]
+    assert lines[0].split() == ["picture", "verdict", "score", "%", "of", "real", "faces", "notes"]
     for name in GOOD:
         (line,) = (line for line in lines if name in line)
         assert any(word in line for word in WORDS.values())
@@ -111,22 +112,25 @@ def test_the_forms_agree(run, hopper, no_face, tmp_path):
     rows = jsonl(run("hopper.jpg", "page.png", "--jsonl", cwd=tmp_path).stdout)
     table = run("hopper.jpg", "page.png", cwd=tmp_path).stdout.partition("\n\n")[0].splitlines()[1:]
     for row, line in zip(rows, table, strict=True):
-        assert row["file"] in line and WORDS[row["verdict"]] in line
-    assert re.search(rf" {rows[0]['p_fake']:.2f} +1( |$)", table[0])
+        assert row["file"] in line and row["headline"].replace("’", "'") in line
+    real = words.per_100(rows[0]["false_positive_share"]["value"])
+    assert re.search(rf" {rows[0]['score']:.2f} +{real} +1( |$)", table[0])
     assert re.search(r"No face found +0( |$)", table[1])
 
 
-def test_below_the_table_stands_how_often_such_verdicts_are_wrong(run, hopper, no_face, tmp_path):
+def test_below_the_table_stands_how_rare_such_a_score_is(run, hopper, no_face, tmp_path):
     model = measured.write(tmp_path / "model")
-    shutil.copyfile(hopper, tmp_path / "hopper.jpg")
+    for name in ("hopper.jpg", "again.jpg"):
+        shutil.copyfile(hopper, tmp_path / name)
     Image.fromarray(no_face).save(tmp_path / "page.png")
+    row = jsonl(run("hopper.jpg", "--model", model, "--jsonl", cwd=tmp_path).stdout)[0]
     told = " ".join(run("hopper.jpg", "--model", model, cwd=tmp_path).stdout.partition("\n\n")[2].split())
-    assert told.startswith(
-        "No signs of forgery found: 15 of 100 faces by generators the detector has never seen score this low."
-    )
-    assert "Stable Diffusion 3 (2024): 26; Gemini 3 Pro Image (2025): 14; inswapper: 10." in told
-    assert "forged in the ways it was trained on" in told and told.endswith(words.NOT_PROOF)
-    assert "\n\n" not in run("page.png", "--model", model, cwd=tmp_path).stdout
+    assert told.startswith(words.SENTENCES[Verdict.NO_SIGNS][0])
+    assert f"A lower score is given to {words.of_100(1 - row['false_positive_share']['value'])} real faces (" in told
+    assert f"{words.of_100(1 - row['unseen_share']['value'])} faces forged in ways it has never seen (" in told
+    some = run("hopper.jpg", "again.jpg", "--model", model, cwd=tmp_path).stdout
+    assert some.partition("\n\n")[2].strip() == words.NOT_PROOF
+    assert words.SENTENCES[Verdict.NO_FACE][0] in run("page.png", "--model", model, cwd=tmp_path).stdout
 
 
 def test_one_form_at_a_time(run, hopper):

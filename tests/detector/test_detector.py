@@ -25,7 +25,20 @@ from detector.verdict import Calibration
 from tests.support import ROOT
 from tests.support.bundled import FILES
 
-KEYS = ["verdict", "p_fake", "origin", "faces", "provenance", "warnings", "picture", "model", "seconds"]
+SHARES = ["false_positive_share", "unseen_share", "seen_share"]
+KEYS = [
+    "headline",
+    "verdict",
+    "score",
+    *SHARES,
+    "origin",
+    "faces",
+    "provenance",
+    "warnings",
+    "picture",
+    "model",
+    "seconds",
+]
 
 
 def same(one: Result, other: Result) -> bool:
@@ -34,8 +47,10 @@ def same(one: Result, other: Result) -> bool:
     scores = []
     for item in plain:
         del item["seconds"]
-        scores.append([item.pop("p_fake"), *(face.pop("p_fake") for face in item["faces"])])
-    return plain[0] == plain[1] and all(a is b is None or abs(a - b) < 1e-3 for a, b in zip(*scores, strict=True))
+        scores.append([item.pop("score"), *(face.pop("score") for face in item["faces"])])
+        for told in (item, *item["faces"]):
+            scores[-1] += [share and share["value"] for share in map(told.pop, SHARES)]
+    return plain[0] == plain[1] and all(a is b is None or abs(a - b) < 5e-3 for a, b in zip(*scores, strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +79,12 @@ def test_photographs_are_not_called_fake(detector, astronaut, hopper):
     for photo in (astronaut, hopper):
         result = detector.detect(photo)
         assert len(result.faces) == 1
-        assert result.verdict != Verdict.LIKELY_FAKE, f"a real photograph at P(fake) = {result.p_fake:.3f}"
+        assert result.verdict != Verdict.LIKELY_FAKE, f"a real photograph at P(fake) = {result.score:.3f}"
 
 
 def test_no_face_comes_without_a_score(detector, no_face):
     result = detector.detect(no_face)
-    assert (result.verdict, result.p_fake, result.faces, result.warnings) == (Verdict.NO_FACE, None, (), ())
+    assert (result.verdict, result.score, result.faces, result.warnings) == (Verdict.NO_FACE, None, (), ())
 
 
 def test_every_source_of_the_same_pixels_gives_the_same_answer(detector, astronaut, tmp_path):
@@ -78,7 +93,7 @@ def test_every_source_of_the_same_pixels_gives_the_same_answer(detector, astrona
     sources = [file, str(file), file.read_bytes(), Image.open(file), Image.fromarray(astronaut), astronaut]
     results = [detector.detect(source) for source in sources]
     for result in results[1:]:
-        assert result.p_fake == pytest.approx(results[0].p_fake, abs=1e-6)
+        assert result.score == pytest.approx(results[0].score, abs=1e-6)
         assert [face.box for face in result.faces] == [face.box for face in results[0].faces]
         assert np.array_equal(result.faces[0].crop, results[0].faces[0].crop)
     assert [result.picture.format for result in results] == ["PNG"] * 4 + [None] * 2
@@ -111,7 +126,7 @@ def test_a_turned_photo_is_judged_upright(detector, hopper, tmp_path):
     upright, result = detector.detect(hopper), detector.detect(tmp_path / "telephone.png")
     assert (result.picture.width, result.picture.height) == (upright.picture.width, upright.picture.height)
     assert result.faces[0].box == upright.faces[0].box
-    assert result.p_fake == pytest.approx(upright.p_fake, abs=1e-6)
+    assert result.score == pytest.approx(upright.score, abs=1e-6)
 
 
 # --- The result ------------------------------------------------------------------------------------------------------
@@ -121,26 +136,26 @@ def test_scores_are_probabilities_and_verdicts_follow_from_them(detector, group)
     assert len(group.faces) == 4
     calibration = detector.model.calibration
     for face in group.faces:
-        assert isinstance(face, Face) and type(face.p_fake) is float
-        assert 0 <= face.p_fake <= 1 and 0.5 <= face.score <= 1
-        assert face.verdict is calibration.verdict(face.p_fake)
+        assert isinstance(face, Face) and type(face.score) is float
+        assert 0 <= face.score <= 1 and 0.5 <= face.detection_score <= 1
+        assert face.verdict is calibration.verdict(face.score)
         assert 0 <= face.box[0] < face.box[2] <= group.picture.width
         assert 0 <= face.box[1] < face.box[3] <= group.picture.height
 
 
 def test_faces_are_sorted_by_suspicion_and_the_first_speaks_for_the_picture(group):
-    scores = [face.p_fake for face in group.faces]
+    scores = [face.score for face in group.faces]
     assert scores == sorted(scores, reverse=True) and len(set(scores)) > 1
-    assert (group.p_fake, group.verdict) == (scores[0], group.faces[0].verdict)
+    assert (group.score, group.verdict) == (scores[0], group.faces[0].verdict)
 
 
 def test_every_face_has_its_own_crop_and_map(detector, group):
     size, temperature = detector.model.config.networks[0].input_size, detector.model.calibration.temperature
     for face in group.faces:
         assert face.crop.shape == (size, size, 3) and face.crop.dtype == np.uint8
-        logit = np.log(face.p_fake / (1 - face.p_fake)) * temperature
+        logit = np.log(face.score / (1 - face.score)) * temperature
         assert face.activation.ndim == 2 and face.activation.mean() == pytest.approx(logit, abs=1e-2)
-        assert detector.judge_crops(face.crop[None])[0] == pytest.approx(face.p_fake, abs=1e-3)
+        assert detector.judge_crops(face.crop[None])[0] == pytest.approx(face.score, abs=1e-3)
 
 
 def test_maps_of_two_sizes_add_up_to_one():
@@ -157,7 +172,7 @@ def test_maps_of_two_sizes_add_up_to_one():
 def test_judge_crops_measures_many_at_once(detector, group):
     scores = detector.judge_crops(np.stack([face.crop for face in group.faces]))
     assert scores.dtype == np.float64
-    assert scores == pytest.approx([face.p_fake for face in group.faces], abs=1e-3)
+    assert scores == pytest.approx([face.score for face in group.faces], abs=1e-3)
     size = detector.model.config.networks[0].input_size
     assert detector.judge_crops(np.empty((0, size, size, 3), np.uint8)).shape == (0,)
 
@@ -167,12 +182,16 @@ def test_the_dictionary_is_that_of_the_contract(detector, hopper):
     plain = result.to_dict()
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
     assert list(plain) == KEYS
-    assert [key for key in KEYS if key != "origin"] == [field.name for field in dataclasses.fields(Result)]
+    own = [key for key in KEYS if key not in ("headline", "origin", *SHARES)]
+    assert own == [field.name for field in dataclasses.fields(Result) if field.name != "shares"]
+    assert plain["headline"] == result.headline.title
     assert plain["origin"] == {"kind": "none", "trust": None, "by": None, "says": None}
     assert plain["verdict"] == result.verdict == result.verdict.value
-    assert plain["p_fake"] == pytest.approx(result.p_fake, abs=1e-6)
+    assert plain["score"] == pytest.approx(result.score, abs=1e-6)
     (face,) = plain["faces"]
-    assert list(face) == ["box", "score", "p_fake", "verdict", "evidence", "roll", "doubts"]
+    assert list(face) == ["box", "detection_score", "score", *SHARES, "verdict", "evidence", "roll", "doubts"]
+    for name in SHARES:
+        assert plain[name] == face[name] and 0 <= face[name]["low"] <= face[name]["value"] <= face[name]["high"] <= 1
     assert face["box"] == list(result.faces[0].box)
     picture = {"width": 512, "height": 600, "format": "JPEG", "bytes": hopper.stat().st_size}
     assert plain["picture"] == {**picture, "sha256": read(hopper).sha256}
@@ -192,7 +211,7 @@ def test_a_result_cannot_be_changed(group):
     with pytest.raises(dataclasses.FrozenInstanceError):
         group.verdict = Verdict.NO_SIGNS
     with pytest.raises(dataclasses.FrozenInstanceError):
-        group.faces[0].p_fake = 0.0
+        group.faces[0].score = 0.0
 
 
 def test_what_the_file_says_of_itself_stands_beside_the_score(detector, astronaut, tmp_path):
@@ -202,7 +221,7 @@ def test_what_the_file_says_of_itself_stands_beside_the_score(detector, astronau
     Image.fromarray(astronaut).save(tmp_path / "marked.png", exif=exif)
     marked, bare = detector.detect(tmp_path / "marked.png"), detector.detect(astronaut)
     assert marked.provenance and not bare.provenance
-    assert marked.p_fake == pytest.approx(bare.p_fake, abs=1e-6)
+    assert marked.score == pytest.approx(bare.score, abs=1e-6)
     (first, *_) = marked.to_dict()["provenance"]
     told = ["source", "summary", "meaning", "suggests"]
     assert list(first) == [*told, "signature", "trust_list", "by", "partly_unverified"]
@@ -322,7 +341,7 @@ def test_one_face_that_is_not_judged_leaves_the_picture_undecided_but_for_a_forg
         config = dataclasses.replace(detector.model.config, calibration=calibration)
         result = Detector(dataclasses.replace(detector.model, config=config)).detect(both)
         assert sorted(len(face.doubts) for face in result.faces) == [0, 1] and result.judged == 1
-        assert result.verdict == expected == result.faces[0].verdict and result.p_fake == result.faces[0].p_fake
+        assert result.verdict == expected == result.faces[0].verdict and result.score == result.faces[0].score
         assert {face.verdict for face in result.faces if face.doubts} == {Verdict.UNCERTAIN}
 
 
@@ -330,7 +349,7 @@ def test_of_many_faces_each_must_score_higher_to_be_called_forged(detector, port
     """A real face at the very threshold, alone and among seven others."""
     alone = detector.detect(row_of(portrait, 1))
     calibration = dataclasses.replace(
-        detector.model.calibration, no_signs_below=0.0, likely_fake_from=alone.p_fake, leans_fake_from=None
+        detector.model.calibration, no_signs_below=0.0, likely_fake_from=alone.score, leans_fake_from=None
     )
     folder = dataclasses.replace(
         detector.model, config=dataclasses.replace(detector.model.config, calibration=calibration)
@@ -338,7 +357,7 @@ def test_of_many_faces_each_must_score_higher_to_be_called_forged(detector, port
     strict = Detector(folder)
     assert strict.detect(row_of(portrait, 1)).verdict == Verdict.LIKELY_FAKE
     many = strict.detect(row_of(portrait, 8))
-    assert many.judged == 8 and many.p_fake >= alone.p_fake - 0.05 and many.verdict == Verdict.UNCERTAIN
+    assert many.judged == 8 and many.score >= alone.score - 0.05 and many.verdict == Verdict.UNCERTAIN
     assert [face.verdict for face in many.faces] == [Verdict.UNCERTAIN] * 8
 
 
@@ -384,7 +403,7 @@ def test_a_model_of_ones_own_is_loaded_from_its_folder(hopper, detector, tmp_pat
         (tmp_path / name).write_bytes(content)
     result = Detector.load(tmp_path).detect(hopper)
     assert result.model.source == "folder"
-    assert result.p_fake == pytest.approx(detector.detect(hopper).p_fake, abs=1e-3)
+    assert result.score == pytest.approx(detector.detect(hopper).score, abs=1e-3)
 
 
 def test_another_margin_or_temperature_is_used(hopper, detector, tmp_path):
@@ -394,7 +413,7 @@ def test_another_margin_or_temperature_is_used(hopper, detector, tmp_path):
     changed = dataclasses.replace(config, networks=(network,), calibration=Calibration(1e6, 0.1, 0.9))
     (tmp_path / store.CONFIG).write_text(json.dumps(changed.to_dict()))
     result, bundled = Detector.load(tmp_path).detect(hopper), detector.detect(hopper)
-    assert result.p_fake == pytest.approx(0.5, abs=1e-3) and result.verdict == Verdict.UNCERTAIN
+    assert result.score == pytest.approx(0.5, abs=1e-3) and result.verdict == Verdict.UNCERTAIN
     assert result.faces[0].box == bundled.faces[0].box
     assert not np.array_equal(result.faces[0].crop, bundled.faces[0].crop)
 
@@ -473,7 +492,7 @@ def test_a_photograph_that_lies_otherwise_is_judged_the_same(detector, astronaut
     for photo in (astronaut, read(hopper).pixels):
         upright = detector.detect(photo)
         turned = detector.detect(np.rot90(photo, quarters))
-        assert turned.p_fake == pytest.approx(upright.p_fake, abs=0.05) and turned.verdict == upright.verdict
+        assert turned.score == pytest.approx(upright.score, abs=0.05) and turned.verdict == upright.verdict
         assert np.abs(turned.faces[0].crop.astype(int) - upright.faces[0].crop).mean() < 10
         assert [warning.code for warning in turned.warnings] == ["turned_face"]
         assert str(turned.warnings[0].text) == "One face is on the side or upside down: turned upright to be judged."
@@ -496,7 +515,7 @@ def test_a_picture_that_is_read_at_a_reduced_size_keeps_its_own(detector, astron
     reduced = detector.detect(stream.getvalue(), max_pixels=1_000_000)
     assert reduced.picture == whole.picture and reduced.picture.width == 1536
     assert np.abs(np.subtract(reduced.faces[0].box, whole.faces[0].box)).max() <= 20
-    assert reduced.p_fake == pytest.approx(whole.p_fake, abs=0.1)
+    assert reduced.score == pytest.approx(whole.score, abs=0.1)
     said = {warning.code: warning.text for warning in reduced.warnings}
     assert said["reduced_picture"] == "The picture has 2 megapixels: it was judged at a smaller size."
     assert not whole.warnings
@@ -507,5 +526,5 @@ def test_a_film_that_begins_dark_is_judged_by_what_it_shows(detector, astronaut)
     dark, photo = Image.new("RGB", (512, 512)), Image.fromarray(astronaut)
     dark.save(stream, "WEBP", save_all=True, append_images=[photo, dark], lossless=True)
     film = detector.detect(stream.getvalue())
-    assert film.p_fake == pytest.approx(detector.detect(astronaut).p_fake, abs=1e-3)
+    assert film.score == pytest.approx(detector.detect(astronaut).score, abs=1e-3)
     assert [(warning.code, "number 2" in warning.text) for warning in film.warnings] == [("more_frames", True)]

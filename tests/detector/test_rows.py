@@ -50,10 +50,13 @@ def test_text_is_quoted_and_numbers_are_not(detector, hopper) -> None:
     file = io.StringIO()
     csv_writer(file).writerow(csv_cells(row))
     head, line = file.getvalue().splitlines()
-    assert head.startswith('"file","verdict","p_fake"')
-    assert line.startswith(f'"holiday, 2026.jpg","{row["verdict"]}",{row["p_fake"]},1,"')
+    assert head.startswith('"file","headline","verdict","score","false_positive_share"')
+    shares = [row[name]["value"] for name in ("false_positive_share", "unseen_share", "seen_share")]
+    numbers = ",".join(map(str, [row["score"], *shares]))
+    told = f'"holiday, 2026.jpg","{row["headline"]}","{row["verdict"]}",{numbers},"none","",1,"'
+    assert line.startswith(told)
     [read] = csv.DictReader(io.StringIO(file.getvalue()))
-    assert read["file"] == "holiday, 2026.jpg" and float(read["p_fake"]) == row["p_fake"]
+    assert read["file"] == "holiday, 2026.jpg" and float(read["score"]) == row["score"]
 
 
 def test_a_name_without_guile_stays_as_it_is() -> None:

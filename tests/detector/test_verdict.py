@@ -9,26 +9,26 @@ from detector.verdict import USUAL_TAIL, Calibration, Tail, Verdict
 CALIBRATION = Calibration(temperature=2.0, no_signs_below=0.2, likely_fake_from=0.9)
 
 
-def test_p_fake_is_the_logistic_of_the_logit_over_the_temperature():
+def test_score_is_the_logistic_of_the_logit_over_the_temperature():
     logits = np.array([-4.0, 0.0, 2.0])
-    assert CALIBRATION.p_fake(logits) == pytest.approx([1 / (1 + math.e**2), 0.5, 1 / (1 + math.e**-1)])
+    assert CALIBRATION.score(logits) == pytest.approx([1 / (1 + math.e**2), 0.5, 1 / (1 + math.e**-1)])
 
 
-def test_p_fake_rises_with_the_logit_and_stays_within_0_and_1():
-    p_fakes = CALIBRATION.p_fake(np.array([-np.inf, -1e30, -50, -1, 0, 1, 50, 1e30, np.inf], np.float32))
-    assert np.all(np.diff(p_fakes) >= 0)
-    assert 0 <= p_fakes[0] < 1e-20
-    assert p_fakes[-1] == 1
+def test_score_rises_with_the_logit_and_stays_within_0_and_1():
+    scores = CALIBRATION.score(np.array([-np.inf, -1e30, -50, -1, 0, 1, 50, 1e30, np.inf], np.float32))
+    assert np.all(np.diff(scores) >= 0)
+    assert 0 <= scores[0] < 1e-20
+    assert scores[-1] == 1
 
 
-def test_p_fake_keeps_the_shape_and_is_double():
-    assert CALIBRATION.p_fake(np.zeros((2, 3), np.float32)).shape == (2, 3)
-    assert CALIBRATION.p_fake(np.zeros(0, np.float32)).shape == (0,)
-    assert CALIBRATION.p_fake(np.zeros(1, np.float32)).dtype == np.float64
+def test_score_keeps_the_shape_and_is_double():
+    assert CALIBRATION.score(np.zeros((2, 3), np.float32)).shape == (2, 3)
+    assert CALIBRATION.score(np.zeros(0, np.float32)).shape == (0,)
+    assert CALIBRATION.score(np.zeros(1, np.float32)).dtype == np.float64
 
 
 @pytest.mark.parametrize(
-    ("p_fake", "verdict"),
+    ("score", "verdict"),
     [
         (0.0, Verdict.NO_SIGNS),
         (0.199999, Verdict.NO_SIGNS),
@@ -39,8 +39,17 @@ def test_p_fake_keeps_the_shape_and_is_double():
         (1.0, Verdict.LIKELY_FAKE),
     ],
 )
-def test_the_bands_decide(p_fake, verdict):
-    assert CALIBRATION.verdict(p_fake) is verdict
+def test_the_bands_decide(score, verdict):
+    assert CALIBRATION.verdict(score) is verdict
+
+
+def test_a_face_leans_below_the_band_of_the_forged():
+    leaning = dataclasses.replace(CALIBRATION, leans_fake_from=0.8)
+    assert [leaning.verdict(score) for score in (0.7999, 0.8, 0.8999, 0.9)] == [
+        Verdict.UNCERTAIN, Verdict.LEANS_FAKE, Verdict.LEANS_FAKE, Verdict.LIKELY_FAKE,
+    ]  # fmt: skip
+    assert leaning.verdicts([0.85], [True]) == [Verdict.LEANS_FAKE]
+    assert leaning.verdicts([0.85] * 9, [True] * 9) == [Verdict.UNCERTAIN] * 9
 
 
 def test_bands_that_meet_leave_nothing_uncertain():
@@ -97,7 +106,7 @@ def test_a_face_that_cannot_be_judged_is_neither_accused_nor_cleared():
 
 
 def test_the_words_are_those_of_the_contract():
-    assert [str(verdict) for verdict in Verdict] == ["likely_fake", "uncertain", "no_signs", "no_face"]
+    assert [str(verdict) for verdict in Verdict] == ["likely_fake", "leans_fake", "uncertain", "no_signs", "no_face"]
 
 
 @pytest.mark.parametrize(

@@ -72,8 +72,8 @@ def test_a_model_comes_back_as_it_went(hub: Hub, folder: Path, capsys):
     results = [[result.to_dict() for result in d.detect_many(pictures)] for d in (before, after)]
     for mine, theirs in zip(*results, strict=True):
         assert mine["faces"] and mine["faces"] == theirs["faces"]
-        assert (mine["verdict"], mine["p_fake"]) == (theirs["verdict"], theirs["p_fake"])
-    exact = [[face.p_fake for p in pictures for face in d.detect(p).faces] for d in (before, after)]
+        assert (mine["verdict"], mine["score"]) == (theirs["verdict"], theirs["score"])
+    exact = [[face.score for p in pictures for face in d.detect(p).faces] for d in (before, after)]
     assert exact[0] == exact[1], "to the last bit"
 
 

@@ -349,7 +349,7 @@ def test_a_new_model_comes_between_two_calls_and_none_is_lost(hub: Hub, quick, h
     stop.set()
     for thread in visitors:
         thread.join()
-    by_revision = {result.model.revision: {r.p_fake for r in results if r.model.revision == result.model.revision}
+    by_revision = {result.model.revision: {r.score for r in results if r.model.revision == result.model.revision}
                    for result in results}  # fmt: skip
     assert set(by_revision) == {first, second}
     assert all(len(scores) == 1 for scores in by_revision.values()), "each answer is of one model"

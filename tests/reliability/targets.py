@@ -92,7 +92,7 @@ def load_config(data: bytes) -> None:
     for network in loaded.config.networks:
         sound = 32 <= network.input_size <= 1024 and 0.5 <= network.crop_margin <= 4
         _check(sound, "a size or margin outside the limits")
-    p = loaded.calibration.p_fake(np.array([-1e30, 0, 1e30]))
+    p = loaded.calibration.score(np.array([-1e30, 0, 1e30]))
     _check(bool(np.isfinite(p).all() and (p >= 0).all() and (p <= 1).all()), "P(fake) outside [0, 1]")
     _as_sent(asdict(loaded.info))
     _as_sent(about.describe(loaded))

@@ -127,7 +127,7 @@ def test_a_killed_worker_and_a_killed_node_cost_nothing(cluster, photos, tmp_pat
     for expected in map(json.loads, lines):
         row = rows[expected["file"]]
         assert row["error"] == expected["error"]
-        assert (row["verdict"], row["p_fake"]) == (expected.get("verdict"), expected.get("p_fake"))
+        assert (row["verdict"], row["score"]) == (expected.get("verdict"), expected.get("score"))
     assert {path.name for path in output.iterdir() if path.suffix != ".parquet"} == {"_run.json"}
 
 

@@ -26,7 +26,7 @@ from scale.places import Place, within
 from scale.worker import Job, Worker
 from tests.support.attacks import poison as poison
 
-COLUMNS = "file sha256 verdict p_fake origin faces findings warnings error model_revision".split()
+COLUMNS = "file sha256 verdict score origin faces findings warnings error model_revision".split()
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +84,10 @@ def test_rows_are_those_of_the_command_line_to_the_last_bit(folder, tmp_path_fac
         wanted = expected[name]
         assert row["model_revision"] == model.info.digest and len(row["sha256"]) == 64
         if wanted["error"]:
-            assert (row["error"], row["verdict"], row["p_fake"], row["faces"]) == (wanted["error"], None, None, None)
+            assert (row["error"], row["verdict"], row["score"], row["faces"]) == (wanted["error"], None, None, None)
             continue
         assert row["error"] is None and row["sha256"] == wanted["picture"]["sha256"]
-        for column in ("verdict", "p_fake", "origin", "faces", "warnings"):
+        for column in ("verdict", "score", "origin", "faces", "warnings"):
             assert row[column] == wanted[column]
         assert row["findings"] == wanted["provenance"]
 

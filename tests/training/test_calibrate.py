@@ -45,7 +45,7 @@ def no_signs(calibration: Calibration, sets: Logits) -> dict[str, float]:
     """Of the forgeries of each set that has any, the share below the threshold."""
     fakes = {name: only(part, 1.0)[0] for name, part in sets.items()}
     return {
-        name: float((calibration.p_fake(logits) < calibration.no_signs_below).mean())
+        name: float((calibration.score(logits) < calibration.no_signs_below).mean())
         for name, logits in fakes.items()
         if len(logits)
     }
@@ -55,7 +55,7 @@ def accused(calibration: Calibration, sets: Logits) -> dict[str, float]:
     """Of the real faces of each set that has any, the share that is called likely fake."""
     reals = {name: only(part, 0.0)[0] for name, part in sets.items()}
     return {
-        name: float((calibration.p_fake(logits) >= calibration.likely_fake_from).mean())
+        name: float((calibration.score(logits) >= calibration.likely_fake_from).mean())
         for name, logits in reals.items()
         if len(logits)
     }
@@ -88,7 +88,7 @@ def reached(sets: Logits, lowest: float, calibration: Calibration) -> tuple[list
 def share_from(calibration: Calibration, logits: np.ndarray, lowest: float | None = None) -> float:
     """The share of logits that reach a threshold, by default that of likely fake."""
     from_ = calibration.likely_fake_from if lowest is None else lowest
-    return float((calibration.p_fake(logits) >= from_).mean())
+    return float((calibration.score(logits) >= from_).mean())
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5, 6.0])
@@ -228,8 +228,8 @@ def test_nobody_is_accused_more_often_in_a_worse_copy() -> None:
     worse = both[0] + np.float32(2.5), both[1]  # every copy looks more forged than its original
     real = only(worse, 0.0)[0]
     with_copies = calibrate.fit({}, {"both": both}, copies=[real])
-    assert (alone.p_fake(real) >= alone.likely_fake_from).mean() > Limits().max_false_positive_rate
-    assert (with_copies.p_fake(real) >= with_copies.likely_fake_from).mean() <= Limits().max_false_positive_rate
+    assert (alone.score(real) >= alone.likely_fake_from).mean() > Limits().max_false_positive_rate
+    assert (with_copies.score(real) >= with_copies.likely_fake_from).mean() <= Limits().max_false_positive_rate
     assert (with_copies.temperature, with_copies.no_signs_below) == (alone.temperature, alone.no_signs_below)
 
 

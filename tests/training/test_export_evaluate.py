@@ -74,7 +74,7 @@ def test_the_detector_says_what_keras_says(served: Detector, model_folder: Path,
         face = face_cache.labelled_face(result.faces, result.picture.width, result.picture.height)
         assert np.array_equal(face.crop, crop)
         assert face.activation.mean() == pytest.approx(logit, abs=1e-3)
-        said = np.log(face.p_fake / (1 - face.p_fake)) * served.model.calibration.temperature
+        said = np.log(face.score / (1 - face.score)) * served.model.calibration.temperature
         assert said == pytest.approx(logit, abs=1e-3)
     assert np.ptp(logits) > 0.5  # or all of this would say little
 
@@ -315,7 +315,7 @@ def test_unseen_sets_come_first_generator_by_generator(
     assert len(scores) == 34 + 5 + 12 and {row["model_digest"] for row in scores} == {found.digest}
     split = face_cache.load(Source(str(unseen_set)), "validation")
     assert scores[0]["picture_sha256"] == hashlib.sha256(split.file(0)).hexdigest()
-    said = [float(row["p_fake"]) for row in scores if row["set"] == "elsewhere" and row["label"] == "real"]
+    said = [float(row["score"]) for row in scores if row["set"] == "elsewhere" and row["label"] == "real"]
     assert elsewhere.clean.false_positive_rate.value == pytest.approx(np.mean(np.array(said) >= 0.5), abs=1e-4)
     no_signs = [row["verdict"] == "no_signs" for row in scores if row["set"] == "elsewhere" and row["label"] == "fake"]
     assert elsewhere.clean.fake_no_signs.value == np.mean(no_signs)
@@ -358,7 +358,7 @@ def test_every_split_is_measured_in_every_condition(metrics: Metrics) -> None:
 
 def test_figures_are_those_of_what_the_detector_says(metrics: Metrics, served: Detector, small_set: Path) -> None:
     split = face_cache.load(Source(str(small_set)), "test", limit=6)
-    said = np.array([served.detect(split.file(index)).p_fake for index in range(12)])
+    said = np.array([served.detect(split.file(index)).score for index in range(12)])
     confusion = metrics.sets[1].clean.confusion
     fake = split.labels > 0.5
     assert confusion.fake_as_fake == ((said >= 0.5) & fake).sum()

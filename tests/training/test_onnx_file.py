@@ -63,7 +63,7 @@ def test_the_example_of_the_card_says_what_the_detector_says(both: Path, measure
             exec(textwrap.dedent(example).replace("FOLDER", str(both)).replace("photo.jpg", str(photo)), {})
         said = np.fromstring(printed.getvalue().strip("[]\n"), sep=" ")
         if config is model.config:
-            expected = [face.p_fake for face in Detector.load(both).detect(photo).faces]
+            expected = [face.score for face in Detector.load(both).detect(photo).faces]
             assert expected and said == pytest.approx(expected, abs=1e-3)
         assert len(said) and np.isfinite(said).all()
     assert "ONNX" not in card.render(model.config, metrics)

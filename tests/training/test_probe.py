@@ -86,7 +86,7 @@ def test_a_probe_is_fitted_exported_and_served(small_set: Path, tmp_path: Path, 
     detector = Detector.load(tmp_path / "model")
     [face] = detector.detect(picture.read(hopper).data).faces
     assert [network.weight for network in detector.model.config.networks] == [1.0, 1.5]
-    assert 0 < face.p_fake < 1
+    assert 0 < face.score < 1
     again = fit(options(small_set), tmp_path / "run", resume=True)  # nothing is left to do
     kept = keras.saving.load_model(again, compile=False, safe_mode=True)
     assert np.array_equal(kept.get_layer(architectures.SCORE).get_weights()[0], fitted)

@@ -208,7 +208,7 @@ def run(folder: Path, *command: str) -> str:
 
 
 def said(expected: Result) -> list[str]:
-    return [str(expected.verdict), str(expected.to_dict()["p_fake"])]
+    return [str(expected.verdict), str(expected.to_dict()["score"])]
 
 
 def test_the_python_snippet_runs(running_app: RunningApp, photo: Path, expected: Result) -> None:
@@ -243,7 +243,7 @@ def test_the_javascript_snippet_runs(
 @pytest.mark.slow
 def test_the_package_and_shell_snippets_run(photo: Path, expected: Result, python: Callable) -> None:
     assert python("-c", snippets.PACKAGE, cwd=photo).stdout.split() == [
-        str(expected.verdict), str(expected.p_fake)
+        str(expected.verdict), str(expected.score)
     ]  # fmt: skip
     shutil.copytree(photo, photo / "holiday", ignore=shutil.ignore_patterns("holiday"))
     for line in snippets.SHELL.splitlines():

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from detector import Detector, Face, Result, Verdict, picture, words
-from detector.model_folder import ModelFolder, no_signs_shares
-from detector.provenance import Finding
+from detector.model_folder import ModelFolder
+from detector.provenance import Finding, Signature, Suggests
 from detector.result import Evidence, Warning, WarningCode
+from detector.shares import Share, Shares
 from detector.verdict import Tail
-from tests.support.measured import measured_on_unseen
 from ui import answer, boxes, parts, report
 from ui.shapes import BOX_COLOURS
 
@@ -48,7 +48,7 @@ def test_every_string_of_a_stranger_is_escaped(judged: Result, model: ModelFolde
 
 
 @pytest.mark.parametrize(
-    ("p_fake", "shown"),
+    ("score", "shown"),
     [
         (0.0, "below 1"),
         (0.0099, "below 1"),
@@ -59,19 +59,19 @@ def test_every_string_of_a_stranger_is_escaped(judged: Result, model: ModelFolde
         (1.0, "above 99"),
     ],
 )
-def test_a_score_is_never_certain(p_fake: float, shown: str) -> None:
-    assert parts.score_words(p_fake) == shown
+def test_a_score_is_never_certain(score: float, shown: str) -> None:
+    assert parts.score_words(score) == shown
 
 
 def test_each_verdict_has_words_and_a_shape_of_its_own(judged: Result, model: ModelFolder) -> None:
     pages = {}
     for verdict in Verdict:
-        empty = {"p_fake": None, "faces": ()} if verdict is Verdict.NO_FACE else {}
+        empty = {"score": None, "faces": ()} if verdict is Verdict.NO_FACE else {}
         page = answer.verdict_html(result_with(judged, verdict=verdict, **empty), model)
         pages[verdict] = page[page.index("<svg") : page.index("</svg>")], page[page.index("<h2>") : page.index("</h2>")]
     assert len({shape for shape, _ in pages.values()}) == len({words for _, words in pages.values()}) == len(Verdict)
     assert "of 100" not in answer.verdict_html(
-        result_with(judged, verdict=Verdict.NO_FACE, p_fake=None, faces=()), model
+        result_with(judged, verdict=Verdict.NO_FACE, score=None, faces=()), model
     )
 
 
@@ -127,10 +127,12 @@ def test_a_face_that_is_not_judged_shows_why_and_no_score(judged: Result, model:
     face = dataclasses.replace(judged.faces[0], verdict=Verdict.UNCERTAIN, doubts=(WarningCode.COVERED_FACE,))
     told = result_with(judged, verdict=Verdict.UNCERTAIN, faces=(face,))
     page, cards = answer.verdict_html(told, model), text(answer.cards_html(told, model))
-    assert "Too little of the face shows for a verdict." in text(page) and "Score" not in page
+    assert "Can’t tell: too little of the face shows" in text(page) and "Score" not in page
     assert "This face is covered, by a mask, a bar or something else" in cards and "Score" not in cards
     group = result_with(told, faces=(face, judged.faces[0]))
-    assert "Too little of one of the 2 faces shows for a verdict" in text(answer.verdict_html(group, model))
+    assert "One of the 2 faces is too small, cut off, blurred or covered to judge" in text(
+        answer.verdict_html(group, model)
+    )
 
 
 def test_the_scale_shows_the_threshold_of_so_many_faces(judged: Result, model: ModelFolder) -> None:
@@ -138,9 +140,9 @@ def test_the_scale_shows_the_threshold_of_so_many_faces(judged: Result, model: M
         model.calibration, likely_fake_from=0.8, leans_fake_from=None, tail=Tail(0.0, 0.5, 0.0)
     )
     model = dataclasses.replace(model, config=dataclasses.replace(model.config, calibration=calibration))
-    assert "likely forged from 80," in answer.verdict_html(judged, model)
+    assert "likely forged from 80." in answer.verdict_html(judged, model)
     crowd = result_with(judged, faces=judged.faces * 20)
-    assert f"likely forged from {100 * 4 * 20**0.5 / (1 + 4 * 20**0.5):.0f}," in answer.verdict_html(crowd, model)
+    assert f"likely forged from {100 * 4 * 20**0.5 / (1 + 4 * 20**0.5):.0f}." in answer.verdict_html(crowd, model)
 
 
 # --- What stands beside a verdict ------------------------------------------------------------------------------------
@@ -151,54 +153,78 @@ def text(page: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", page).split())
 
 
-def test_no_signs_stands_beside_both_shares_and_the_generators(judged: Result, model: ModelFolder) -> None:
-    face = dataclasses.replace(judged.faces[0], verdict=Verdict.NO_SIGNS)
-    told, measured = result_with(judged, verdict=Verdict.NO_SIGNS, faces=(face,)), measured_on_unseen(model)
-    seen = words.of_100(no_signs_shares(measured.metrics).seen)
-    page = text(answer.verdict_html(told, measured))
-    assert "No signs of forgery found" in page and words.NOT_PROOF in page
-    assert "15 of 100 faces by generators the detector has never seen score this low" in page
-    assert f"{seen} faces forged in the ways it was trained on score this low" in page
-    places = [page.index(part) for part in ("Stable Diffusion 3 (2024): 26", "Gemini 3 Pro Image (2025): 14",
-                                            "inswapper: 10")]  # fmt: skip
-    assert places == sorted(places)
-    card = text(answer.cards_html(told, measured))
-    assert "Score this low: 15 of 100 faces by generators the detector has never seen," in card
-    assert f"{seen[0].lower()}{seen[1:]} faces forged in the ways it was trained on." in card
+SHARES = Shares(Share(0.031, 0.02, 0.043), Share(0.42, 0.37, 0.47), Share(0.8, 0.76, 0.84))
 
 
-def test_likely_forged_stands_beside_how_many_real_faces_score_as_high(judged: Result, model: ModelFolder) -> None:
-    page = text(answer.verdict_html(result_with(judged, verdict=Verdict.LIKELY_FAKE), measured_on_unseen(model)))
-    assert "Fewer than 1 of 100 real faces from collections the detector has never seen score this high" in page
-    assert "12 of 100 faces by generators the detector has never seen score this high" in page
+def test_how_rare_a_score_is_stands_beside_it(judged: Result, model: ModelFolder) -> None:
+    """High scores and low ones, of a picture and of each of its faces."""
+    face = dataclasses.replace(judged.faces[0], verdict=Verdict.LEANS_FAKE, shares=SHARES)
+    told = result_with(judged, verdict=Verdict.LEANS_FAKE, faces=(face,), shares=SHARES)
+    high = (
+        "This score or a higher one is given to 3 of 100 real faces (2 to 4), to 42 of 100 faces forged in ways it has "
+        "never seen (37 to 47) and to 80 of 100 faces forged in ways it was trained on (76 to 84)."
+    )
+    page, cards = text(answer.verdict_html(told, model)), text(answer.cards_html(told, model))
+    assert "Leans forged, but not enough to say so" in page and high in page and high in cards
+    group = text(answer.verdict_html(result_with(told, faces=(face,) * 4), model))
+    assert "is given to a face in 3 of 100 photographs with 4 real faces each (2 to 4), to 42 of 100" in group
+    cleared = dataclasses.replace(face, verdict=Verdict.NO_SIGNS)
+    low = text(answer.verdict_html(result_with(told, verdict=Verdict.NO_SIGNS, faces=(cleared,)), model))
+    assert words.NOT_PROOF in low and "A lower score is given to 97 of 100 real faces (96 to 98), to 58 of 100" in low
 
 
-@pytest.mark.parametrize("seen", [True, False])
-def test_what_was_never_measured_is_said_plainly(judged: Result, model: ModelFolder, seen: bool) -> None:
-    metrics = dataclasses.replace(model.metrics, sets=model.metrics.seen) if seen else None
-    older = dataclasses.replace(model, read_metrics=lambda: metrics)
-    page = text(answer.verdict_html(result_with(judged, verdict=Verdict.NO_SIGNS), older))
-    assert "Not measured on generators the detector has never seen – any number of their faces may" in page
-    assert ("Not measured on faces forged in the ways it was trained on" in page) != seen
-    accused = text(answer.verdict_html(result_with(judged, verdict=Verdict.LIKELY_FAKE), older))
-    assert "Not measured on real faces from collections the detector has never seen" in accused
+def test_what_was_never_measured_is_said_plainly(judged: Result, model: ModelFolder) -> None:
+    seen = result_with(judged, shares=dataclasses.replace(SHARES, unseen=None))
+    page = text(answer.verdict_html(seen, model))
+    assert "It was never measured on faces forged in ways it has never seen." in page and "real faces (2 to 4)" in page
+    page = text(answer.verdict_html(result_with(judged, shares=Shares()), model))
+    assert "How rare such a score is was never measured for this model." in page
 
 
-def test_nothing_is_claimed_where_it_cannot_tell(judged: Result, model: ModelFolder) -> None:
-    for verdict in (Verdict.UNCERTAIN, Verdict.NO_FACE):
-        assert words.facts(verdict, measured_on_unseen(model).metrics) == () == words.facts(verdict, None)
-        assert "never seen" not in answer.verdict_html(result_with(judged, verdict=verdict), model)
+@pytest.mark.parametrize(("trust", "by"), [("verified", "Example"), ("intact", "Example"), ("written", None)])
+def test_a_file_that_declares_ai_leads_with_that(
+    judged: Result, model: ModelFolder, trust: str, by: str | None
+) -> None:
+    """Whatever the faces showed, which comes after; the score stays."""
+    signature = {"verified": Signature.TRUSTED, "intact": Signature.UNKNOWN, "written": None}[trust]
+    finding = Finding("a", "b", "c", Suggests.AI_MADE, signature, by=by)
+    for verdict in Verdict:
+        empty = {"score": None, "faces": ()} if verdict is Verdict.NO_FACE else {}
+        told = result_with(judged, verdict=verdict, provenance=(finding,), **empty)
+        page = answer.verdict_html(told, model)
+        assert "<h2>This file says that it was made with AI</h2>" in page and 'panel verdict fake"' in page
+        assert f"says beside that: {words.TITLES[verdict]}." in text(page)
+        assert ("Example says so and signed it" if by else "A mark in the file says so, and nobody signed it") in page
+        assert told.to_dict()["headline"] == "This file says that it was made with AI"
+        assert told.score is None or f"<b>{parts.score_words(judged.score)}</b>" in page
+
+
+def test_a_camera_and_a_high_score_disagree(judged: Result, model: ModelFolder) -> None:
+    shot = (Finding("a", "b", "c", Suggests.CAMERA, Signature.TRUSTED, by="Leica"),)
+    accused = text(answer.verdict_html(result_with(judged, verdict=Verdict.LIKELY_FAKE, provenance=shot), model))
+    assert "Signed by a camera, yet likely forged: the two disagree" in accused
+    assert "Leica vouches with its signature that a camera took the picture" in accused
+    assert words.SENTENCES[Verdict.LIKELY_FAKE][0] in accused and "One of the two misleads" in accused
+    clear = text(answer.verdict_html(result_with(judged, verdict=Verdict.NO_SIGNS, provenance=shot), model))
+    assert "No signs of forgery found" in clear and "Leica vouches" in clear and "disagree" not in clear
+
+
+def test_an_edit_is_a_headline_where_it_is_signed(judged: Result, model: ModelFolder) -> None:
+    for signature, told in ((Signature.TRUSTED, True), (None, False)):
+        edited = (Finding("a", "It was cropped.", "c", Suggests.EDITED, signature, by="Example"),)
+        page = answer.verdict_html(result_with(judged, verdict=Verdict.NO_SIGNS, provenance=edited), model)
+        assert ("found; the file says that it was edited</h2>" in page) == told and "It was cropped. Example" in page
 
 
 @pytest.mark.parametrize("share", [0.0, 0.0099, 0.99001, 1.0])
 def test_a_measured_share_is_never_none_or_all(share: float) -> None:
-    assert words.of_100(share) == ("Fewer than 1 of 100" if share < 0.5 else "More than 99 of 100")
+    assert words.of_100(share) == ("fewer than 1 of 100" if share < 0.5 else "more than 99 of 100")
 
 
 def test_the_scale_names_its_ends(judged: Result, model: ModelFolder) -> None:
     page = answer.verdict_html(judged, model)
     ends = re.search(r'<div class="ends">(.*?)</div>', page).group(1)
-    assert re.findall(r"<span>(.*?)</span>", ends) == ["no signs", "can’t tell", "likely forged"]
+    assert re.findall(r"<span>(.*?)</span>", ends) == ["no signs", "can’t tell", "leans", "likely forged"]
 
 
 def test_absence_of_signs_is_never_called_real() -> None:

@@ -162,9 +162,8 @@ def test_a_portrait_is_judged_in_the_open(look: Callable[..., "Page"], judged: R
     give(page, ASTRONAUT)
     assert answer(page) == judged.verdict
     shown = page.locator("#verdict").inner_text()
-    assert f"Score: {parts.score_words(judged.p_fake)} on a scale" in shown
-    facts = words.facts(judged.verdict, Detector.load().model.metrics)
-    assert all(fact.number in shown and fact.of in shown for fact in facts)
+    assert f"Score: {parts.score_words(judged.score)} on a scale" in shown
+    assert judged.headline.title in shown and words.rarity(judged.verdict, judged.shares) in shown
     marked = page.locator("#marked img")
     marked.wait_for()
     assert "1 face marked" in marked.get_attribute("alt")

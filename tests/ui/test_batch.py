@@ -21,10 +21,8 @@ from limits.strategies import MovingWindowRateLimiter
 from PIL import Image
 
 from detector import Detector, ImageError, Verdict, picture, words
-from detector.model_folder import Metrics
 from detector.rows import CSV_COLUMNS, row_of
 from tests.support import ROOT
-from tests.support.measured import UNSEEN
 from tests.support.running_app import (
     ASTRONAUT,
     ATTACK,
@@ -106,7 +104,7 @@ def test_the_endpoint_answers_each_picture_in_order(client: Client, mixed: list[
     assert [row["file"] for row in rows] == NAMES
     broken, plain, portrait, zipped, out = rows
     assert broken == {"file": "holiday.jpg", "error": broken_file(mixed[0].parent)[1]}
-    assert plain["verdict"] == "no_face" and plain["p_fake"] is None
+    assert plain["verdict"] == "no_face" and plain["score"] is None
     assert out.keys() == {"file", "error"} and out["error"].startswith(OUT)
     for row, path in ((portrait, ASTRONAUT), (zipped, hopper)):
         expected = row_of(row["file"], Detector.load().detect(path))
@@ -183,15 +181,14 @@ def test_pictures_and_a_zip_become_one_list(look: Callable[..., "Page"], mixed: 
     assert rows.nth(3).locator("th").inner_text() == "../out.jpg" and OUT in rows.nth(3).inner_text()
     for number in range(2):  # a face each: the words, a shape beside them, the score and a copy of the picture
         row = rows.nth(number)
-        assert words.VERDICTS[Verdict(outcomes[number])] in row.inner_text()
+        assert words.TITLES[Verdict(outcomes[number])] in row.inner_text()
         score = row.locator("[data-head=Score]").inner_text()
-        assert re.fullmatch(r"below 1|above 99|\d\d?", score)
-        assert words.facts_line(Verdict(outcomes[number]), Detector.load().model.metrics) in row.inner_text()
+        assert re.fullmatch(r"(below 1|above 99|\d\d?)\s+reached by \d\d? of 100 real faces", score)
         assert row.locator("svg").count() == 1
         assert row.locator("img").evaluate("image => image.naturalWidth > 0 && image.alt.length > 0")
     assert rows.nth(2).locator("[data-head=Score]").inner_text() == "" and rows.nth(3).locator("img").count() == 0
     assert page.locator("#batch-table").get_by_role("columnheader").count() == 6
-    assert "most suspicious first" in page.locator("#batch-table caption").inner_text()
+    assert "then the most suspicious" in page.locator("#batch-table caption").inner_text()
     assert str(ROOT) not in page.content() and "Traceback" not in page.content()
     assert overflow(page) <= 0
     lines = "counts => counts.map(count => count.getBoundingClientRect().height)"
@@ -233,14 +230,14 @@ def test_the_list_is_saved(look: Callable[..., "Page"], mixed: list[Path]) -> No
     name, data = saved(page, "#batch-json")
     rows = json.loads(data)
     assert name == "pictures.json" and [row["file"] for row in rows] == shown
-    assert rows[0].keys() > {"file", "error", "verdict", "p_fake", "faces", "provenance", "warnings", "picture"}
+    assert rows[0].keys() > {"file", "error", "verdict", "score", "faces", "provenance", "warnings", "picture"}
     assert rows[-1].keys() == {"file", "error"}
 
     name, data = saved(page, "#batch-csv")
     table = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
     assert name == "pictures.csv" and [row["file"] for row in table] == shown
     assert tuple(table[0]) == CSV_COLUMNS
-    assert table[0]["sha256"] == rows[0]["picture"]["sha256"] and float(table[0]["p_fake"]) == rows[0]["p_fake"]
+    assert table[0]["sha256"] == rows[0]["picture"]["sha256"] and float(table[0]["score"]) == rows[0]["score"]
 
 
 def test_a_stop_ends_the_work_and_keeps_what_is_done(
@@ -484,7 +481,15 @@ def test_one_failure_is_not_the_end(detector: Detector, hopper: Path) -> None:
     assert len(whole.thumbnail) < 6_000
 
 
-def row(file: str, verdict: str | None, p_fake: float | None = None) -> batch_list.Row:
+SHARES = {
+    f"{name}_share": {"value": 0.031, "low": 0.02, "high": 0.043} for name in ("false_positive", "unseen", "seen")
+}
+
+
+def row(
+    file: str, verdict: str | None, score: float | None = None, declared: str | None = None, **more: Any
+) -> batch_list.Row:
+    """`declared` is how far it can be trusted that AI made the picture, which the file says."""
     if verdict is None:
         return batch_list.Row({"file": file, "error": ATTACK}, 0)
     said = {"summary": ATTACK, "source": ATTACK, "meaning": ATTACK, "suggests": ATTACK}
@@ -493,8 +498,12 @@ def row(file: str, verdict: str | None, p_fake: float | None = None) -> batch_li
         "warnings": [{"code": ATTACK, "text": ATTACK}],
         "picture": {"sha256": "0"},
         "model": {"digest": "1"},
+        "origin": {"kind": "declared_ai" if declared else "none", "trust": declared, "by": ATTACK, "says": ATTACK},
+        "headline": str(words.TITLES[Verdict(verdict)]),
+        **(SHARES if score else dict.fromkeys(SHARES)),
     }
-    return batch_list.Row({"file": file, "error": None, "verdict": verdict, "p_fake": p_fake, "faces": [], **rest}, 0)
+    told = {"file": file, "error": None, "verdict": verdict, "score": score, "faces": [], **rest, **more}
+    return batch_list.Row(told, 0)
 
 
 ROWS = [
@@ -505,8 +514,11 @@ ROWS = [
     row("-fake", "likely_fake", 0.97),
     row("@faker", "likely_fake", 0.99),
     row(ATTACK, "uncertain", 0.2),
+    row("leans", "leans_fake", 0.9),
+    row("says", "no_face", declared="written"),
+    row("proven", "no_signs", 0.02, declared="verified"),
 ]
-SORTED = ["@faker", "-fake", "doubt", ATTACK, "clear", "+none", "=error"]
+SORTED = ["proven", "says", "@faker", "-fake", "leans", "doubt", ATTACK, "clear", "+none", "=error"]
 
 
 def test_the_most_suspicious_comes_first() -> None:
@@ -516,33 +528,32 @@ def test_the_most_suspicious_comes_first() -> None:
 def test_no_cell_of_the_csv_is_a_formula() -> None:
     table = list(csv.DictReader(io.StringIO(batch_list.csv_of(ROWS).decode("utf-8-sig"))))
     assert [cells["file"].removeprefix("'") for cells in table] == SORTED
+    said = {cells["file"].removeprefix("'"): (cells["origin"], cells["origin_trust"]) for cells in table}
+    assert said["proven"] == ("declared_ai", "verified") and said["doubt"] == ("none", "")
     assert not any(cell.startswith(("=", "+", "-", "@")) for cells in table for cell in cells.values())
 
 
 def test_every_string_of_a_stranger_is_escaped() -> None:
-    page = batch_list.table_html(ROWS, Metrics(UNSEEN))
+    page = batch_list.table_html(ROWS)
     assert "<script" not in page and "<img" not in page and "&lt;script" in page
 
 
 def test_a_picture_whose_face_cannot_be_judged_has_no_score() -> None:
     told = row("a", "uncertain", 0.42)
-    assert ">42<" in batch_list.table_html([told], None)
+    assert ">42<" in batch_list.table_html([told])
     told.report["faces"] = [{"doubts": ["tiny_face"]}]
-    assert ">42<" not in batch_list.table_html([told], None)
+    assert ">42<" not in batch_list.table_html([told])
 
 
-def test_a_verdict_stands_beside_how_often_it_is_wrong() -> None:
-    [clear, fake, none] = [
-        batch_list.table_html([row("a", verdict)], Metrics(UNSEEN))
-        for verdict in ("no_signs", "likely_fake", "no_face")
-    ]
-    assert "Score this low: 15 of 100 faces by generators the detector has never seen" in clear
-    assert "Score this high: fewer than 1 of 100 real faces from collections the detector has never seen" in fake
-    assert "never seen" not in none
+def test_a_score_stands_beside_how_rare_it_is() -> None:
+    assert "reached by 3 of 100 real faces" in batch_list.table_html([row("a", "likely_fake", 0.95)])
+    faces = [{"doubts": []}, {"doubts": []}, {"doubts": ["tiny_face"]}]
+    assert "reached in 3 of 100 such photographs" in batch_list.table_html([row("a", "leans_fake", 0.9, faces=faces)])
+    assert "reached" not in batch_list.table_html([row("a", "no_face")])
 
 
 def test_each_outcome_has_words_and_a_shape_of_its_own() -> None:
-    pages = [batch_list.table_html([row("a", verdict)], None) for verdict in (*Verdict, None)]
+    pages = [batch_list.table_html([row("a", verdict)]) for verdict in (*Verdict, None)]
     assert len({page[page.index("<svg") : page.index("</svg>")] for page in pages}) == len(Verdict) + 1
     assert len({page[page.index("</svg>") : page.index("</span>")] for page in pages}) == len(Verdict) + 1
 

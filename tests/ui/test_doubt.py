@@ -82,7 +82,7 @@ def test_the_report_says_enough_and_nothing_of_the_picture(
     assert words.VERDICTS[judged.verdict] in title and judged.picture.sha256[:12] in title
     assert told == json.loads(json.dumps(doubt.facts(judged)))
     assert told["picture"] == judged.to_dict()["picture"] and told["model"]["digest"] == judged.model.digest
-    assert told["p_fake"] == judged.to_dict()["p_fake"] and len(told["faces"]) == 1
+    assert told["score"] == judged.to_dict()["score"] and len(told["faces"]) == 1
     for secret in ("secret", "Secret", "Photoshop", "Camera", "data:"):
         assert secret not in href
 

@@ -47,7 +47,7 @@ def test_the_browser_agrees_with_python(
     faces = [pair for both in zip(expected, shown, strict=True) for pair in pairs(*both)]
     assert len(faces) >= 200
     assert [(face["box"], other["box"]) for face, other in faces if not agree(face["box"], other["box"])] == []
-    apart = np.array([abs(face["p_fake"] - other["p_fake"]) for face, other in faces])
+    apart = np.array([abs(face["score"] - other["score"]) for face, other in faces])
     assert apart.max() <= 0.05 and (apart <= 0.02).mean() >= 0.99
     assert np.mean([face["verdict"] == other["verdict"] for face, other in faces]) >= 0.99
     assert np.mean([row["verdict"] == answer["verdict"] for row, answer in zip(shown, expected, strict=True)]) >= 0.99
@@ -68,5 +68,5 @@ def test_two_networks_are_put_together_as_python_does(
         [shown] = give(visitor(url), [hopper])
     for name in ("box", "evidence", "verdict"):
         assert shown["faces"][0][name] == expected["faces"][0][name]
-    assert shown["p_fake"] == pytest.approx(expected["p_fake"], abs=0.002)
+    assert shown["score"] == pytest.approx(expected["score"], abs=0.002)
     assert shown["model"] == expected["model"]

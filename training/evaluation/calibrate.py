@@ -14,6 +14,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import logit
 from scipy.stats import binomtest
 
+from detector.shares import COUNTED, Curves, measure
 from detector.verdict import Calibration, Tail
 from training.errors import TrainingError
 from training.options import option
@@ -21,7 +22,6 @@ from training.options import option
 Logits = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 _DIGITS = 6  # of a threshold in config.json
-_COUNTED = 50  # real faces: of a smaller set, which doesn't count where there are others, one face is over 2%
 _LARGE = 100  # real faces of a set that limits a threshold by itself
 _FEWEST_OF_A_TAIL = 200  # real faces
 
@@ -62,7 +62,7 @@ def fit(unseen: Logits, seen: Logits, limits: Limits | None = None, copies: Iter
     """The calibration that gives the most verdicts within `limits`, its thresholds rounded to what config.json holds.
 
     `copies` are logits of worse copies of real faces, one array a set, for which the limits of false positives hold
-    too. Neither likely_fake_from nor no_signs_below crosses P(fake) 0.5. Raises TrainingError where no set has real
+    too. Neither likely_fake_from nor no_signs_below crosses a score of 0.5. Raises TrainingError where no set has real
     faces, or none has fakes.
     """
     limits = limits or Limits()
@@ -73,7 +73,7 @@ def fit(unseen: Logits, seen: Logits, limits: Limits | None = None, copies: Iter
     plain = Calibration(temperature, 0.5, 0.5)
 
     def scores(sets: Iterable[tuple[np.ndarray, np.ndarray]], fake: bool) -> list[np.ndarray]:
-        found = [plain.p_fake(logits[(targets > 0.5) == fake]) for logits, targets in sets]
+        found = [plain.score(logits[(targets > 0.5) == fake]) for logits, targets in sets]
         return [p for p in found if len(p)]
 
     fakes_seen, fakes_unseen = scores(seen.values(), fake=True), scores(unseen.values(), fake=True)
@@ -82,7 +82,7 @@ def fit(unseen: Logits, seen: Logits, limits: Limits | None = None, copies: Iter
         *(_highest_below([p], limits.max_unseen_no_signs) for p in fakes_unseen),
         *([_highest_below(fakes_seen, limits.max_seen_no_signs)] if fakes_seen else []),
     )
-    real = scores(both, fake=False), [plain.p_fake(logits) for logits in copies if len(logits)]
+    real = scores(both, fake=False), [plain.score(logits) for logits in copies if len(logits)]
     likely, leans = (
         max(_lowest_reached_by(sets, *of) for sets in real if sets)
         for of in (
@@ -101,7 +101,7 @@ def fit(unseen: Logits, seen: Logits, limits: Limits | None = None, copies: Iter
 
 def fit_tail(sets: Iterable[np.ndarray]) -> Tail | None:
     """The tail of the tenth of all real faces that scores highest, by the mean and the variance of its excess (Hosking
-    and Wallis 1987, section 3). `sets` are P(fake) (N,) of real faces; None where they are too few to tell."""
+    and Wallis 1987, section 3). `sets` are scores (N,) of real faces; None where they are too few to tell."""
     logits = logit(np.clip(np.concatenate([np.zeros(0), *sets]), 1e-9, 1 - 1e-9))
     if len(logits) < _FEWEST_OF_A_TAIL:
         return None
@@ -125,7 +125,7 @@ def shares(calibration: Calibration, sets: Logits) -> dict[str, dict[str, float]
     `..._likely_fake`, without those of a class that a set has not."""
     found = {}
     for name, (logits, targets) in sets.items():
-        p, fake = calibration.p_fake(logits), targets > 0.5
+        p, fake = calibration.score(logits), targets > 0.5
         likely = p >= calibration.likely_fake_from
         leans = (p >= calibration.leans_from) & ~likely
         verdicts = {"no_signs": p < calibration.no_signs_below, "leans_fake": leans, "likely_fake": likely}
@@ -136,6 +136,16 @@ def shares(calibration: Calibration, sets: Logits) -> dict[str, dict[str, float]
             for verdict, given in verdicts.items()
         }
     return found
+
+
+def curves(calibration: Calibration, unseen: Logits, seen: Logits) -> Curves | None:
+    """How rare each score is, on the same sets as the thresholds."""
+
+    def scores(sets: Logits, fake: bool) -> dict[str, np.ndarray]:
+        return {name: calibration.score(logits[(targets > 0.5) == fake]) for name, (logits, targets) in sets.items()}
+
+    real = {**scores(unseen, fake=False), **scores(seen, fake=False)}
+    return measure(real, scores(unseen, fake=True), scores(seen, fake=True))
 
 
 def fit_offset(sets: Logits) -> float:
@@ -166,9 +176,9 @@ def _loss(sets: Logits, offset: float, temperature: float) -> float:
 
 
 def _lowest_reached_by(sets: list[np.ndarray], mean: float, lower_bound: float, of_set: float) -> float:
-    """The lowest threshold, at most 1, from which on, however high, at most `mean` of P(fake) (N,) of the sets on
+    """The lowest threshold, at most 1, from which on, however high, at most `mean` of the scores (N,) of the sets on
     average reach it, and of no large set more than `of_set`, or surely more than `lower_bound`."""
-    sets = [p for p in sets if len(p) >= _COUNTED] or sets
+    sets = [p for p in sets if len(p) >= COUNTED] or sets
     candidates = np.unique(np.concatenate(sets))[::-1]
     reached = [len(p) - np.searchsorted(np.sort(p), candidates, side="left") for p in sets]
     held = np.mean([hits / len(p) for hits, p in zip(reached, sets, strict=True)], axis=0) <= mean + 1e-9

@@ -32,8 +32,8 @@ class Outcome:
 
     @property
     def is_wrong(self) -> bool:
-        """A real face called fake, a fake called anything but fake or uncertain, a face where there is none, or none
-        where there is one. That the model abstains is never wrong."""
+        """A real face called fake, a fake called neither fake, leaning to it nor uncertain, a face where there is
+        none, or none where there is one. That the model abstains is never wrong."""
         if isinstance(self.answer, ImageError):
             return True
         verdict = self.answer.verdict
@@ -41,7 +41,7 @@ class Outcome:
             case "real":
                 return verdict in (Verdict.LIKELY_FAKE, Verdict.NO_FACE)
             case "fake":
-                return verdict not in (Verdict.LIKELY_FAKE, Verdict.UNCERTAIN)
+                return verdict not in (Verdict.LIKELY_FAKE, Verdict.LEANS_FAKE, Verdict.UNCERTAIN)
         return verdict is not Verdict.NO_FACE
 
 
@@ -89,7 +89,7 @@ def read(folder: Path) -> list[Case]:
 
 
 def _score(result: Result) -> str:
-    return "" if result.p_fake is None else f"{result.p_fake:.3f}"
+    return "" if result.score is None else f"{result.score:.3f}"
 
 
 def _name(outcome: Outcome) -> str:

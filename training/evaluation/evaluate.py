@@ -34,6 +34,8 @@ from detector.model_folder import (
     SeverityFigures,
     store,
 )
+from detector.model_folder.scores import PACKED, SCORES
+from detector.shares import Curves, measure
 from detector.verdict import Calibration, Verdict
 from training.augment import corruptions, reencoding
 from training.data import face_cache
@@ -48,7 +50,6 @@ from training.files import write, write_metrics
 
 log = logging.getLogger(__name__)
 
-SCORES = "scores.csv"
 _LARGEST_SCORES = 1_000_000  # bytes: above, the file is compressed
 # How each picture is altered in a condition; no_crop is measured without the face detector.
 _CORRUPTED: dict[str, corruptions.Corrupt | None] = {
@@ -101,6 +102,7 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
         for condition in CONDITIONS
     }
     previous = detector.model.metrics
+    curves, kept = _curves(judged), previous.curves if previous else None
     result = Metrics(
         sets=tuple(_measured_set(j, detector.model.calibration, pooled) for j in judged),
         command=_command(options),
@@ -108,6 +110,8 @@ def evaluate(folder: Path, options: EvaluateOptions, *, cache: Path | None = Non
         git_commit=git_commit(),
         digest=detector.model.info.digest,
         versions=versions(),
+        # Those of the export are of more sets, as a rule.
+        curves=kept if kept and kept.sets >= (curves.sets if curves else set()) else curves,
         robustness=_robustness(detector, options, cache)
         if options.robustness
         else previous.robustness
@@ -173,6 +177,18 @@ def _judge(
             yield _Judged(role, source, name if name in own else "held_out", split, found, digests)
 
 
+def _curves(judged: Sequence[_Judged]) -> Curves | None:
+    """Of a seen set its validation pictures count, as for the thresholds, or else its test pictures."""
+    watched = {j.source.name for j in judged if j.split != "test"}
+    counted = [j for j in judged if j.split != "test" or j.source.name not in watched]
+    clean = {j.source.name: (j.role, j.answers["clean"].found) for j in counted}
+    fake = {
+        role: {name: found.fake.p_face for name, (of, found) in clean.items() if of == role}
+        for role in ("unseen", "seen")
+    }
+    return measure({name: found.real.p_face for name, (_, found) in clean.items()}, fake["unseen"], fake["seen"])
+
+
 def _measured_set(judged: _Judged, calibration: Calibration, pooled: dict[str, Answers]) -> MeasuredSet:
     """The AUC of an unseen set is against the real faces of all unseen sets, in `pooled` by condition."""
     against = {name: pooled[name] if judged.role == "unseen" else judged.answers[name].real for name in CONDITIONS}
@@ -215,9 +231,9 @@ def _write_scores(folder: Path, judged: Sequence[_Judged], detector: Detector) -
             "split",
             "picture_sha256",
             "label",
-            "p_fake",
+            "score",
             "verdict",
-            "picture_p_fake",
+            "picture_score",
             "picture_verdict",
             "model_digest",
         ]
@@ -234,10 +250,10 @@ def _write_scores(folder: Path, judged: Sequence[_Judged], detector: Detector) -
             writer.writerow([j.source.name, j.split, digest, label, *told, detector.model.info.digest])
     content = text.getvalue().encode()
     packed = len(content) > _LARGEST_SCORES
-    for name in (SCORES, f"{SCORES}.gz"):
+    for name in (SCORES, PACKED):
         (folder / name).unlink(missing_ok=True)
     if packed:
-        write(folder / f"{SCORES}.gz", gzip.compress(content, mtime=0))
+        write(folder / PACKED, gzip.compress(content, mtime=0))
     else:
         write(folder / SCORES, content)
 
@@ -277,7 +293,7 @@ def answers(
         if isinstance(result, ImageError) or not result.faces:
             continue
         face = face_cache.labelled_face(result.faces, result.picture.width, result.picture.height)
-        p_face[index], p_picture[index] = face.p_fake, result.p_fake
+        p_face[index], p_picture[index] = face.score, result.score
         verdicts[index] = face.verdict, result.verdict
     return Answers(split.labels, p_face, p_picture, verdicts)
 

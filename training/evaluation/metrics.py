@@ -24,7 +24,7 @@ _SMALL = "smaller groups"
 
 @dataclass(frozen=True)
 class Answers:
-    """What a detector said of n pictures. `targets` float (n,), 1 for fake; `p_face` float (n,), P(fake) of the face
+    """What a detector said of n pictures. `targets` float (n,), 1 for fake; `p_face` float (n,), the score of the face
     that the label is about, nan where none was found; `p_picture`, that of the most suspicious face. `verdicts` str
     (n, 2) are those of the two; without them, those of faces that are alone and can be judged."""
 
@@ -90,8 +90,7 @@ def measured(
     called_fake = p >= 0.5
     verdicts = found.said(calibration)[:, 0]
     likely_fake, no_signs = verdicts == Verdict.LIKELY_FAKE, verdicts == Verdict.NO_SIGNS
-    undecided = verdicts == Verdict.UNCERTAIN
-    leans = None if calibration.leans_fake_from is None else (p >= calibration.leans_fake_from) & undecided
+    leans = None if calibration.leans_fake_from is None else verdicts == Verdict.LEANS_FAKE
     decided = likely_fake | no_signs
     rates: dict[str, Any] = {
         "accuracy": rate(called_fake == fake),
@@ -180,12 +179,12 @@ def auc(targets: np.ndarray, scores: np.ndarray) -> float:
 
 
 def expected_calibration_error(targets: np.ndarray, p: np.ndarray) -> float:
-    """Mean distance of P(fake) from the share of fakes, over BINS equal bins (Guo et al. 2017, section 2)."""
+    """Mean distance of the score from the share of fakes, over BINS equal bins (Guo et al. 2017, section 2)."""
     return float(sum(row.n * abs(row.mean_p - row.fakes) for row in reliability(targets, p)) / len(p))
 
 
 def reliability(targets: np.ndarray, p: np.ndarray) -> tuple[ReliabilityBin, ...]:
-    """A row for each of BINS equal bins of P(fake) that holds any picture."""
+    """A row for each of BINS equal bins of scores that holds any picture."""
     place = np.clip((p * BINS).astype(int), 0, BINS - 1)
     n = np.bincount(place, minlength=BINS)
     mean_p = np.bincount(place, weights=p, minlength=BINS) / np.maximum(n, 1)
@@ -211,7 +210,8 @@ def by_group(answers: Answers, groups: np.ndarray, calibration: Calibration) -> 
     kept = np.isfinite(answers.p_face) & (answers.targets < 0.5) & (groups != "")
     p = answers.p_face[kept]
     verdicts = answers.where(kept).said(calibration)[:, 0]
-    called_fake, likely_fake, undecided = p >= 0.5, verdicts == Verdict.LIKELY_FAKE, verdicts == Verdict.UNCERTAIN
+    called_fake, likely_fake = p >= 0.5, verdicts == Verdict.LIKELY_FAKE
+    undecided = ~likely_fake & (verdicts != Verdict.NO_SIGNS)
     result = []
     attributes = [attributes_of(str(name)) for name in groups[kept]]
     for attribute in dict.fromkeys(name for found in attributes for name in found):

@@ -47,7 +47,7 @@ def _reliability(sets: Sequence[MeasuredSet], file: Path) -> None:
         if rows:
             x, y = [row.mean_p for row in rows], [row.fakes for row in rows]
             axes.plot(x, y, _LINES[measured.role], marker="o", markersize=3, label=_label(measured))
-    axes.set(xlabel="P(fake) that was said", ylabel="share that was fake", title="Reliability")
+    axes.set(xlabel="score that was given", ylabel="share that was fake", title="Reliability")
     if any(measured.reliability for measured in sets):
         axes.legend(loc="upper left", fontsize=8)
     _save(figure, file)

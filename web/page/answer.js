@@ -2,9 +2,10 @@
 
 import { element, icon, withParts } from "./dom.js";
 import { overlay } from "./pixels.js";
-import { counted, fill } from "./text.js";
+import { headline, isUnjudged, lookOf, rarity } from "./headline.js";
+import { fill } from "./text.js";
 import { decode } from "./upright.js";
-import { likelyFakeFrom } from "./verdict.js";
+import { raised } from "./verdict.js";
 
 const LONGEST = 1600; // side in pixels of the picture that is drawn
 
@@ -14,41 +15,35 @@ export function scoreWords(p, { above, below }) {
 }
 
 export function verdictPanel(result, page) {
-  const { labels } = page, verdict = page.verdicts[result.verdict];
-  const unjudged = result.faces.length > 0 && result.faces[0].doubts.length > 0;
-  const facts = verdict.facts.map(({ number, of, rest, parts }) =>
-    element("li", {}, element("b", {}, number), ` ${of} ${rest}`, parts.length ? ofEach(parts, labels) : ""),
-  );
+  const { labels } = page, { title, lines } = headline(result, page), look = lookOf(result, page);
   const warnings = result.warnings.map(({ text }) => element("li", {}, text));
   return element(
     "section",
-    { class: `page panel verdict ${verdict.tone}`, "data-verdict": result.verdict },
-    element("div", { class: "top" }, icon(verdict.icon), element("h2", {}, verdict.words)),
-    element("p", { class: "plain" }, counted(unjudged ? page.not_judged : verdict.sentences, result.faces.length)),
-    facts.length ? element("ul", { class: "facts", "aria-label": labels.facts }, facts) : "",
-    result.p_fake === null || unjudged ? "" : scale(result, page),
+    { class: `page panel verdict ${look.tone}`, "data-verdict": result.verdict, "data-origin": result.origin.kind },
+    element("div", { class: "top" }, icon(look.icon), element("h2", {}, title)),
+    lines.map((line) => element("p", { class: "plain" }, line)),
+    result.score === null || isUnjudged(result.faces) ? "" : scale(result, page),
     warnings.length ? element("ul", { class: "warnings", "aria-label": labels.warnings }, warnings) : "",
   );
 }
 
-function ofEach(parts, labels) {
-  const shown = parts.flatMap((part, i) => [i ? "; " : "", element("span", { class: "whole" }, part)]);
-  return element("span", { class: "soft" }, labels.of_each, shown);
-}
-
-function scale({ p_fake: p, faces }, page) {
-  const { labels, calibration } = page;
+function scale(result, page) {
+  const { labels, calibration } = page, { score: p } = result;
+  const judged = result.faces.filter(({ doubts }) => !doubts.length).length;
+  const threshold = (alone) => 100 * raised(alone, calibration.tail, judged);
+  const low = 100 * calibration.no_signs_below, high = threshold(calibration.likely_fake_from);
+  const leans = calibration.leans_fake_from === null ? high : threshold(calibration.leans_fake_from);
   const score = scoreWords(p, page.score);
-  const low = 100 * calibration.no_signs_below, high = 100 * likelyFakeFrom(calibration, faces);
-  const alt = fill(labels.scale, { score, low: low.toFixed(0), high: high.toFixed(0) });
-  const mark = element("i"), bar = { c: low, u: high - low, f: 100 - high };
+  const alt = fill(labels.scale, { score, low: low.toFixed(0), leans: leans.toFixed(0), high: high.toFixed(0) });
+  const mark = element("i");
   mark.style.left = `${100 * p}%`;
-  const parts = Object.entries(bar).map(([name, width]) => {
+  const zones = Object.entries({ no_signs: low, uncertain: leans - low, leans_fake: high - leans, likely_fake: 100 - high });
+  const bar = zones.map(([name, width]) => {
     const part = element("i", { class: name });
     part.style.width = `${width}%`;
     return part;
   });
-  const ends = ["no_signs", "uncertain", "likely_fake"].map((name) => element("span", {}, labels[name]));
+  const ends = zones.filter(([, width]) => width).map(([name]) => element("span", {}, labels[name]));
   return element(
     "div",
     { class: "score" },
@@ -57,9 +52,10 @@ function scale({ p_fake: p, faces }, page) {
       "div",
       { class: "scale", role: "img", "aria-label": alt },
       element("div", { class: "mark" }, mark),
-      element("div", { class: "bar" }, parts),
+      element("div", { class: "bar" }, bar),
       element("div", { class: "ends" }, ends),
     ),
+    element("p", { class: "rarity" }, rarity(result, page, judged)),
   );
 }
 
@@ -108,7 +104,7 @@ function card(n, face, crop, map, page) {
   const margins = new Set(page.networks.map((network) => network.crop_margin));
   const whence = margins.size === 1 || face.verdict === "no_signs" ? "" : ` ${told}`;
   const why = face.doubts.map((code) => page.quality.sentences[code][1]).join(" ");
-  const size = { width: right - left, height: bottom - top, found: face.score.toFixed(2) };
+  const size = { width: right - left, height: bottom - top, found: face.detection_score.toFixed(2) };
   const figure = (pixels, alt, caption) =>
     element("figure", {}, canvasOf(pixels, fill(alt, { n })), element("figcaption", {}, caption));
   return element(
@@ -124,8 +120,8 @@ function card(n, face, crop, map, page) {
     element(
       "div",
       { class: "words" },
-      element("p", {}, face.doubts.length ? why : [...withParts(labels.face_score, { score: element("b", {}, scoreWords(face.p_fake, page.score)) }), whence]),
-      verdict.line ? element("p", { class: "soft" }, verdict.line) : "",
+      element("p", {}, face.doubts.length ? why : [...withParts(labels.face_score, { score: element("b", {}, scoreWords(face.score, page.score)) }), whence]),
+      face.false_positive_share || face.unseen_share || face.seen_share ? element("p", { class: "soft" }, rarity(face, page)) : "",
       element("p", { class: "soft" }, fill(labels.face_size, size)),
     ),
   );
@@ -158,7 +154,7 @@ export function record(result, page) {
   return element("details", { class: "page record" }, element("summary", {}, page.labels.records), element("dl", {}, cells));
 }
 
-// ui/boxes.py: likely forged a thick line, no signs a thin one, uncertain a broken one; the number is that of the card
+// ui/boxes.py: likely forged a thick line, leaning to it a thinner one, no signs a thin one, uncertain a broken one; the number is that of the card
 export async function marked(file, result, page) {
   const { width, height } = result.picture;
   const scale = Math.min(1, LONGEST / Math.max(width, height));
@@ -180,7 +176,7 @@ export async function marked(file, result, page) {
 }
 
 function drawBox(context, [left, top, right, bottom], verdict, unit, colour) {
-  const width = { likely_fake: 2 * unit, uncertain: unit + 1 }[verdict] ?? unit;
+  const width = { likely_fake: 2 * unit, leans_fake: unit + 1, uncertain: unit + 1 }[verdict] ?? unit;
   const line = (style, thick, dash) => {
     context.strokeStyle = style;
     context.lineWidth = thick;

@@ -8,7 +8,8 @@ import { read } from "./picture.js";
 import { cropFace, round } from "./pixels.js";
 import { doubtsOf, warningsOf } from "./quality.js";
 import { shaped } from "./tflite.js";
-import { likelyFakeFrom } from "./verdict.js";
+import { headline } from "./headline.js";
+import { NO_SHARES, sharesAt, verdictOf } from "./verdict.js";
 
 const SAME = 0.01; // logits that may be apart on two processors
 const LARGE = 1_000_000; // pixels: networks for larger pictures are not kept, they take much memory
@@ -158,25 +159,26 @@ async function judge(file, page, look, classify, coversOf) {
   times.push(performance.now());
 
   const doubts = doubtsOf(found, crops[0], covering, page.quality);
-  const { temperature, no_signs_below: low } = page.calibration;
-  const high = likelyFakeFrom(page.calibration, doubts.map((own) => ({ doubts: own })));
-  const verdictOf = (p) => (p >= high ? "likely_fake" : p < low ? "no_signs" : "uncertain");
+  const { temperature } = page.calibration, can = doubts.filter((own) => !own.length).length;
   const faces = found.map(({ box, score, roll }, i) => {
     const logits = judged.map((faces) => faces[i].logit);
     const logit = logits.reduce((sum, one) => sum + one, 0), loudest = logits.indexOf(Math.max(...logits));
     const p = 1 / (1 + Math.exp(-Math.min(Math.max(logit / temperature, -60), 60)));
     const evidence = margins[loudest] > Math.min(...margins) ? "surroundings" : "face";
     const scaled = box.map((value, i) => round(i % 2 ? (value * whole.height) / picture.height : (value * whole.width) / picture.width));
-    const verdict = doubts[i].length ? "uncertain" : verdictOf(p);
-    const face = { box: scaled, score, p_fake: p, verdict, evidence, roll, doubts: doubts[i] };
+    const verdict = doubts[i].length ? "uncertain" : verdictOf(p, page.calibration, can);
+    const shares = doubts[i].length ? NO_SHARES : sharesAt(p, page.curves);
+    const face = { box: scaled, detection_score: score, score: p, ...shares, verdict, evidence, roll, doubts: doubts[i] };
     return { face, crop: crops[loudest][i], map: judged[loudest][i].map };
   });
   const suspicion = ({ face }) => page.suspicion.indexOf(face.verdict);
-  faces.sort((a, b) => suspicion(b) - suspicion(a) || b.face.p_fake - a.face.p_fake);
+  faces.sort((a, b) => suspicion(b) - suspicion(a) || b.face.score - a.face.score);
   const seconds = (from, to) => (times[to] - times[from]) / 1000;
-  const result = {
-    verdict: faces.length ? faces[0].face.verdict : "no_face",
-    p_fake: faces.length ? faces[0].face.p_fake : null,
+  const first = faces[0]?.face;
+  const answer = {
+    verdict: first ? first.verdict : "no_face",
+    score: first ? first.score : null,
+    ...(first && !first.doubts.length ? sharesAt(first.score, page.curves, can) : NO_SHARES),
     origin: originOf(provenance),
     faces: faces.map(({ face }) => face),
     provenance,
@@ -185,5 +187,6 @@ async function judge(file, page, look, classify, coversOf) {
     model: page.model,
     seconds: { read: seconds(0, 1), provenance: seconds(1, 2), faces: seconds(2, 3), model: seconds(3, 4), total: seconds(0, 4) },
   };
+  const result = { headline: headline(answer, page).title, ...answer };
   return { result, crops: faces.map(({ crop }) => crop), maps: faces.map(({ map }) => map), bitmap: picture.bitmap };
 }

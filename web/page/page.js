@@ -2,11 +2,13 @@
 
 import { cards, evidence, marked, record, scoreWords, verdictPanel } from "./answer.js";
 import { element, icon } from "./dom.js";
+import { isUnjudged, lookOf } from "./headline.js";
 import { counted, fill } from "./text.js";
 
 const $ = (id) => document.getElementById(id);
 const page = await (await fetch("page.json", { cache: "no-cache" })).json();
-const ORDER = [...Object.keys(page.verdicts), "error"]; // the most suspicious first, as ui/batch_list.py sorts
+const ORDER = ["declared_ai", ...Object.keys(page.verdicts), "error"]; // as ui/batch_list.py sorts
+const TRUST = ["verified", "intact", "written"];
 const waiting = []; // {id, file}
 const answers = []; // {file, outcome, row, …what the worker said}
 let worker, judging, ready = false, given = 0, judged = 0, failed = false;
@@ -125,16 +127,18 @@ function takeFrom(data) {
 
 // --- Answers out ----------------------------------------------------------------------------------------------------
 
-const rankOf = ({ outcome, result }) => [ORDER.indexOf(outcome), -(result?.p_fake ?? 0)];
+const rankOf = ({ outcome, result }) => [
+  ORDER.indexOf(outcome),
+  outcome === "declared_ai" ? TRUST.indexOf(result.origin.trust) : 0,
+  -(result?.score ?? 0),
+];
 
 function show(answer) {
-  answer.outcome = answer.result?.verdict ?? "error";
+  const { result } = answer;
+  answer.outcome = !result ? "error" : result.origin.kind === "declared_ai" ? "declared_ai" : result.verdict;
   answer.row = rowOf(answer);
-  const [kind, score] = rankOf(answer);
-  const after = answers.findIndex((other) => {
-    const [otherKind, otherScore] = rankOf(other);
-    return otherKind > kind || (otherKind === kind && otherScore > score);
-  });
+  const rank = rankOf(answer);
+  const after = answers.findIndex((other) => rankOf(other).map((value, i) => value - rank[i]).find((apart) => apart) > 0);
   $("results").insertBefore(answer.row, after < 0 ? null : answers[after].row);
   answers.splice(after < 0 ? answers.length : after, 0, answer);
   $("tools").hidden = false;
@@ -147,10 +151,11 @@ function show(answer) {
 
 function rowOf(answer) {
   const { result, thumbnail, outcome, file } = answer;
-  const { tone, words, icon: shape } = page.verdicts[outcome] ?? { tone: "error", words: page.labels.error, icon: page.error_icon };
+  const { tone, icon: shape } = result ? lookOf(result, page) : { tone: "error", icon: page.error_icon };
+  const words = result?.headline ?? page.labels.error;
   const small = thumbnail ? element("canvas", { width: thumbnail.width, height: thumbnail.height, "aria-hidden": "true" }) : element("span", { class: "empty" });
   small.getContext?.("bitmaprenderer").transferFromImageBitmap(thumbnail);
-  const note = result ? (result.p_fake === null || result.faces[0].doubts.length ? "" : fill(page.labels.face_score, { score: scoreWords(result.p_fake, page.score) })) : answer.error;
+  const note = result ? (result.score === null || isUnjudged(result.faces) ? "" : fill(page.labels.face_score, { score: scoreWords(result.score, page.score) })) : answer.error;
   const inside = element("div", { class: "inside" });
   const row = element(
     "details",
