@@ -53,7 +53,7 @@ API_DESCRIPTION = (
     "Which model answers: where it comes from (source: bundled, folder or hub; repo, revision; note says why, where it "
     "stands in for another), its architecture, networks, digest, thresholds (below no_signs_below the verdict is "
     "no_signs, from likely_fake_from likely_fake, for one of several faces from a higher value; from leans_fake_from, "
-    "where it is measured, an uncertain face leans to fake), the limits they were fitted to hold, format version and "
+    "where it is measured, leans_fake), the limits they were fitted to hold, format version and "
     "date. no_signs tells how many forgeries get that verdict, as shares from 0 to 1: of generators that the model has "
     "never seen (unseen; generators has each) and of the kinds that it was trained on (seen); null where not measured. "
     "figures has the sets of test pictures, unseen and seen apart, by condition, each figure with its value, the low "

@@ -26,19 +26,21 @@ FIGURES = {
     "auc": ("Told apart (AUC)", "shown one forged and one real face, how often the forged one gets the higher score; "
             "1 is always, 0.5 is a coin toss"),
     "fake_likely_fake": ("Forged: likely forged", "forgeries that this page calls likely forged, among forged faces"),
+    "fake_leans_fake": ("Forged: leans forged", "forgeries that this page calls leaning to forged, among forged faces"),
     "fake_no_signs": ("Forged: no signs", "forgeries in which this page finds no signs, among forged faces"),
     "real_likely_fake": ("Real: likely forged", "real faces that this page calls likely forged, among real faces"),
+    "real_leans_fake": ("Real: leans forged", "real faces that this page calls leaning to forged, among real faces"),
     "real_no_signs": ("Real: no signs", "real faces in which this page finds no signs of forgery, among real faces"),
-    "abstention_rate": ("No verdict", "faces for which this page says “I can’t tell”, among all"),
+    "abstention_rate": ("No verdict", "faces that this page calls neither likely forged nor without signs, among all"),
     "selective_risk": ("Wrong when it decides", "real faces called likely forged and forged ones without signs, among "
                        "all faces that got one of these two verdicts"),
-    "accuracy": ("Right if forced", "right answers where no “I can’t tell” is allowed and a score of 50 decides"),
+    "accuracy": ("Right if forced", "right answers where no “can’t tell” is allowed and a score of 50 decides"),
     "false_positive_rate": ("Real above 50", "real faces with a score of 50 or more"),
     "false_negative_rate": ("Forged below 50", "forged faces with a score below 50"),
     "ece": ("Score is off by", "how far a score lies from the share that was really forged, on average (calibration "
             "error)"),
 }  # fmt: skip
-_SUMMARY = tuple(FIGURES)[:8]
+_SUMMARY = tuple(FIGURES)[:10]
 _ROLES = {"unseen": "never seen", "seen": "trained on"}
 _TITLE = "How often it is right"
 _MEASURE = "<code>python -m training evaluate</code> measures it."
@@ -129,22 +131,20 @@ def _by_generator(measured: MeasuredSet) -> list[tuple[str, Measured]]:
 
 
 def _fake_shares(found: Measured) -> list[tuple[str, str, float]]:
-    return _shares(found.fake_likely_fake, found.fake_no_signs)
+    return _shares(found.fake_likely_fake, found.fake_leans_fake, found.fake_no_signs)
 
 
 def _real_shares(found: Measured) -> list[tuple[str, str, float]]:
-    return _shares(found.real_likely_fake, found.real_no_signs)
+    return _shares(found.real_likely_fake, found.real_leans_fake, found.real_no_signs)
 
 
-def _shares(likely_fake: Figure | None, no_signs: Figure | None) -> list[tuple[str, str, float]]:
-    """The parts of a bar; two in one where only one of them was measured."""
-    if likely_fake and no_signs:
-        rest = max(0.0, 1 - likely_fake.value - no_signs.value)
-        return [("f", "likely forged", likely_fake.value), ("u", "no verdict", rest), ("c", "no signs", no_signs.value)]
-    if likely_fake:
-        return [("f", "likely forged", likely_fake.value), ("u", "another verdict or none", 1 - likely_fake.value)]
-    value = no_signs.value if no_signs else 0.0
-    return [("u", "another verdict or none", 1 - value), ("c", "no signs", value)]
+def _shares(likely: Figure | None, leans: Figure | None, no_signs: Figure | None) -> list[tuple[str, str, float]]:
+    """The parts of a bar; those that were not measured are in the rest."""
+    above = [("f", "likely forged", likely), ("l", "leans forged", leans)]
+    parts = [(tone, word, figure.value) for tone, word, figure in above if figure]
+    last = [("c", "no signs", no_signs.value)] if no_signs else []
+    rest = max(0.0, 1 - sum(share for *_, share in (*parts, *last)))
+    return [*parts, ("u", "no verdict" if likely and no_signs else "another verdict or none", rest), *last]
 
 
 # --- Tables ----------------------------------------------------------------------------------------------------------

@@ -42,8 +42,8 @@ RULES = f"""<section class="page panel rules" aria-label="The rules"><h2>How it 
 <li>A right guess is one point. The detector sees the same pictures. It never calls a picture real, but here it has to
 bet as you do: “{words.VERDICTS[Verdict.NO_SIGNS]}” counts as a guess of “real”, and is wrong where the picture is
 forged.</li>
-<li>For “{words.VERDICTS[Verdict.UNCERTAIN]}” or no face it gets half a point: what a coin would get, for an honest
-answer.</li>
+<li>For “{words.VERDICTS[Verdict.UNCERTAIN]}”, “{words.VERDICTS[Verdict.LEANS_FAKE]}” or no face it gets half a point:
+what a coin would get, for an honest answer.</li>
 <li>No picture comes twice in a game. Your game goes on after a reload; it is kept for a while under a random number
 and nothing else about you is.</li></ul></section>"""
 BROKEN = "Something went wrong on this side. Please try again in a moment."

@@ -16,6 +16,7 @@ from detector.model_folder import (
     Robustness,
     no_signs_shares,
 )
+from detector.shares import Curves, Share
 from detector.verdict import Calibration
 from training.data.sources import Source
 from training.onnx_file import OPSET, TOLERANCE, name_of
@@ -100,12 +101,12 @@ def _text(config: ModelConfig, metrics: Metrics, onnx: bool) -> str:
     parts = [
         f"""# Deepfake Image Detector: {config.architecture}, {sizes} pixels
 
-Says of a face in a photograph how likely it is that it was forged, or that it cannot tell. A face is found by the face
-detector `{config.face_detector}`.
+Says of a face in a photograph how much speaks for a forgery and how rare that is, or that it cannot tell. A face is
+found by the face detector `{config.face_detector}`.
 It is judged by {_networks(config)}.
-Maps of evidence add up to the score and double as the heat map. From P(fake) {calibration.likely_fake_from:.3f} the
-verdict is *likely fake*, below {calibration.no_signs_below:.3f} *no signs of forgery*, between them *uncertain*. No
-signs of forgery is no claim that a photograph is real. {_leans(calibration)}
+Maps of evidence add up to the score and double as the heat map. From a score of
+{calibration.likely_fake_from:.3f} the verdict is *likely fake*, below {calibration.no_signs_below:.3f} *no signs of
+forgery*, between them *uncertain*. No signs of forgery is no claim that a photograph is real. {_leans(calibration)} The score, 0 to 1, is no probability.
 
 ## Use
 
@@ -121,12 +122,13 @@ forgery made in a way that it has never seen can pass, and a real photograph can
 
 Measured through the app's own path: a picture goes in whole, faces are found and cut out as they are when served. In
 brackets 95% intervals: Wilson's for rates, a stratified bootstrap for AUC and ECE. Fake is the positive class. Accuracy
-and the false positive and false negative rates force a verdict at P(fake) 0.5. The abstention rate is the share that
+and the false positive and false negative rates force a verdict at a score of 0.5. The abstention rate is the share that
 gets no verdict, the selective risk the share of wrong verdicts among the others. The AUC of an unseen set is that of
 its forgeries against the real faces of all unseen sets.
 
 Made by `{metrics.command}` on {metrics.date}. What was said of each picture stands in scores.csv or scores.csv.gz.
 """,
+        _rarity(metrics.curves),
         *_set_tables(metrics.sets),
         _confusion(metrics.sets),
         _groups(metrics.sets),
@@ -142,7 +144,7 @@ Made by `{metrics.command}` on {metrics.date}. What was said of each picture sta
 def _leans(calibration: Calibration) -> str:
     if calibration.leans_fake_from is None:
         return ""
-    return f"From {calibration.leans_fake_from:.3f} on an uncertain face *leans fake*."
+    return f"From {calibration.leans_fake_from:.3f} on a face *leans fake*."
 
 
 def _networks(config: ModelConfig) -> str:
@@ -175,7 +177,7 @@ for fake, and `activation` [N, h, w], the heat map. At export, LiteRT gave the s
         session = onnxruntime.InferenceSession(f"FOLDER/{{file}}")
         crops = [crop_face(pixels, face.box, size, margin, roll=face.roll) for face in faces]
         logits += weight * session.run(["logit"], {{"crops": np.stack(crops).astype(np.float32)}})[0]
-    print(1 / (1 + np.exp(-logits / {config.calibration.temperature:g})))  # P(fake) of each face
+    print(1 / (1 + np.exp(-logits / {config.calibration.temperature:g})))  # score of each face
 """
 
 
@@ -213,7 +215,7 @@ def _unseen(metrics: Metrics) -> str:
     if fake:
         tables.append(_table(["generator", "set", "faces", "AUC", *_VERDICTS], fake))
     if real:
-        tables.append(_table(["real photographs", "faces", *_VERDICTS, "P(fake) above 0.5"], real))
+        tables.append(_table(["real photographs", "faces", *_VERDICTS, "score above 0.5"], real))
     return "\n".join([title, text, *tables])
 
 
@@ -249,7 +251,25 @@ def _set_tables(sets: Sequence[MeasuredSet]) -> Iterator[str]:
         yield f"### {title}\n\n" + _table(header, rows)
 
 
-def _cell(figure: Figure | None) -> str:
+_SCORES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
+
+
+def _rarity(curves: Curves | None) -> str:
+    if curves is None:
+        return ""
+    rows = [[f"{score:.2f}", *map(_cell, vars(curves.at(score)).values())] for score in _SCORES]
+    groups = ("real faces", "forged in ways never seen", "forged in ways trained on")
+    shown = zip(groups, (curves.real, curves.unseen, curves.seen), strict=True)
+    counts = ", ".join(f"{curve.n:,} {group} of {len(curve.sets)} sets" for group, curve in shown if curve)
+    return (
+        "### How rare a score is\n\nThe share of faces that score at least so high, the mean over sets of pictures: "
+        f"{counts}. In brackets the 95% interval that Wilson's of the sets give (method of variance estimates "
+        "recovery): it tells of chance in the pictures, not of how other sets would differ.\n\n"
+        + _table(["score", *groups], rows)
+    )
+
+
+def _cell(figure: Figure | Share | None) -> str:
     return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]" if figure else "-"
 
 
@@ -260,7 +280,7 @@ def _confusion(sets: Sequence[MeasuredSet]) -> str:
         if measured.clean.confusion
     ]
     header = ["set", "real as real", "real as fake", "fake as real", "fake as fake"]
-    return "### Confusion matrices (clean, at P(fake) 0.5)\n\n" + _table(header, rows)
+    return "### Confusion matrices (clean, at a score of 0.5)\n\n" + _table(header, rows)
 
 
 def _groups(sets: Sequence[MeasuredSet]) -> str:
@@ -373,6 +393,5 @@ def _limits() -> str:
 - Small, blurred, cut-off or heavily compressed faces lose the traces it looks for; the verdict is then more often
   uncertain.
 - The data hold more of some ages and skin colours than of others, and the false positive rate differs between them.
-- The probability is calibrated on a half-and-half mix of real and fake. Where fakes are rare, fewer of those it
-  suspects are fake.
+- Where fakes are rare, fewer of those that it suspects are fake.
 """
