@@ -106,7 +106,8 @@ found by the face detector `{config.face_detector}`.
 It is judged by {_networks(config)}.
 Maps of evidence add up to the score and double as the heat map. From a score of
 {calibration.likely_fake_from:.3f} the verdict is *likely fake*, below {calibration.no_signs_below:.3f} *no signs of
-forgery*, between them *uncertain*. No signs of forgery is no claim that a photograph is real. {_leans(calibration)} The score, 0 to 1, is no probability.
+forgery*, between them *uncertain*. No signs of forgery is no claim that a photograph is real. {_leans(calibration)}
+The score, 0 to 1, is no probability.
 
 ## Use
 
