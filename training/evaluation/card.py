@@ -104,10 +104,10 @@ def _text(config: ModelConfig, metrics: Metrics, onnx: bool) -> str:
 Says of a face in a photograph how much speaks for a forgery and how rare that is, or that it cannot tell. A face is
 found by the face detector `{config.face_detector}`.
 It is judged by {_networks(config)}.
-Maps of evidence add up to the score and double as the heat map. From a score of
-{calibration.likely_fake_from:.3f} the verdict is *likely fake*, below {calibration.no_signs_below:.3f} *no signs of
-forgery*, between them *uncertain*. No signs of forgery is no claim that a photograph is real. {_leans(calibration)}
-The score, 0 to 1, is no probability.
+Maps of evidence add up to the score and double as the heat map. The score, 0 to 1, is no probability. From
+{calibration.likely_fake_from:.3f} on a face is *likely fake*, {_leans(calibration)}below
+{calibration.no_signs_below:.3f} it has *no signs of forgery*, in between it is *uncertain*. No signs of forgery is no
+claim that a photograph is real.
 
 ## Use
 
@@ -145,7 +145,7 @@ Made by `{metrics.command}` on {metrics.date}. What was said of each picture sta
 def _leans(calibration: Calibration) -> str:
     if calibration.leans_fake_from is None:
         return ""
-    return f"From {calibration.leans_fake_from:.3f} on a face *leans fake*."
+    return f"from {calibration.leans_fake_from:.3f} on it *leans fake*, "
 
 
 def _networks(config: ModelConfig) -> str:
