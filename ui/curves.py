@@ -86,9 +86,9 @@ def _reliability_html(sets: Sequence[MeasuredSet]) -> str:
     if not lines:
         return ""
     return (
-        "<h3>Does a score mean what it says?</h3><p>Where a dot lies on the diagonal, the score is as good as its "
-        "word: of faces with a score of 80, 80 of 100 were forged. Above it, more were forged than the score said. The "
-        "larger the dot, the more faces. This is the reliability diagram.</p>"
+        "<h3>A score is no probability</h3><p>Where a dot lies on the diagonal, the score could be taken for one: of "
+        "faces with a score of 80, 80 of 100 were forged. Above it, more were forged than that, and how many changes "
+        "with the pictures. The larger the dot, the more faces. This is the reliability diagram.</p>"
         + charts.plane_html(
             "reliability",
             lines,
@@ -96,7 +96,7 @@ def _reliability_html(sets: Sequence[MeasuredSet]) -> str:
             y="really forged, of 100",
             alt="Dots of the share of faces that were really forged against the score that they were given, a line for "
             "each set of pictures. The figures are in the table below the chart.",
-            diagonal="as good as its word",
+            diagonal="as a probability",
             all_shown=False,  # many bins hold few faces: their lines would only cross
             names_above=True,
             sentence="{2} got a score around {0}: of 100 such faces, {1} were forged.",

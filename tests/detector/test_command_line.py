@@ -22,6 +22,7 @@ from detector.rows import json_line
 from detector.verdict import Verdict
 from tests.support import ROOT, measured
 from tests.support.bundled import FILES
+from tests.support.marked_files import SETTINGS, png
 
 GOOD = {"astronaut.png": 1, "page.webp": 0, "inner/HOPPER.JPG": 1}
 BROKEN = {"broken.png": "This is not a picture", "inner/truncated.jpg": "The picture is cut off"}
@@ -131,6 +132,18 @@ def test_below_the_table_stands_how_rare_such_a_score_is(run, hopper, no_face, t
     some = run("hopper.jpg", "again.jpg", "--model", model, cwd=tmp_path).stdout
     assert some.partition("\n\n")[2].strip() == words.NOT_PROOF
     assert words.SENTENCES[Verdict.NO_FACE][0] in run("page.png", "--model", model, cwd=tmp_path).stdout
+
+
+def test_a_file_that_declares_ai_leads_with_that_in_every_form(run, tmp_path):
+    """Though no face is found in it."""
+    (tmp_path / "made.png").write_bytes(png(parameters=SETTINGS))
+    said = "This file says that it was made with AI"
+    [row] = jsonl(run("made.png", "--jsonl", cwd=tmp_path).stdout)
+    assert (row["headline"], row["origin"]["kind"], row["verdict"]) == (said, "declared_ai", "no_face")
+    [cells] = csv.DictReader(io.StringIO(run("made.png", "--csv", cwd=tmp_path).stdout))
+    assert [cells[name] for name in ("headline", "origin", "origin_trust")] == [said, "declared_ai", "written"]
+    table, _, below = run("made.png", cwd=tmp_path).stdout.partition("\n\n")
+    assert said in table and "nobody signed it" in below and "No face found." in " ".join(below.split())
 
 
 def test_one_form_at_a_time(run, hopper):
