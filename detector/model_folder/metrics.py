@@ -224,7 +224,7 @@ class ReencodingLadder:
 class Metrics:
     """metrics.json: every figure of the card, and how rare each score is. `sets` are the unseen ones first."""
 
-    sets: tuple[MeasuredSet, ...]
+    sets: tuple[MeasuredSet, ...] = ()  # of a folder that was only exported
     command: str = ""
     date: str = ""
     git_commit: str | None = None

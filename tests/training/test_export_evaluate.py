@@ -24,6 +24,7 @@ from detector.model_folder import (
     Metrics,
     store,
 )
+from detector.model_folder.scores import curves_of
 from tests.support import ROOT
 from tests.support.training_fixtures import EPOCHS, FACELESS, TRUNCATED, odd_file, rows, write_parquet
 from training import __main__ as command_line
@@ -120,7 +121,10 @@ def test_nothing_that_was_said_of_another_model_stays(measured_folder: Path, run
     folder = shutil.copytree(measured_folder, tmp_path / "model")
     (folder / "scores.csv.gz").write_bytes(b"old")
     assert command_line.main(["export", str(run), "--out", str(folder), "--max-false-positive-rate", "0.02"]) == 0
-    assert {path.name for path in folder.rglob("*") if path.is_file()} == {"config.json", "model.tflite", "model.keras"}
+    names = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert names == {"config.json", "metrics.json", "model.tflite", "model.keras"}
+    model = store.load(folder)
+    assert model.metrics.sets == () and model.curves.real.sets == ("portraits_and_blends",)
     (project := tmp_path / "project").mkdir()
     (project / "README.md").write_text("mine")
     assert command_line.main(["export", str(run), "--out", str(project)]) == 0
@@ -270,6 +274,9 @@ def test_unseen_sets_fit_the_thresholds_and_are_measured_first(
     unseen = model.config.data.unseen
     assert unseen["elsewhere"] == HeldOutSet(Counts(10, 24, 0, 0), (Generator("one"), Generator("two")))
     assert unseen["reals"].counts == Counts(0, 5, 0, 0)
+    curves = model.curves  # on the sets that the thresholds are fitted on
+    assert set(curves.real.sets) == {"elsewhere", "reals", "portraits_and_blends"}
+    assert (curves.unseen.sets, curves.seen.sets) == (("elsewhere",), ("portraits_and_blends",))
     assert model.config.limits.unseen == ("elsewhere", "reals") and model.config.limits.max_unseen_no_signs == 0.3
     assert model.config.commands[-1] == (
         "python -m training export RUNS/straight --second RUNS/straight --weights 1 0.5 --unseen DATA/elsewhere "
@@ -292,6 +299,8 @@ def test_unseen_sets_come_first_generator_by_generator(
         ("portraits_and_blends", "test", "seen"),
     ]
     elsewhere, real, seen = found.sets
+    assert found.curves.unseen.sets == ("elsewhere",) and found.curves.real.n == 24 + 5 + seen.clean.real
+    assert found.curves.sets == curves_of(folder, found).sets  # those of the export were of fewer
     assert (elsewhere.clean.fake, elsewhere.clean.real, real.clean.real) == (10, 24, 5)
     assert elsewhere.clean.auc.n == 10 + 24 + 5  # against the real faces of all unseen sets
     assert seen.clean.auc.n == 12 and real.clean.auc is None
@@ -339,6 +348,10 @@ def test_metrics_say_how_they_were_made(metrics: Metrics, config: dict) -> None:
     assert metrics.digest == config["digest"]
     assert metrics.versions == config["versions"]
     assert metrics.date and metrics.format_version == 3 and metrics.robustness
+
+
+def test_how_rare_a_score_is_is_known_from_the_export_on(model_folder: Path, metrics: Metrics) -> None:
+    assert metrics.curves is not None and metrics.curves == store.load(model_folder).curves
 
 
 def test_every_split_is_measured_in_every_condition(metrics: Metrics) -> None:
@@ -463,7 +476,7 @@ def test_no_part_of_a_set_that_lost_its_splits_is_called_test(
     with pytest.raises(TrainingError, match="No source has any of the splits to measure: look at --splits"):
         evaluate(folder, EvaluateOptions((str(source),), ("test",), robustness=0))
     assert "whole has no official test split: no part of it is called a test" in caplog.text
-    assert not (folder / "metrics.json").exists()
+    assert "sets" not in json.loads((folder / "metrics.json").read_text())
 
 
 @pytest.mark.parametrize("name", ["Hemg/deepfake-and-real-images", "hemg/Deepfake-and-Real-Images@1f2e3d"])
