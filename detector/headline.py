@@ -21,7 +21,8 @@ TITLES = {
 NOT_JUDGED_TITLE = "Can’t tell: too little of the face shows"
 NOT_PROOF = "That does not prove the picture real: some forgeries score as low."
 _NO_FACE = (
-    "Faces are all that is judged, so that says nothing of this picture; it does not mean that the picture is real."
+    "The detector judges photographed faces only, so it has nothing to say about this picture. That does not mean that "
+    "the picture is real."
 )
 _OF_A_FORGERY = f"of the traces of a forgery that the detector knows. {NOT_PROOF}"
 # Of a picture with one face, and with {n} of them.
@@ -52,7 +53,7 @@ DECLARED = "Says that it was made with AI"  # in few words
 # Of what a file declares. {by} is a signer or a program, {title} the headline of the faces alone.
 WORDS = {
     "declared_ai": "This file says that it was made with AI",
-    "faces": "What the face detector says beside that: {title}.",
+    "faces": "What the detector says of the faces: {title}.",
     "camera": "Signed by a camera, yet {verdict}: the two disagree",
     "disagree": (
         "One of the two misleads: the detector suspects some real faces, and a camera can take a picture of a forged "
@@ -72,7 +73,7 @@ TAKEN = (
     "{by} vouches with its signature that a camera took the picture: the file is unchanged since then, and the signer "
     "is on the trust list."
 )
-ALIKE = {Verdict.LIKELY_FAKE: "likely forged", Verdict.LEANS_FAKE: "leaning to forged"}  # after "yet"
+YET = {Verdict.LIKELY_FAKE: "likely forged", Verdict.LEANS_FAKE: "it leans forged"}  # what a camera contradicts
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ def headline(verdict: Verdict, origin: Origin, faces: int, *, judged: bool = Tru
             return Headline(WORDS["declared_ai"], (trusted, f"{WORDS['faces'].format(title=title)} {shown}"))
         case OriginKind.CAMERA:
             taken = TAKEN.format(by=by)
-            if verdict in ALIKE:
-                return Headline(WORDS["camera"].format(verdict=ALIKE[verdict]), (taken, shown, WORDS["disagree"]))
+            if verdict in YET:
+                return Headline(WORDS["camera"].format(verdict=YET[verdict]), (taken, shown, WORDS["disagree"]))
             return Headline(title, (shown, taken))
         case OriginKind.EDITED:
             # Most published photographs bear the unsigned mark of an editor: that is no headline.

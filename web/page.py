@@ -93,7 +93,7 @@ def content(model: ModelFolder) -> dict[str, Any]:
                 "words": text,
                 "title": headline.TITLES[verdict],
                 "sentences": headline.SENTENCES[verdict],
-                "alike": headline.ALIKE.get(verdict),
+                "yet": headline.YET.get(verdict),
                 "tone": TONES[verdict],
                 "icon": icon(TONES[verdict]),
                 "box": BOX_COLOURS.get(verdict),

@@ -143,7 +143,11 @@ def test_a_file_that_declares_ai_leads_with_that_in_every_form(run, tmp_path):
     [cells] = csv.DictReader(io.StringIO(run("made.png", "--csv", cwd=tmp_path).stdout))
     assert [cells[name] for name in ("headline", "origin", "origin_trust")] == [said, "declared_ai", "written"]
     table, _, below = run("made.png", cwd=tmp_path).stdout.partition("\n\n")
-    assert said in table and "nobody signed it" in below and "No face found." in " ".join(below.split())
+    assert (
+        said in table
+        and "nobody signed it" in below
+        and "What the detector says of the faces: No face found." in " ".join(below.split())
+    )
 
 
 def test_one_form_at_a_time(run, hopper):

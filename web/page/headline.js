@@ -5,13 +5,13 @@ import { counted, fill } from "./text.js";
 export function headline({ verdict, origin, faces }, page) {
   const { headline: told, verdicts } = page;
   const { title, sentences } = isUnjudged(faces) ? page.not_judged : verdicts[verdict];
-  const shown = counted(sentences, faces.length), { alike } = verdicts[verdict];
+  const shown = counted(sentences, faces.length), { yet } = verdicts[verdict];
   const by = origin.by || told[origin.trust === "written" ? "program" : "signer"];
   const trusted = origin.trust ? fill(told.trusted[origin.trust], { by }) : "";
   if (origin.kind === "declared_ai") return { title: told.declared_ai, lines: [trusted, `${fill(told.faces, { title })} ${shown}`] };
   if (origin.kind === "camera") {
     const taken = fill(told.taken, { by });
-    return alike ? { title: fill(told.camera, { verdict: alike }), lines: [taken, shown, told.disagree] } : { title, lines: [shown, taken] };
+    return yet ? { title: fill(told.camera, { verdict: yet }), lines: [taken, shown, told.disagree] } : { title, lines: [shown, taken] };
   }
   if (origin.kind === "edited")
     return { title: origin.trust === "written" ? title : fill(told.edited, { title }), lines: [shown, `${origin.says} ${trusted}`] };
