@@ -14,7 +14,7 @@ from detector.model_folder import hub
 from detector.model_folder.config import ModelConfig, NetworkConfig
 from detector.model_folder.metrics import Metrics
 from detector.model_folder.schema import CARD, CONFIG, FORMAT_VERSION, KERAS, METRICS, MODEL
-from detector.model_folder.scores import SCORES, curves_of
+from detector.model_folder.scores import PACKED, SCORES, curves_of
 from detector.result import ModelInfo, ModelSource
 from detector.shares import Curves
 from detector.text import excerpt
@@ -122,7 +122,7 @@ def _from_hub(repo: str, revision: str, refresh: bool) -> ModelFolder:
             repo,
             revision,
             names,
-            (METRICS,),
+            (METRICS, SCORES, PACKED),
             check=lambda folder: [network.file for network in ModelConfig.from_dict(_json(folder / CONFIG)).networks],
             limit=_MAX_MODEL_BYTES,
             refresh=refresh,

@@ -17,6 +17,7 @@ from detector import Detector, ModelError
 from detector.__main__ import main
 from detector.model_folder import BUNDLED, CONFIG, KERAS, METRICS, MODEL, load
 from detector.model_folder import hub as room
+from detector.model_folder.scores import SCORES
 from tests.support.bundled import FILES, NETWORKS
 from tests.support.hub_fixtures import by_lfs
 from tests.support.hub_server import READER, STRANGER, Fault, Hub
@@ -120,6 +121,15 @@ def test_branches_tags_and_commits(hub: Hub):
 def test_metrics_may_be_missing(hub: Hub):
     hub.put(REPO, {name: SMALL[name] for name in (CONFIG, MODEL)})
     assert load(REPO).metrics is None
+
+
+@by_lfs
+def test_how_rare_a_score_is_comes_from_the_scores_of_an_older_folder(hub: Hub):
+    metrics = json.loads(REAL[METRICS])
+    del metrics["curves"]
+    older = {METRICS: json.dumps(metrics).encode(), SCORES: (BUNDLED / SCORES).read_bytes()}
+    hub.put(REPO, {**REAL, **older})
+    assert load().curves is not None and load(REPO).curves == load().curves
 
 
 def test_the_file_of_a_second_network_comes_too(hub: Hub):
