@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 
@@ -19,6 +20,7 @@ from detector.model_folder import (
     ModelConfig,
     store,
 )
+from detector.shares import measure
 from training.data.sources import TERMS, Source
 from training.evaluation import card
 
@@ -108,6 +110,17 @@ def test_the_card_leads_with_what_it_has_never_seen(config: ModelConfig, metrics
     assert [row[1] for row in everything[1:]] == ["unseen"] * 3 + ["seen"] * 2
     assert "Of 100 faces by these generators, 15 get *no signs of forgery*" in text
     assert "of 100 real faces here, 50" in text
+
+
+def test_the_card_says_how_rare_a_score_is(config: ModelConfig, metrics: Metrics) -> None:
+    curves = measure({"a": np.linspace(0, 1, 200), "b": np.linspace(0, 0.5, 100)}, {}, {"a": np.linspace(0.5, 1, 60)})
+    text = card.render(config, replace(metrics, curves=curves))
+    assert "the mean over sets of pictures: 300 real faces of 2 sets, 60 forged in ways trained on of 1 sets." in text
+    [table] = [table for table in tables(text) if table[0][0] == "score"]
+    [half] = [row for row in table if row[0] == "0.50"]
+    real = curves.at(0.5).false_positive
+    assert half[1:3] == [f"{real.value:.3f} [{real.low:.3f}, {real.high:.3f}]", "-"] and real.low < 0.25 < real.high
+    assert "### How rare a score is" not in card.render(config, replace(metrics, curves=None))
 
 
 def test_a_model_that_was_not_measured_on_unseen_sets_says_so(config: ModelConfig, metrics: Metrics) -> None:

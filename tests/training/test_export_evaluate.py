@@ -538,7 +538,7 @@ def test_the_pictures_of_the_card_are_there_and_its_tables_are_whole(card: Model
     assert sorted(plots) == ["plots/reencoding.png", "plots/reliability.png", "plots/robustness.png", "plots/roc.png"]
     assert all((measured_folder / plot).is_file() for plot in plots)
     tables = re.findall(r"(?:^\|.*\|$\n?)+", card.text, re.MULTILINE)
-    assert len(tables) == 7
+    assert len(tables) == 8
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1
 

@@ -129,8 +129,8 @@ its forgeries against the real faces of all unseen sets.
 
 Made by `{metrics.command}` on {metrics.date}. What was said of each picture stands in scores.csv or scores.csv.gz.
 """,
-        _rarity(metrics.curves),
         *_set_tables(metrics.sets),
+        _rarity(metrics.curves),
         _confusion(metrics.sets),
         _groups(metrics.sets),
         _robustness(metrics.robustness),
