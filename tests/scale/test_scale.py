@@ -26,7 +26,8 @@ from scale.places import Place, within
 from scale.worker import Job, Worker
 from tests.support.attacks import poison as poison
 
-COLUMNS = "file sha256 verdict score origin faces findings warnings error model_revision".split()
+SAID = "headline verdict score false_positive_share unseen_share seen_share origin faces".split()
+COLUMNS = ["file", "sha256", *SAID, "findings", "warnings", "error", "model_revision"]
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def test_rows_are_those_of_the_command_line_to_the_last_bit(folder, tmp_path_fac
             assert (row["error"], row["verdict"], row["score"], row["faces"]) == (wanted["error"], None, None, None)
             continue
         assert row["error"] is None and row["sha256"] == wanted["picture"]["sha256"]
-        for column in ("verdict", "score", "origin", "faces", "warnings"):
+        for column in (*SAID, "warnings"):
             assert row[column] == wanted[column]
         assert row["findings"] == wanted["provenance"]
 
