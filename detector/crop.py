@@ -99,6 +99,23 @@ def crop_face(
     return np.asarray(Image.fromarray(part).resize((size, size), resample, reducing_gap=GAP))
 
 
+def inside(size: tuple[int, int], box: Box, margin: float, out: int, roll: float = 0.0) -> np.ndarray:
+    """Which pixels of a crop show the picture, bool (out, out): the others repeat its edge. `size` is the picture's
+    width and height, the rest as of crop_face."""
+    width, height = size
+    quarters, tilt = turns(roll)
+    box = turned_box(box, quarters, width, height)
+    width, height = (height, width) if quarters % 2 else (width, height)
+    x, y, side = crop_square(box, margin, scale=1 / loose(roll))
+    middle, centre = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    steps = (np.arange(out) + 0.5) * side / out
+    across, down = (x - middle + steps)[None], (y - centre + steps)[:, None]
+    cos, sin = math.cos(math.radians(tilt)), math.sin(math.radians(tilt))
+    columns, rows = middle + cos * across - sin * down, centre + sin * across + cos * down
+    within: np.ndarray = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    return within
+
+
 def _square(pixels: np.ndarray, x0: int, y0: int, side: int) -> np.ndarray:
     height, width = pixels.shape[:2]
     x1, y1 = x0 + side, y0 + side

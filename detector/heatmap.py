@@ -9,6 +9,13 @@ COLOURS = np.array([[255, 236, 160], [254, 200, 90], [240, 100, 40], [140, 10, 4
 STRENGTH = 0.75  # opacity of the strongest evidence
 FULL = 12.0  # evidence, in logits, that is shown at full strength: one scale for all pictures
 
+SEEN = FULL / 6  # the least that is plainly seen
+
+
+def shows(activation: np.ndarray) -> bool:
+    """Whether there is anything to see in the map, float32 (h, w)."""
+    return bool(np.max(activation) >= SEEN)
+
 
 def overlay(crop: np.ndarray, activation: np.ndarray, strength: float = STRENGTH) -> np.ndarray:
     """The crop uint8 (S, S, 3) with the evidence for a forgery laid over it; the same shape comes back.

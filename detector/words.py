@@ -33,10 +33,9 @@ LIMITS = (
     "a face, the score means nothing.",
     "Much about poor copies. Small, blurred, filtered or often-shared pictures lose their traces, and real ones are "
     "then called forged more often.",
-    "The odds where you found it. Its figures come from collections of test pictures; forgeries may be rarer, or more "
-    "common, where you are.",
-    "Enough to accuse anybody. Look for the first place the picture appeared, ask who took it, and get a second "
-    "opinion.",
+    "How common fakes are where you found it. Its figures come from collections of test pictures.",
+    "Who is to blame. Never accuse anyone on this alone: look for the first place the picture appeared, ask who took "
+    "it, and get a second opinion.",
 )
 
 

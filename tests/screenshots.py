@@ -30,7 +30,7 @@ WIDTHS = {"wide": 1280, "narrow": 360}
 
 
 def detect(page: "Page") -> None:
-    page.locator("#upload input[type=file]").first.set_input_files(EXAMPLES / "astronaut.jpg")
+    page.locator("#upload input[type=file]").first.set_input_files(EXAMPLES / "generated.jpg")
     page.locator("#verdict [data-verdict]").wait_for()
     page.locator("#compared img").first.wait_for()
 
@@ -50,7 +50,7 @@ def game(page: "Page") -> None:
 
 
 def about(page: "Page") -> None:
-    page.locator("#figures .chart .line.on").first.wait_for()
+    page.locator("#figures table").first.wait_for()
 
 
 TABS: dict[str, Callable[["Page"], None]] = {"Detect": detect, "Batch": batch, "Game": game, "About": about}
@@ -79,7 +79,7 @@ def main() -> None:
                     page.wait_for_timeout(1500)  # pictures fade in
                     suffix = "" if scheme == "light" else "-dark"
                     file = options.out / f"{tab.lower()}-{name}{suffix}.png"
-                    page.screenshot(path=file, full_page=tab != "About")  # which is many screens long
+                    page.screenshot(path=file, full_page=True)
                     page.close()
 
 

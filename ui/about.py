@@ -13,41 +13,38 @@ import gradio as gr
 from detector import Detector, settings
 from detector.model_folder import CalibrationLimits, Counts, ModelFolder, no_signs_shares
 from detector.text import excerpt
-from ui import charts, curves, figures, snippets
-from ui.answer import LIMITS
-from ui.parts import lead_html, panel_html, table_html
+from ui import caught, charts, curves, figures, snippets
+from ui.answer import LABELS, LIMITS
+from ui.parts import fold_html, lead_html, panel_html, table_html
 
 _LEAD = lead_html(
     "How good is it, and what is it for?",
-    "What the detector does, how often it was wrong when it was tested, what it learned from, and how to use it from "
-    "your own programs.",
+    "How often it was wrong when it was tested, set by set; and, to open, all there is to know of it.",
 )
-_PURPOSE = panel_html(
-    "What it does",
+_PURPOSE = fold_html(
+    "What it does, and what it is for",
     """<ol class="steps"><li><b>It finds the faces</b> in a photograph and cuts each out.</li>
 <li><b>A neural network scores each face</b> from 0 to 100: the higher, the more traces of a forgery.</li>
 <li><b>It says “likely forged” only where hardly any real face scores as high</b>, and “no signs of forgery found” only
-where few forged faces score as low. In between it says “I can’t tell”. It never says “real”: a new kind of forgery may
-leave no traces that it knows.</li>
+where few forged faces score as low. In between it says that it can’t tell. It never says “real”: a new kind of forgery
+may leave no traces that it knows.</li>
 <li><b>It reads what the file says of itself</b>: Content Credentials, camera data, marks of image generators. They
 stand beside the verdict and never change it.</li></ol>
 <p>It is for a second look at a photograph before it is believed or passed on, by somebody who also asks where it comes
 from. It is not for deciding about a person, for watching people, or for declaring a picture genuine.</p>""",
 )
+_OPENING = "In short"
 _WAITING = '<p class="page soft">The figures of the model are on their way.</p>'
-_PRIVACY = panel_html(
-    "Privacy",
-    """<dl class="pairs"><dt>What is sent</dt><dd>The picture that you add, to the computer that runs this page. Nothing
-else of yours.</dd>
-<dt>What is kept</dt><dd>The picture and what was drawn of it; they are deleted within the hour. A picture
-that you make a link to, for a day. Your network
+_PRIVACY = """<dl class="pairs"><dt>What is sent</dt><dd>The picture that you add, to the computer that runs this
+page. Nothing else of yours.</dd>
+<dt>What is kept</dt><dd>The picture and what was drawn of it; they are deleted within about an hour. A picture
+that you make a link to: {days}, or until you delete it. Your network
 address, in memory, for as long as your pictures of the last minutes are counted.</dd>
 <dt>What is logged</dt><dd>How many pictures and faces were judged, and how long it took. No picture, no file name, no
 score.</dd>
 <dt>Who else learns of it</dt><dd>Nobody: no analytics, no fonts or scripts from elsewhere, and no picture is used for
 training. The list of trusted signers of Content Credentials is fetched once a day, and nothing of a picture goes with
-the request. Where a host such as Hugging Face runs this page, it carries the traffic, as for any website.</dd></dl>""",
-)
+the request. Where a host such as Hugging Face runs this page, it carries the traffic, as for any website.</dd></dl>"""
 
 API_DESCRIPTION = (
     "Which model answers: where it comes from (source: bundled, folder or hub; repo, revision; note says why, where it "
@@ -70,9 +67,10 @@ def build(detector: Callable[[], Detector]) -> None:
     def model() -> dict[str, Any]:
         return describe(detector().model)
 
-    gr.HTML(_LEAD + _PURPOSE + LIMITS)
+    gr.HTML(_LEAD)
     shown = gr.HTML(_WAITING, elem_id="figures", js_on_load=charts.SCRIPT)
-    gr.HTML(_PRIVACY + calls_html(), elem_id="calls", js_on_load=_CALLS_SCRIPT)
+    gr.HTML(_PURPOSE + fold_html(LABELS["limits"], LIMITS) + privacy_html())
+    gr.HTML(calls_html(), elem_id="calls", js_on_load=_CALLS_SCRIPT)
 
     # Without triggers: when the page is opened. queue=False: no visitor waits for another one's picture.
     gr.on(None, of_the_model, None, shown, queue=False, show_progress="hidden", api_visibility="private")
@@ -106,9 +104,30 @@ def describe(folder: ModelFolder) -> dict[str, Any]:
 
 
 def model_html(folder: ModelFolder) -> str:
-    """The sections that tell of one model: its figures, its data, its versions."""
-    shown = figures.section_html(folder.metrics) + curves.section_html(folder.metrics)
-    return shown + training_html(folder) + record_html(folder)
+    """What one model catches, and, folded, all its figures, its data and its versions."""
+    curve = curves.section_html(folder.metrics)
+    return (
+        opening_html(folder)
+        + fold_html("Every figure", figures.section_html(folder.metrics))
+        + (fold_html("Curves and charts", curve) if curve else "")
+        + training_html(folder)
+        + record_html(folder)
+    )
+
+
+def privacy_html() -> str:
+    days = settings.read().link_days
+    return fold_html("Privacy", _PRIVACY.format(days="for a day" if days == 1 else f"for {days} days"))
+
+
+def opening_html(folder: ModelFolder) -> str:
+    """In a line what it catches and what not, then verdict by verdict, then set by set."""
+    metrics = folder.metrics
+    line = f'<p class="line">{escape(caught.line(metrics))}</p>'
+    if not metrics or not metrics.sets:
+        return panel_html(_OPENING, line)
+    told = "".join(f"<dt>{escape(name)}</dt><dd>{escape(says)}</dd>" for name, says in caught.verdicts(metrics))
+    return panel_html(_OPENING, f'{line}<dl class="pairs">{told}</dl>{caught.table(metrics, folder.config.data)}')
 
 
 # --- The model -------------------------------------------------------------------------------------------------------
@@ -124,7 +143,7 @@ def training_html(folder: ModelFolder) -> str:
     for use, sets in (("To adjust, never to learn", data.unseen), ("To test only", data.test)):
         rows += [[escape(excerpt(name)), use, "–", _counts(of.counts), _terms(of.terms)] for name, of in sets.items()]
     header = ["Collection", "What for", "Faces learned from", "Other faces", "What it is; its terms"]
-    return panel_html(
+    return fold_html(
         "What it learned from",
         (
             table_html("Faces, by collection", header, rows)
@@ -163,10 +182,7 @@ def record_html(folder: ModelFolder) -> str:
         "Measured with": (metrics and metrics.command) or "–",
     }
     cells = "".join(f"<dt>{escape(key)}</dt><dd>{escape(str(value))}</dd>" for key, value in rows.items())
-    return (
-        '<section class="page panel record" aria-label="Which model this is"><h2>Which model this is</h2>'
-        f"<dl>{cells}</dl></section>"
-    )
+    return fold_html("Which model this is", f'<div class="record"><dl>{cells}</dl></div>')
 
 
 def _limits(limits: CalibrationLimits | None) -> str:
@@ -197,7 +213,7 @@ def calls_html() -> str:
     )
     most = settings.read().pictures_per_minute
     limit = f" Up to {most} pictures a minute are judged." if most else ""
-    return panel_html(
+    return fold_html(
         "Use it from your own programs",
         "<p>Every call answers with the same object: the verdict, the score of each face, what the file says of "
         "itself, and checksums of picture and model. "

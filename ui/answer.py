@@ -5,13 +5,13 @@ Every string in it may come from a stranger's file: all are escaped.
 
 from html import escape
 
-from detector import Face, Result, Verdict, heatmap, quality, words
+from detector import Face, Result, Verdict, cutout, heatmap, quality, words
 from detector.model_folder import ModelFolder
 from detector.provenance import Finding, ListOwner, Signature
 from detector.result import Evidence
 from detector.shares import Shares
 from detector.verdict import Calibration
-from ui.parts import picture_html, score_words
+from ui.parts import figure_html, score_words
 from ui.shapes import TONES, icon, tone_of
 
 SHOWN_FACES = 24  # cards; the JSON has every face
@@ -37,7 +37,7 @@ LISTS = {ListOwner.C2PA: "the C2PA trust list", ListOwner.ADMINISTRATOR: "the tr
 # What is written round the figures; the static page shows the same.
 LABELS = {
     "limits": "What this cannot tell",
-    "warnings": "Warnings",
+    "warnings": "What makes this answer weak",
     "score": "Score: {score} on a scale from 0 to 100",
     "scale": "Score {score} of 100. No signs of forgery below {low}, leaning from {leans}, likely forged from {high}.",
     "no_signs": "no signs",
@@ -46,9 +46,10 @@ LABELS = {
     "likely_fake": "likely forged",
     "faces": "Face by face",
     "order": "The most suspicious face comes first and decides the verdict.",
-    "colours": "Colour marks where the traces of a forgery lie; no colour, no traces.",
+    "colours": "Colour marks where the traces of a forgery lie.",
     "more_faces": "{n} more faces were judged, none more suspicious than these.",
     "traces": "Traces of a forgery, in colour",
+    "no_traces": "No traces of a forgery found in it.",
     "card": "Face {n}",
     "face_alt": "Face {n}, cut out of the picture",
     "traces_alt": "Face {n} with its traces of a forgery marked in colour",
@@ -90,7 +91,7 @@ def verdict_html(result: Result, model: ModelFolder) -> str:
         f'<div class="top">{icon(tone)}<h2>{escape(told.title)}</h2></div>'
         + "".join(f'<p class="plain">{escape(line)}</p>' for line in told.lines)
         + (_score_html(result, model.calibration.among(result.judged)) if scored else "")
-        + (f'<ul class="warnings" aria-label="{LABELS["warnings"]}">{warnings}</ul>' if warnings else "")
+        + (f'<div class="warnings"><h3>{LABELS["warnings"]}</h3><ul>{warnings}</ul></div>' if warnings else "")
         + "</section>"
     )
 
@@ -120,19 +121,20 @@ def cards_html(result: Result, model: ModelFolder) -> str:
     shown = result.faces[:SHOWN_FACES]
     rest = len(result.faces) - len(shown)
     more = f'<p class="soft">{LABELS["more_faces"].format(n=rest)}</p>' if rest else ""
-    faces = "".join(_card(number, face, model) for number, face in enumerate(shown, 1))
+    faces = "".join(_card(number, face, result, model) for number, face in enumerate(shown, 1))
     order = "" if len(shown) == 1 else f"{LABELS['order']} "
+    colours = LABELS["colours"] if any(heatmap.shows(face.activation) for face in shown) else ""
     return (
         '<section class="page" aria-label="The faces">'
-        f'<h2>{LABELS["faces"]}</h2><p class="soft">{order}{LABELS["colours"]}</p>'
+        f'<h2>{LABELS["faces"]}</h2><p class="soft">{order}{colours}</p>'
         f'<div class="cards{" one" if len(shown) == 1 else ""}">{faces}</div>{more}' + "</section>"
     )
 
 
-def _card(number: int, face: Face, model: ModelFolder) -> str:
+def _card(number: int, face: Face, result: Result, model: ModelFolder) -> str:
     tone = TONES[face.verdict]
     left, top, right, bottom = face.box
-    heat = heatmap.overlay(face.crop, face.activation)
+    seen, traces = cutout.of_face(face, result, model)
     size = LABELS["face_size"].format(width=right - left, height=bottom - top, found=f"{face.detection_score:.2f}")
     line = "" if face.shares == Shares() else words.rarity(face.verdict, face.shares)
     shown, whence = EVIDENCE[face.evidence]
@@ -145,11 +147,10 @@ def _card(number: int, face: Face, model: ModelFolder) -> str:
     return (
         f'<article class="card {tone}" data-face="{number}" aria-label="{name}"><div class="head">'
         f'<span class="number">{number}</span><h3>{words.VERDICTS[face.verdict]}</h3>{icon(tone)}</div>'
-        f'<div class="pair"><figure>{picture_html(face.crop, LABELS["face_alt"].format(n=number))}'
-        f"<figcaption>{shown}</figcaption>"
-        f"</figure><figure>{picture_html(heat, LABELS['traces_alt'].format(n=number))}"
-        f"<figcaption>{LABELS['traces']}</figcaption></figure></div>"
-        f'<div class="words"><p>{why or score}</p>'
+        f'<div class="pair">{figure_html(seen, LABELS["face_alt"].format(n=number), shown)}'
+        + (figure_html(traces, LABELS["traces_alt"].format(n=number), LABELS["traces"]) if traces else "")
+        + f'</div><div class="words"><p>{why or score}</p>'
+        + ("" if traces else f"<p>{LABELS['no_traces']}</p>")
         + (f'<p class="soft">{escape(line)}</p>' if line else "")
         + f'<p class="soft">{size}</p></div></article>'
     )

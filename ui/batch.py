@@ -42,8 +42,7 @@ _LEAD = lead_html(
 )
 _LIMITS = f"""<div class="page soft"><p>Up to {intake.BATCH_FILES} pictures at once, {picture.MAX_BYTES / 1e6:.0f} MB
 each. A zip may have {intake.ZIP_BYTES / 1e6:.0f} MB and hold {intake.UNPACKED_BYTES / 1e6:.0f} MB unpacked; a zip in a
-zip is not opened.</p><p>Your pictures go to the computer that runs this page. They are used for this list only and
-deleted within the hour.</p></div>"""
+zip is not opened.</p><p>Your pictures are sent to our server and deleted within about an hour.</p></div>"""
 _CAUTION = """<section class="page panel limits" aria-label="How to read the list"><h2>How to read the list</h2><ul>
 <li>The order says where to look first, not what is forged. Choose a name on top: Detect opens it and shows why.</li>
 <li>Among many real pictures some are called forged by mistake; the more you add, the more of them.</li>

@@ -11,10 +11,21 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from detector import Detector, ImageError, Result, Verdict, picture, words
+from detector import Detector, ImageError, Result, Verdict, cutout, picture, words
 from detector.heatmap import overlay
 from detector.model_folder import ModelFolder
-from ui import boxes, doubt, gradio_patches, intake, link_box, report, uploads
+from ui import (
+    boxes,
+    caught,
+    doubt,
+    example_pictures,
+    gradio_patches,
+    intake,
+    link_box,
+    next_steps,
+    report,
+    uploads,
+)
 from ui.answer import LABELS, LIMITS, SHOWN_FACES, cards_html, evidence_html, record_html, verdict_html
 from ui.parts import ACCEPT, ADDRESS, data_url, error_html, lead_html
 from ui.shapes import icon
@@ -25,17 +36,12 @@ _SLIDER = 512  # side in pixels of the crops to compare
 _PREVIEW = 640  # likewise of what stands in the field for a picture that browsers do not show
 _BROWSERS_SHOW = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP")
 
-# In the public domain: examples/README.md says where each comes from.
-_EXAMPLES = Path(__file__).parent / "examples"
-_EXAMPLE_FILES = {"A portrait": "astronaut.jpg", "A uniform": "officer.jpg", "No face": "galaxies.jpg"}
-
 _LEAD = lead_html(
     "Is there a forged face in this picture?",
     "Add a photograph. Every face in it is judged, and you see how sure the detector is, what it looked at and what it "
     "cannot know.",
 )
-PRIVACY = """<p class="page soft">Your picture goes to the computer that runs this page. It is used for this answer
-only and deleted within the hour.</p>"""
+PRIVACY = """<p class="page soft">Your picture is sent to our server and deleted within about an hour.</p>"""
 WAITING = f"""<section class="page panel verdict wait"><div class="top">{icon("wait")}<h2>Your answer appears here</h2>
 </div><p class="plain">Add a picture, or try one of the examples. It takes about a second.</p></section>"""
 LOOKING = f"""<section class="page panel verdict wait"><div class="top">{icon("wait")}<h2>Looking at the picture…</h2>
@@ -76,8 +82,8 @@ _NOTE = '<div class="page"><p role="status"></p></div>'
 
 
 def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
-    """Lay the tab out in `page`, which is open, and return its field. `detector` is called when a picture comes, not
-    before."""
+    """Lay the tab out in `page`, which is open, and return its field. `detector` is called when a visitor opens the
+    page, not before."""
     doubted = doubt.address()
 
     def answer(
@@ -94,7 +100,9 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
             result, pixels = judge_and_show(current, intake.file_of(upload))
             progress(0.8, desc="Drawing what was found")
             yield {
-                verdict: verdict_html(result, current.model) + doubt.link_html(result, doubted),
+                verdict: verdict_html(result, current.model)
+                + next_steps.steps_html(result)
+                + doubt.link_html(result, doubted),
                 preview: "" if result.picture.format in _BROWSERS_SHOW else _preview_html(pixels),
                 evidence: gr.Column(visible=True),
                 findings: evidence_html(result),
@@ -119,16 +127,16 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
         return {verdict: error_html("No answer this time", intake.BUSY) if upload else WAITING, **hidden()}
 
     def show_faces(result: Result, pixels: np.ndarray, model: ModelFolder) -> dict[Any, Any]:
-        shown = result.faces[:SHOWN_FACES]
+        shown = [cutout.of_face(face, result, model) for face in result.faces[:SHOWN_FACES]]
         numbers = list(range(1, len(shown) + 1))
         boxed = boxes.draw(pixels, result)
         return {
             faces: gr.Column(visible=True),
             marked: gr.Image(keep(boxed), alt_text=_alt(result)),
             which: gr.Radio([(f"Face {n}", n) for n in numbers], value=1, visible=len(shown) > 1),
-            compared: compared_html(shown[0].crop, shown[0].activation),
+            compared: compared_html(*shown[0]),
             cards: cards_html(result, model),
-            judged: [(face.crop, face.activation) for face in shown],
+            judged: shown,
         }
 
     def reports(result: Result, pixels: np.ndarray, model: ModelFolder, name: str) -> dict[Any, Any]:
@@ -144,7 +152,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
     def keep_text(text: str, name: str) -> str:
         return gradio_patches.save_bytes(text.encode(), name, upload.GRADIO_CACHE)
 
-    def pick(number: int | None, kept: list[tuple[np.ndarray, np.ndarray]]) -> Any:
+    def pick(number: int | None, kept: list[cutout.Cutouts]) -> Any:
         if not kept or not number or not 0 < number <= len(kept):
             return gr.skip()
         return compared_html(*kept[number - 1])
@@ -171,7 +179,11 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
             result = judge(detector(), intake.file_of(picture))
             return heatmap_of(result, face)
 
+    def promise() -> str:
+        return f'<p class="page soft">{caught.line(detector().model.metrics)}</p>'
+
     gr.HTML(_LEAD)
+    promised = gr.HTML('<p class="page soft">&nbsp;</p>', elem_id="promise")
     with gr.Row(equal_height=False, elem_classes="ask"):
         with gr.Column(scale=5, min_width=290):
             # image_mode=None and type="filepath" keep the bytes as they were uploaded, with all that the file says.
@@ -188,7 +200,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
                 elem_id="upload",
             )
             gr.HTML(_NOTE, elem_id="upload-note")
-            _examples(upload)
+            example_pictures.build(upload)
             gr.HTML(PRIVACY)
         with gr.Column(scale=7, min_width=290):
             verdict = gr.HTML(WAITING, elem_id="verdict", html_template='<div aria-live="polite">${value}</div>')
@@ -204,7 +216,7 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
                     height=420,
                     elem_id="marked",
                 )
-                which = gr.Radio(label="Which face to compare", visible=False, elem_id="which")
+                which = gr.Radio(label="Which face to look at", visible=False, elem_id="which")
             with gr.Column(scale=5, min_width=290):
                 compared = gr.HTML(elem_id="compared", js_on_load=_SLIDE)
         cards = gr.HTML(elem_id="cards")
@@ -219,6 +231,8 @@ def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
     gr.HTML(LIMITS)
     judged = gr.State([], time_to_live=uploads.KEPT_SECONDS)
 
+    # Without triggers: when the page is opened.
+    gr.on(None, promise, None, promised, queue=False, show_progress="hidden", api_visibility="private")
     # preprocess=False: gradio would open the file with every decoder that Pillow has, and answer a bare "Error" where
     # that fails. intake.file_of() takes what it hands over instead.
     whole = [verdict, faces, marked, which, compared, cards, evidence, findings, record]
@@ -279,18 +293,6 @@ block: 'nearest', behavior: matchMedia('(prefers-reduced-motion: reduce)').match
 return Array(4).fill({__type__: 'update'}) }""".replace("EMPTIED", _EMPTIED)
 
 
-def _examples(upload: gr.Image) -> None:
-    gr.Examples(
-        [[str(_EXAMPLES / file)] for file in _EXAMPLE_FILES.values()],
-        upload,
-        example_labels=list(_EXAMPLE_FILES),
-        label="Or try one of these",
-        cache_examples=False,
-        api_visibility="private",
-        elem_id="examples",
-    )
-
-
 class NoSuchFace(ImageError):
     """A face was asked for that the picture does not have."""
 
@@ -302,15 +304,21 @@ def heatmap_of(result: Result, number: Any) -> Image.Image:
     if not isinstance(number, (int, float)) or number not in range(1, len(result.faces) + 1):
         raise NoSuchFace(f"There is no such face: give a whole number from 1 to {len(result.faces)}.")
     face = result.faces[int(number) - 1]
-    return _enlarged(overlay(face.crop, face.activation))
+    return _enlarged(Image.fromarray(overlay(face.crop, face.activation)))
 
 
-def compared_html(crop: np.ndarray, activation: np.ndarray) -> str:
-    """A face under its heat map, with a slider for how much of the one covers the other. Enlarged alike."""
-    face, traces = (data_url(_enlarged(pixels)) for pixels in (crop, overlay(crop, activation)))
+def compared_html(face: Image.Image, traces: Image.Image | None) -> str:
+    """A face under its heat map, with a slider for how much of the one covers the other; alone where there are no
+    traces. Enlarged alike."""
+    if traces is None:
+        return (
+            f'<figure class="page compared"><figcaption>{LABELS["no_traces"]}</figcaption><div class="over">'
+            f'<img src="{data_url(_enlarged(face))}" alt="The face"></div></figure>'
+        )
+    below, above = (data_url(_enlarged(image)) for image in (face, traces))
     return (
         '<figure class="page compared"><figcaption>Slide: face and traces</figcaption><div class="over">'
-        f'<img src="{face}" alt="The face"><img src="{traces}" alt="The same, with traces of a forgery in colour">'
+        f'<img src="{below}" alt="The face"><img src="{above}" alt="The same, with traces of a forgery in colour">'
         '<i></i></div><input type="range" min="0" max="100" value="50" aria-label="How much of the traces is shown">'
         "</figure>"
     )
@@ -322,8 +330,9 @@ def _preview_html(pixels: np.ndarray) -> str:
     return f'<img src="{data_url(small)}" alt="">'
 
 
-def _enlarged(pixels: np.ndarray) -> Image.Image:
-    return Image.fromarray(pixels).resize((_SLIDER, _SLIDER), Image.Resampling.BICUBIC)
+def _enlarged(image: Image.Image) -> Image.Image:
+    scale = _SLIDER / max(image.size)
+    return image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
 
 
 def judge(detector: Detector, source: picture.Source) -> Result:

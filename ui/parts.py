@@ -54,6 +54,11 @@ def panel_html(title: str, content: str) -> str:
     return f'<section class="page panel" aria-label="{escape(title)}"><h2>{escape(title)}</h2>{content}</section>'
 
 
+def fold_html(title: str, content: str) -> str:
+    """Likewise, closed until somebody opens it."""
+    return f'<details class="page panel fold"><summary><h2>{escape(title)}</h2></summary>{content}</details>'
+
+
 def table_html(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in a box of its own that scrolls where the page is narrow. `rows` hold HTML, the rest text."""
     head = "".join(f'<th scope="col">{escape(title)}</th>' for title in header)
@@ -68,10 +73,15 @@ def table_html(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]
     )
 
 
-def picture_html(pixels: np.ndarray, alt: str) -> str:
-    """An <img> of `pixels` (H, W, 3) uint8 that carries its own bytes: nothing of it is written on the server."""
-    height, width = pixels.shape[:2]
+def picture_html(pixels: np.ndarray | Image.Image, alt: str) -> str:
+    """An <img> of `pixels`, uint8 (H, W, 3) or PIL's, that carries its own bytes: nothing of it is written on the
+    server."""
+    width, height = pixels.size if isinstance(pixels, Image.Image) else pixels.shape[1::-1]
     return f'<img src="{data_url(pixels)}" width="{width}" height="{height}" alt="{escape(alt)}">'
+
+
+def figure_html(image: Image.Image, alt: str, caption: str) -> str:
+    return f"<figure>{picture_html(image, alt)}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def data_url(picture: np.ndarray | Image.Image) -> str:

@@ -10,6 +10,7 @@ from detector import Result, Verdict
 from detector.model_folder import ModelFolder
 from ui import boxes
 from ui.answer import LIMITS, cards_html, evidence_html, record_html, verdict_html
+from ui.next_steps import steps_html
 from ui.parts import data_url
 from ui.theme import CSS
 
@@ -42,6 +43,7 @@ def as_html(result: Result, pixels: np.ndarray, model: ModelFolder, name: str) -
 <body class="gradio-container"><main>
 <header class="page lead"><h1>Deepfake Image Detector: report on {escape(name)}</h1><p>Made {made}</p></header>
 {verdict_html(result, model)}
+{steps_html(result)}
 <figure><img src="{marked}" alt="The picture, its faces marked and numbered"></figure>
 {faces}
 {evidence_html(result)}

@@ -22,6 +22,7 @@ from detector.provenance import (
 )
 from detector.sessions import Session
 from detector.verdict import SUSPICION, USUAL_TAIL
+from ui import caught, next_steps
 from ui.answer import EVIDENCE, LABELS, LISTS, SHOWN_FACES, SIGNATURES, SUGGESTS
 from ui.parts import ACCEPT, ADDRESS, SCORE_ABOVE, SCORE_BELOW
 from ui.shapes import BOX_COLOURS, DECLARED, TONES, icon
@@ -78,6 +79,7 @@ def content(model: ModelFolder) -> dict[str, Any]:
             "colours": heatmap.COLOURS.tolist(),
             "full": heatmap.FULL,
             "strength": heatmap.STRENGTH,
+            "seen": heatmap.SEEN,
         },
         "accept": ACCEPT,
         "limits": {name.lower(): getattr(picture, name) for name in _LIMITS},
@@ -112,7 +114,9 @@ def content(model: ModelFolder) -> dict[str, Any]:
         "shown_faces": SHOWN_FACES,
         "labels": LABELS,
         "evidence": {str(part): {"crop": crop_words, "told": told} for part, (crop_words, told) in EVIDENCE.items()},
+        "promise": caught.line(model.metrics),
         "cannot": words.LIMITS,
+        "next": {"open": list(map(str, next_steps.OPEN)), "title": next_steps.TITLE, "steps": next_steps.STEPS},
         "records": _RECORDS,
         "words": _WORDS,
     }

@@ -33,7 +33,7 @@ from detector.model_folder import (
 from tests.support import ROOT
 from tests.support.measured import figure, measured_on_unseen
 from tests.support.running_app import ASTRONAUT, ATTACK, RunningApp, overflow
-from ui import about, curves, figures, snippets
+from ui import about, caught, curves, figures, snippets
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -59,9 +59,13 @@ def expected(photo: Path) -> Result:
 
 
 def opened(look: Callable[..., "Page"], *arguments: Any) -> "Page":
-    """The page with the tab open and the figures there."""
+    """The page with the tab open, the figures there, and all that is folded opened."""
     page = look(*arguments)
     page.get_by_role("tab", name="About").click()
+    page.locator("#figures table").first.wait_for()
+    assert not page.locator("#figures .chart").first.is_visible()
+    for fold in page.locator("details.fold > summary").all():
+        fold.press("Enter")
     page.locator("#figures .chart .line.on").first.wait_for()
     return page
 
@@ -102,9 +106,48 @@ def test_the_figures_are_those_of_the_model(look: Callable[..., "Page"], bundled
     assert overflow(page) <= 0
 
 
+def test_it_opens_with_what_is_caught_and_a_row_a_set(look: Callable[..., "Page"], bundled: ModelFolder) -> None:
+    page, metrics = look(), bundled.metrics
+    line = caught.line(metrics)
+    page.locator("#promise").get_by_text(line).wait_for()  # on the first screen
+    page.get_by_role("tab", name="About").click()
+    opening = page.locator("#figures > div section, #figures section").first
+    opening.get_by_text(line).wait_for()
+    unseen, seen = opening.locator("table").all()
+    assert unseen.locator("tbody tr").count() == len(metrics.unseen)
+    assert "Stable Diffusion 3, 2024" in unseen.locator("tbody th").all_inner_texts()
+    assert not any("unseen-" in row or "test" in row for row in opening.locator("tbody th").all_inner_texts())
+    assert page.evaluate("document.documentElement.scrollHeight") < 2500, "what else there is is folded"
+    tested = [one for one in metrics.seen if one.split == "test"]
+    assert seen.locator("tbody tr").count() == len(tested)
+
+
+def test_the_line_is_counted_from_the_sets_never_seen(bundled: ModelFolder) -> None:
+    clean = [one.clean for one in bundled.metrics.unseen]
+
+    def mean(kind: str) -> float:
+        likely = [getattr(one, f"{kind}_likely_fake") for one in clean]
+        leans = [getattr(one, f"{kind}_leans_fake") for one in clean]
+        shares = [a.value + b.value for a, b in zip(likely, leans, strict=True) if a and b]
+        return sum(shares) / len(shares)
+
+    told = f"likely or leans forged in {100 * mean('fake'):.0f} of 100, and in {100 * mean('real'):.0f} of 100 real"
+    assert told in caught.line(bundled.metrics)
+    assert caught.line(None) == caught.line(Metrics(())) == caught.UNMEASURED
+    only_likely = measured_on_unseen(bundled).metrics
+    assert "it says likely forged in" in caught.line(only_likely) and "leans" not in caught.line(only_likely)
+
+
+def test_each_claim_says_how_often_it_is_made(bundled: ModelFolder) -> None:
+    told = dict(caught.verdicts(bundled.metrics))
+    assert list(told) == ["Likely forged", next(name for name in told if "eans" in name), "No signs of forgery found"]
+    shares = r"Gives this answer to (fewer than )?\d+ in 100 real faces; catches \d+ in 100 forgeries"
+    assert re.fullmatch(rf"{shares} of unfamiliar generators\.", told["Likely forged"])
+
+
 def test_unseen_generators_come_first_one_by_one(bundled: ModelFolder) -> None:
     page = about.model_html(measured_on_unseen(bundled))
-    overview, rest = page.split('aria-label="All figures"')
+    overview, rest = page.split("<h2>Every figure</h2>")[1].split('aria-label="All figures"')
     unseen, seen = overview.split("<h3>Generators and cameras it was trained on</h3>")
     assert "<h3>Generators and cameras it has never seen</h3>" in unseen
     names = re.findall(r'<span class="of">(.*?)</span>', unseen)

@@ -1,7 +1,7 @@
 // The answer for one picture, piece by piece, as ui/answer.py and ui/boxes.py show it. All words come from page.json.
 
 import { element, icon, withParts } from "./dom.js";
-import { overlay } from "./pixels.js";
+import { inside, overlay } from "./pixels.js";
 import { headline, isUnjudged, lookOf, rarity } from "./headline.js";
 import { fill } from "./text.js";
 import { decode } from "./upright.js";
@@ -23,7 +23,7 @@ export function verdictPanel(result, page) {
     element("div", { class: "top" }, icon(look.icon), element("h2", {}, title)),
     lines.map((line) => element("p", { class: "plain" }, line)),
     result.score === null || isUnjudged(result.faces) ? "" : scale(result, page),
-    warnings.length ? element("ul", { class: "warnings", "aria-label": labels.warnings }, warnings) : "",
+    warnings.length ? element("div", { class: "warnings" }, element("h3", {}, labels.warnings), element("ul", {}, warnings)) : "",
   );
 }
 
@@ -59,6 +59,15 @@ function scale(result, page) {
   );
 }
 
+export function nextSteps(result, { next }) {
+  if (!next.open.includes(result.verdict)) return "";
+  const link = ([name, href]) => element("li", {}, element("a", { href, target: "_blank", rel: "noopener noreferrer" }, name));
+  const steps = next.steps.map(([what, how, sites]) =>
+    element("li", {}, element("h3", {}, what), element("p", {}, how), sites.length ? element("ul", { class: "sites" }, sites.map(link)) : ""),
+  );
+  return element("section", { class: "page panel next", "aria-label": next.title }, element("h2", {}, next.title), element("ol", { class: "steps" }, steps));
+}
+
 export function evidence({ provenance }, { labels, tags }) {
   const tag = (text, attributes = {}) => element("span", { class: "tag", ...attributes }, text);
   const items = provenance.map(({ source, summary, meaning, suggests, signature, trust_list: list }) =>
@@ -87,26 +96,32 @@ export function cards({ result, crops, maps }, page) {
     "section",
     { class: "page", "aria-label": labels.faces },
     element("h2", {}, labels.faces),
-    element("p", { class: "soft" }, shown.length > 1 ? `${labels.order} ` : "", labels.colours),
+    element("p", { class: "soft" }, shown.length > 1 ? `${labels.order} ` : "", maps.some((map) => hasTraces(map, page)) ? labels.colours : ""),
     element(
       "div",
       { class: shown.length > 1 ? "cards" : "cards one" },
-      shown.map((face, i) => card(i + 1, face, crops[i], maps[i], page)),
+      shown.map((face, i) => card(i + 1, face, result, crops[i], maps[i], page)),
     ),
     more ? element("p", { class: "soft" }, fill(labels.more_faces, { n: more })) : "",
   );
 }
 
-function card(n, face, crop, map, page) {
+const hasTraces = (map, page) => Math.max(...map.values) >= page.heatmap.seen;
+
+function card(n, face, { picture }, crop, map, page) {
   const { labels } = page, verdict = page.verdicts[face.verdict];
   const [left, top, right, bottom] = face.box;
   const { crop: shown, told } = page.evidence[face.evidence];
   const margins = new Set(page.networks.map((network) => network.crop_margin));
   const whence = margins.size === 1 || face.verdict === "no_signs" ? "" : ` ${told}`;
+  const traces = hasTraces(map, page);
   const why = face.doubts.map((code) => page.quality.sentences[code][1]).join(" ");
   const size = { width: right - left, height: bottom - top, found: face.detection_score.toFixed(2) };
+  const own = page.networks.map((network) => network.crop_margin);
+  const margin = face.evidence === "surroundings" ? Math.max(...own) : Math.min(...own);
+  const seen = inside(picture, face.box, face.roll, crop.width, margin, page.crop);
   const figure = (pixels, alt, caption) =>
-    element("figure", {}, canvasOf(pixels, fill(alt, { n })), element("figcaption", {}, caption));
+    element("figure", {}, canvasOf(pixels, seen, fill(alt, { n })), element("figcaption", {}, caption));
   return element(
     "article",
     { class: `card ${verdict.tone}`, "aria-label": fill(labels.card, { n }) },
@@ -115,12 +130,13 @@ function card(n, face, crop, map, page) {
       "div",
       { class: "pair" },
       figure(opaque(crop), labels.face_alt, shown),
-      figure(overlay(crop, map, page.heatmap), labels.traces_alt, labels.traces),
+      traces ? figure(overlay(crop, map, page.heatmap), labels.traces_alt, labels.traces) : "",
     ),
     element(
       "div",
       { class: "words" },
       element("p", {}, face.doubts.length ? why : [...withParts(labels.face_score, { score: element("b", {}, scoreWords(face.score, page.score)) }), whence]),
+      traces ? "" : element("p", {}, labels.no_traces),
       face.false_positive_share || face.unseen_share || face.seen_share ? element("p", { class: "soft" }, rarity(face, page)) : "",
       element("p", { class: "soft" }, fill(labels.face_size, size)),
     ),
@@ -134,11 +150,18 @@ function opaque(crop) {
   return out;
 }
 
-function canvasOf(pixels, alt) {
-  const canvas = element("canvas", { role: "img", "aria-label": alt, width: pixels.width, height: pixels.height });
-  canvas.getContext("2d").putImageData(pixels, 0, 0);
+// Of `pixels`, whose canvas is as wide and high as what is `seen`: the rest is cut off, or clear
+function canvasOf(pixels, seen, alt) {
+  const size = pixels.width, at = [...seen.keys()].filter((i) => seen[i]);
+  const columns = at.map((i) => i % size), rows = at.map((i) => Math.floor(i / size));
+  const [left, right] = ends(columns), [top, bottom] = ends(rows);
+  seen.forEach((is, i) => (pixels.data[4 * i + 3] = is ? 255 : 0));
+  const canvas = element("canvas", { role: "img", "aria-label": alt, width: right - left + 1, height: bottom - top + 1 });
+  canvas.getContext("2d").putImageData(pixels, -left, -top);
   return canvas;
 }
+
+const ends = (values) => values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
 
 export function record(result, page) {
   const { picture, model } = result;

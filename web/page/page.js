@@ -1,6 +1,6 @@
 // The page: pictures in, by button, drop, paste or camera; one after the other to the worker; a row for each answer.
 
-import { cards, evidence, marked, record, scoreWords, verdictPanel } from "./answer.js";
+import { cards, evidence, marked, nextSteps, record, scoreWords, verdictPanel } from "./answer.js";
 import { element, icon } from "./dom.js";
 import { isUnjudged, lookOf } from "./headline.js";
 import { counted, fill } from "./text.js";
@@ -175,7 +175,7 @@ function rowOf(answer) {
     if (!row.open) return;
     if (!result) return inside.append(element("p", {}, answer.error));
     const told = evidence(result, page);
-    inside.append(verdictPanel(result, page), told, record(result, page));
+    inside.append(verdictPanel(result, page), nextSteps(result, page), told, record(result, page));
     if (!result.faces.length) return;
     const picture = await marked(file, result, page);
     if (row.open) told.before(picture, cards(answer, page));
@@ -200,6 +200,7 @@ $("clear").addEventListener("click", () => {
   $("choose").focus();
 });
 
+$("promise").textContent = page.promise;
 $("limits-head").textContent = page.labels.limits;
 $("limits").append(...page.cannot.map((limit) => element("li", {}, limit)));
 $("model").textContent = fill(page.words.model, { name: page.model.architecture, digest: page.model.digest.slice(0, 12) });

@@ -244,6 +244,22 @@ export function cropFace(image, box, degrees, size, margin, rules) {
   return resize(affine(factor > 1 ? reduce(whole, factor, factor) : whole, matrix, side, side), size, size, rules.gap);
 }
 
+// inside(): 1 for each pixel of the crop that shows the picture of `size`, else 0
+export function inside({ width: w, height: h }, box, degrees, out, margin, rules) {
+  const { quarters, tilt } = turns(degrees, rules);
+  const [left, top, right, bottom] = turnedBox(box, quarters, w, h);
+  const [columns, rows] = quarters % 2 ? [h, w] : [w, h];
+  const width = Math.max(right - left, 1), height = Math.max(bottom - top, 1);
+  const side = (Math.sqrt(width * height) * margin) / loose(degrees, rules);
+  const middle = (left + right) / 2, centre = (top + bottom) / 2, down = rules.down * height;
+  const cos = Math.cos(radians(tilt)), sin = Math.sin(radians(tilt));
+  return Uint8Array.from({ length: out * out }, (_, i) => {
+    const x = (((i % out) + 0.5) / out - 0.5) * side, y = ((Math.floor(i / out) + 0.5) / out - 0.5) * side + down;
+    const column = middle + cos * x - sin * y, row = centre + sin * x + cos * y;
+    return column >= 0 && column < columns && row >= 0 && row < rows ? 1 : 0;
+  });
+}
+
 // heatmap.overlay(): the crop with the evidence of its map [h, w] laid over it, as ImageData.
 export function overlay(crop, map, rules) {
   const size = crop.width;
