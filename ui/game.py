@@ -6,30 +6,24 @@ is all that the browser holds; pictures are sent as pixels, without name or meta
 
 import functools
 import logging
-import secrets
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
 import gradio as gr
 import numpy as np
 
-from detector import Detector, Verdict, heatmap, words
+from detector import Detector, Verdict, cutout, words
 from detector.result import ModelInfo
 from ui import pictures
-from ui.parts import lead_html, picture_html, score_words
+from ui.answer import LABELS
+from ui.parts import figure_html, lead_html, picture_html, score_words
+from ui.rounds import Answer, Game, Games, Round
 from ui.shapes import TONES, icon
 
 log = logging.getLogger(__name__)
 
-ROUNDS = 20  # of a game, at most
-_KEPT_GAMES = 5000  # the oldest is forgotten first
 _LONGEST = 640  # side in pixels of a picture shown
-_SHUFFLES = 200
-_random = secrets.SystemRandom()  # nobody can work out the order
 
 _LEAD = lead_html(
     "Can you beat the model?",
@@ -44,130 +38,10 @@ bet as you do: “{words.VERDICTS[Verdict.NO_SIGNS]}” counts as a guess of “
 forged.</li>
 <li>For “{words.VERDICTS[Verdict.UNCERTAIN]}”, “{words.VERDICTS[Verdict.LEANS_FAKE]}” or no face it gets half a point:
 what a coin would get, for an honest answer.</li>
-<li>No picture comes twice in a game. Your game goes on after a reload; it is kept for a while under a random number
+<li>Nobody comes twice in a game. Your game goes on after a reload; it is kept for a while under a random number
 and nothing else about you is.</li></ul></section>"""
 BROKEN = "Something went wrong on this side. Please try again in a moment."
 FORGOTTEN = "Your earlier game is no longer kept here, so a new one begins."
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the detector says of one picture; `crop` and `activation` are of its most suspicious face, if any."""
-
-    verdict: Verdict
-    score: float | None
-    crop: np.ndarray | None
-    activation: np.ndarray | None
-
-    def points(self, is_fake: bool) -> float:
-        """1 for right, 0 for wrong, 0.5 where it does not decide. No signs of forgery are a bet on "real"."""
-        if self.verdict in (Verdict.LEANS_FAKE, Verdict.UNCERTAIN, Verdict.NO_FACE):
-            return 0.5
-        return float((self.verdict is Verdict.LIKELY_FAKE) == is_fake)
-
-
-@dataclass(frozen=True)
-class Round:
-    """A round that was played: `shown` is the picture's index in the gallery, `guess` True for forged."""
-
-    shown: int
-    guess: bool
-    is_fake: bool
-    answer: Answer = field(repr=False)
-
-    @property
-    def right(self) -> bool:
-        return self.guess == self.is_fake
-
-
-@dataclass
-class Game:
-    """`order` are the pictures of this game; `later` those of the gallery that come in the games after it. `waiting`
-    says that the round after the played ones is on show and was not guessed yet."""
-
-    order: list[int]
-    later: list[int]
-    played: list[Round] = field(default_factory=list)
-    waiting: bool = True
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    @property
-    def over(self) -> bool:
-        return len(self.played) == len(self.order) and not self.waiting
-
-    @property
-    def score(self) -> int:
-        return sum(played.right for played in self.played)
-
-    @property
-    def model_score(self) -> float:
-        return sum(played.answer.points(played.is_fake) for played in self.played)
-
-    @property
-    def streak(self) -> int:
-        """Right guesses in a row, up to now."""
-        wrong = [number for number, played in enumerate(self.played, 1) if not played.right]
-        return len(self.played) - (wrong[-1] if wrong else 0)
-
-
-class Games:
-    """The games of all visitors, each under its token. Thread-safe."""
-
-    def __init__(self, gallery: Callable[[], Sequence[pictures.Shown]], judge: Callable[[int], Answer]) -> None:
-        self._gallery, self._judge = gallery, judge
-        self._games: OrderedDict[str, Game] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def find(self, token: Any) -> tuple[str, Game]:
-        """The game of `token`, or a new one under a new token where there is none."""
-        with self._lock:
-            if isinstance(token, str) and token in self._games:
-                self._games.move_to_end(token)
-                return token, self._games[token]
-            token = secrets.token_urlsafe(24)
-            self._games[token] = self._new([])
-            while len(self._games) > _KEPT_GAMES:
-                self._games.popitem(last=False)
-            return token, self._games[token]
-
-    def at(self, token: Any) -> int:
-        """The number of the picture that the game of `token` is at; 0 where none is going on."""
-        game = self._games.get(token) if isinstance(token, str) else None
-        return len(game.played) + game.waiting if game and game.played and not game.over else 0
-
-    def guess(self, game: Game, is_fake: bool) -> None:
-        """Count a guess at the picture on show. Where none is on show, nothing happens: a second click is no guess."""
-        with game.lock:
-            if not game.waiting:
-                return
-            shown = game.order[len(game.played)]
-            game.played.append(Round(shown, is_fake, self._gallery()[shown].is_fake, self._judge(shown)))
-            game.waiting = False
-
-    def go_on(self, game: Game) -> None:
-        """Show the next picture, or start over after the last. Nothing happens before the guess."""
-        with game.lock:
-            if game.waiting:
-                return
-            if len(game.played) == len(game.order):
-                fresh = self._new(game.later)
-                game.order, game.later, game.played = fresh.order, fresh.later, []
-            game.waiting = True
-
-    def _new(self, later: list[int]) -> Game:
-        deck = later or self._shuffled()
-        return Game(deck[:ROUNDS], deck[ROUNDS:])
-
-    def _shuffled(self) -> list[int]:
-        """All pictures, in a random order that seldom has two of one source in a row."""
-        gallery = self._gallery()
-
-        def neighbours(order: list[int]) -> int:
-            sources = [gallery[index].source or index for index in order]
-            return sum(a == b for a, b in zip(sources, sources[1:], strict=False))
-
-        orders = [_random.sample(range(len(gallery)), len(gallery)) for _ in range(_SHUFFLES)]
-        return min(orders, key=neighbours)
 
 
 def build(detector: Callable[[], Detector]) -> None:
@@ -184,8 +58,8 @@ def build(detector: Callable[[], Detector]) -> None:
     def judged(index: int, by: ModelInfo) -> Answer:
         """Kept by what the model is called: to keep a Detector is to keep its processes."""
         result = detector().detect(gallery()[index].file)
-        of_face = ((face.crop, face.activation) for face in result.faces)
-        return Answer(result.verdict, result.score, *next(of_face, (None, None)))
+        shown = (cutout.of_face(face, result, detector().model) for face in result.faces)
+        return Answer(result.verdict, result.score, *next(shown, (None, None)))
 
     games = Games(gallery, judge)
 
@@ -276,14 +150,16 @@ def build(detector: Callable[[], Detector]) -> None:
     for button, guess in ((guess_real, real), (guess_fake, fake)):
         button.click(guess, kept, page, concurrency_id="judge", **hidden).then(None, js=_SHOW_ANSWER)
     gr.on([following.click, again.click], go_on, kept, page, **hidden).then(None, js=_SHOW_PICTURE)
-    finish.click(summary, kept, [*page, result, share], **hidden).then(None, js=_SHOW_SUMMARY)
+    finish.click(summary, kept, [*page, result, share], **hidden).then(None, share, share, js=_SHOW_SUMMARY)
 
 
 _MOTION = "matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'"
 _SHOW_ANSWER = f"""() => {{ const told = document.querySelector('#told [tabindex]'); if (!told) return;
 told.focus({{preventScroll: true}}); told.scrollIntoView({{block: 'nearest', behavior: {_MOTION}}}) }}"""
 _SHOW_PICTURE = f"""() => document.querySelector('#status').scrollIntoView({{block: 'nearest', behavior: {_MOTION}}})"""
-_SHOW_SUMMARY = """() => document.querySelector('#summary [tabindex]')?.focus()"""
+# What is shared leads back to this page.
+_SHOW_SUMMARY = """text => { document.querySelector('#summary [tabindex]')?.focus();
+return text && !text.includes('://') ? `${text}\\n${location.origin}${location.pathname}` : text }"""
 # Pressing a key is pressing its button, which is only there, and only enabled, when it is its turn.
 _KEYS = """() => { if (window.gameKeys) return; window.gameKeys = true;
 const buttons = {r: ['guess-real'], f: ['guess-fake'], n: ['following', 'finish']};
@@ -327,7 +203,8 @@ def answer_html(played: Round, shown: pictures.Shown) -> str:
     tone = "fake" if played.is_fake else "real"
     truth = "It is a forgery" if played.is_fake else "It is a real photo"
     mine = f"You said {_guessed(played.guess)}: {'right' if played.right else 'wrong'}."
-    told = [("How it was made", shown.made), ("What to look at", shown.caption), ("The photograph", shown.source)]
+    look = "What gives it away" if played.is_fake else "What to look at"
+    told = [("How it was made", shown.made), (look, shown.caption), ("The picture", shown.source)]
     facts = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in told if text)
     return (
         f'<section class="page panel verdict told {tone}" data-truth="{tone}" data-right="{str(played.right).lower()}">'
@@ -342,14 +219,12 @@ def _model_html(played: Round) -> str:
     bet = ", a bet on real" if answer.verdict is Verdict.NO_SIGNS else ""
     scored = "" if answer.score is None else f" Score: {score_words(answer.score)} of 100."
     seen = ""
-    if answer.crop is not None and answer.activation is not None:
-        heat = heatmap.overlay(answer.crop, answer.activation)
-        seen = (
-            f'<div class="pair"><figure>{picture_html(answer.crop, "The face that the detector judged")}'
-            f"<figcaption>The face</figcaption></figure><figure>"
-            f"{picture_html(heat, 'The face with the traces of a forgery marked in colour')}"
-            "<figcaption>Traces of a forgery, in colour</figcaption></figure></div>"
-        )
+    if answer.face:
+        seen = figure_html(answer.face, "The face that the detector judged", "The face")
+        if answer.traces:
+            alt = "The face with the traces of a forgery marked in colour"
+            seen += figure_html(answer.traces, alt, LABELS["traces"])
+        seen = f'<div class="pair">{seen}</div>'
     shape = icon(TONES[answer.verdict])
     return (
         f'<div class="model" data-model="{answer.verdict}"><p class="said">{shape}<span>Detector: '
@@ -360,15 +235,20 @@ def _model_html(played: Round) -> str:
 def summary_html(game: Game, gallery: Sequence[pictures.Shown]) -> str:
     """Both scores and one line for each round."""
     mine, models = game.score, game.model_score
+    forged = sum(played.is_fake for played in game.played)
     if mine > models:
         headline = "You beat the detector"
+    elif forged and not game.caught:  # half points for every picture are no lead
+        headline = "The detector caught no forgery"
     else:
         headline = "A draw with the detector" if mine == models else "The detector was ahead"
+    mine_caught = sum(played.is_fake and played.right for played in game.played)
+    caught = f" Of {forged} forgeries you caught {mine_caught}, the detector {game.caught}." if forged else ""
     rows = "".join(_row_html(number, played, gallery) for number, played in enumerate(game.played, 1))
     return (
         f'<section class="page panel summary"><h2 tabindex="-1">{headline}</h2>'
         f'<p class="plain">You had <b>{mine}</b> of {len(game.order)} right, the detector got '
-        f"<b>{points(models)}</b>.</p>"
+        f"<b>{points(models)}</b>.{caught}</p>"
         f'<ol aria-label="Round by round">{rows}</ol><p class="soft">A few pictures say little about how good the '
         "detector is; its model card has figures from thousands.</p></section>"
     )

@@ -14,19 +14,26 @@ log = logging.getLogger(__name__)
 BUNDLED = Path(__file__).parent / "gallery"
 LIST = "gallery.json"
 MOST = 50  # pictures of each kind that are taken of a large collection, evenly spread
+_TOLD = ("made", "source", "caption")
 _KINDS = {"real": False, "fake": True}
 
 
 @dataclass(frozen=True)
 class Shown:
     """One picture of the game. `made`, `source` and `caption` are sentences for the player, empty where nobody wrote
-    any; pictures of one `source` are not shown in a row."""
+    any; `who` is seen in it, where that is known."""
 
     file: Path
     is_fake: bool
     made: str = ""
     source: str = ""
     caption: str = ""
+    who: str = ""
+
+    @property
+    def person(self) -> str:
+        """Nobody is shown twice in a game."""
+        return self.who or str(self.file)
 
 
 class GalleryError(Told):
@@ -66,7 +73,14 @@ def _listed(folder: Path) -> list[Shown]:
     try:
         rows = json.loads((folder / LIST).read_text("utf-8"))
         listed = [
-            Shown(folder / row["file"], _KINDS[row["label"]], row["made"], row["source"], row["caption"])
+            Shown(
+                folder / row["file"],
+                _KINDS[row["label"]],
+                row["made"],
+                row["source"],
+                row["caption"],
+                row.get("who", ""),
+            )
             for row in rows
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
