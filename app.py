@@ -150,7 +150,9 @@ try:
     _kept = uploads.folder()
 except OSError as error:
     print(
-        f"The folder for what visitors send could not be made: {error.strerror}. Set GRADIO_TEMP_DIR.", file=sys.stderr
+        f"The folder for what visitors send could not be made: {error.strerror}. Look at GRADIO_TEMP_DIR and "
+        "DETECTOR_LINKS.",
+        file=sys.stderr,
     )
     sys.exit(2)
 os.environ["GRADIO_TEMP_DIR"] = str(_kept.uploads)

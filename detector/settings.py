@@ -19,6 +19,7 @@ class Settings:
     batches_per_minute: int  # likewise
     megabytes_per_minute: int  # that a visitor may send; likewise
     link_days: int  # DETECTOR_LINK_DAYS: how long the picture behind a link to a result is kept
+    links: str | None  # DETECTOR_LINKS: a folder where these pictures outlive the process
     waiting: int  # requests in the queue; the next one is told to come back
     workers: int  # DETECTOR_WORKERS: processes that judge strangers' pictures; 0 is one a core
     picture_seconds: int  # of processor time that a picture may take in them
@@ -39,6 +40,7 @@ def read() -> Settings:
         batches_per_minute=_count("DETECTOR_BATCHES_PER_MINUTE", 6, 0),
         megabytes_per_minute=_count("DETECTOR_MEGABYTES_PER_MINUTE", 1000, 0),
         link_days=_count("DETECTOR_LINK_DAYS", 1, 1, 365),
+        links=_text("DETECTOR_LINKS"),
         waiting=_count("DETECTOR_WAITING", 32, 1),
         workers=_count("DETECTOR_WORKERS", 0, 0),
         picture_seconds=_count("DETECTOR_PICTURE_SECONDS", 20, 1),

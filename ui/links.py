@@ -1,10 +1,12 @@
 """Links that reopen a result: the picture is kept under a name that nobody can guess, until the link runs out."""
 
 import hmac
+import os
 import secrets
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +24,17 @@ class _Kept:
 
 
 class Links:
-    """Thread-safe. `folder` is swept of what is older than uploads.link_seconds(), and gone when the process ends."""
+    """Thread-safe. `folder` is swept of what is older than uploads.link_seconds(); what a process before this one has
+    left there is found, too."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._kept: dict[str, _Kept] = {}  # by token, the oldest first
         self._lock = threading.Lock()
-        self._secret = secrets.token_bytes()
+        now, clock = time.time(), time.monotonic()
+        made = sorted((path.stat().st_mtime, path) for path in folder.glob("*") if path.name != uploads.SECRET)
+        self._kept: dict[str, _Kept] = {  # by token, the oldest first
+            path.stem: _Kept("", clock - (now - at), path) for at, path in made
+        }
 
     def make(self, file: bytes, suffix: str, visitor: str) -> str:
         """Keep the picture file for its time and return the token that finds it. Where there is no room for more,
@@ -53,7 +59,7 @@ class Links:
 
     def key(self, token: str) -> str:
         """What deletes `token`: for whoever made it, not for those who have the link."""
-        return hmac.new(self._secret, token.encode(errors="replace"), "sha256").hexdigest()
+        return hmac.new(_secret(self._folder / uploads.SECRET), token.encode(errors="replace"), "sha256").hexdigest()
 
     def delete(self, token: str, key: str) -> bool:
         """Delete the picture of `token` now. False where the key is wrong or there is none any more."""
@@ -72,3 +78,9 @@ class Links:
 
     def _drop(self, token: str) -> None:
         self._kept.pop(token).path.unlink(missing_ok=True)
+
+
+def _secret(path: Path) -> bytes:
+    with suppress(FileExistsError), open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(secrets.token_bytes())
+    return path.read_bytes()

@@ -24,32 +24,38 @@ from detector import settings
 
 log = logging.getLogger(__name__)
 
+SECRET = "secret"  # in `links`, by which whoever made a link deletes it
 KEPT_SECONDS = 3600  # what a visitor sent or was shown
 _EVERY = 60.0  # seconds between two looks
 _PREFIX = "deepfake-image-detector-"
 
 
 class Folder:
-    """`uploads` is gradio's temporary folder, `links` that of the pictures behind links. Readable by this user only."""
+    """`uploads` is gradio's temporary folder, `links` that of the pictures behind links, which outlives the process
+    where DETECTOR_LINKS names one. Readable by this user only."""
 
     def __init__(self, parent: Path) -> None:
         parent.mkdir(parents=True, exist_ok=True)
+        named = settings.read().links
+        lasting = Path(named).absolute() if named else None
+        if lasting:
+            lasting.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = parent.resolve() / f"{_PREFIX}{secrets.token_hex(8)}"
         self._lock = FileLock(_lock_of(self._root), mode=0o600)
         self._lock.acquire()  # before the folder is there: without its lock it would be taken for one left behind
         self._root.mkdir(mode=0o700)
-        self.uploads, self.links = self._root / "uploads", self._root / "links"
+        self.uploads, self.links = self._root / "uploads", lasting or self._root / "links"
         self.uploads.mkdir()
-        self.links.mkdir()
+        self.links.mkdir(exist_ok=True)
         self._user = self._root.stat().st_uid
-        self._kept: frozenset[str] = frozenset()
+        self._kept = frozenset({str(self.links / SECRET)})
         self._ended, self._watched = threading.Event(), False
         self._process = os.getpid()
         atexit.register(self.end)
 
     def keep_what_is_there(self) -> None:
         """From now on what lies in `uploads` is the page's own, not a visitor's: it stays until the end."""
-        self._kept = frozenset(entry.path for entry in _entries(self.uploads, []) if entry.is_file())
+        self._kept |= {entry.path for entry in _entries(self.uploads, []) if entry.is_file()}
 
     def watch(self) -> None:
         """Sweep now, and then again and again, in a thread that nothing ends but the process."""

@@ -72,6 +72,7 @@ RUBBISH = {
     "DETECTOR_MEGABYTES_PER_MINUTE": ["x", "9" * 5000],
     "DETECTOR_WAITING": ["x", "0", "²"],
     "DETECTOR_LINK_DAYS": ["x", "9" * 5000],
+    "DETECTOR_LINKS": [LONG, "\udcff", "/dev/null", "{pipe}"],
     "DETECTOR_WORKERS": ["x", "-1"],
     "DETECTOR_PICTURE_SECONDS": ["x", "0"],
     "DETECTOR_REFRESH_MINUTES": ["x", "nan", "1e300"],

@@ -1,11 +1,14 @@
 """Links that reopen a result run out, by age and by number."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
 
-from ui import links
+from ui import links, uploads
 from ui.links import Links
+from ui.uploads import Folder
 
 
 @pytest.fixture
@@ -74,4 +77,33 @@ def test_nobody_pushes_out_the_links_of_others(clock: list[float], tmp_path: Pat
     after = kept.make(b"x", ".png", "three")
     assert all(kept.find(token).exists() for token in (*before, after, greedy[-1]))
     assert sum(kept.find(token) is not None for token in greedy) == links._MOST - len(before) - 1
-    assert len(list(tmp_path.iterdir())) == links._MOST
+    assert len(list(tmp_path.glob("*.png"))) == links._MOST
+
+
+def test_links_outlive_the_process_where_the_host_gives_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DETECTOR_LINKS", str(tmp_path / "links"))
+    monkeypatch.setenv("DETECTOR_LINK_DAYS", "30")
+    place = Folder(tmp_path)
+    before = Links(place.links)
+    old, new = before.make(b"old", ".png", "me"), before.make(b"new", ".jpeg", "me")
+    key = before.key(old)
+    made = time.time() - 29 * 24 * 3600
+    os.utime(before.find(old), (made, made))
+    place.end()
+    place = Folder(tmp_path)
+    place.sweep()
+    after = Links(place.links)
+    assert after.find(old).read_bytes() == b"old" and after.find(new).suffix == ".jpeg"
+    assert after.find(uploads.SECRET) is None
+    now = links.time.monotonic()
+    monkeypatch.setattr(links.time, "monotonic", lambda: now + 2 * 24 * 3600)
+    assert after.find(old) is None and after.find(new)
+    assert not after.delete(new, key) and after.delete(new, after.key(new)) and after.key(old) == key
+    later = time.time() + 31 * 24 * 3600
+    monkeypatch.setattr(uploads.time, "time", lambda: later)
+    place.sweep()
+    assert [file.name for file in place.links.iterdir()] == [uploads.SECRET]
+    place.end()
+    assert place.links.exists()
