@@ -17,6 +17,8 @@ def of_face(face: Face, result: Result, model: ModelFolder) -> Cutouts:
     margin = max(margins) if face.evidence is Evidence.SURROUNDINGS else min(margins)
     size = result.picture.width, result.picture.height
     shown = crop.inside(size, face.box, margin, len(face.crop), face.roll)
+    if not shown.any():  # a box of a pixel at the rim
+        shown[:] = True
     marked = heatmap.overlay(face.crop, face.activation) if heatmap.shows(face.activation) else None
     return _cut(face.crop, shown), None if marked is None else _cut(marked, shown)
 

@@ -14,7 +14,7 @@ from detector import Detector, settings
 from detector.model_folder import CalibrationLimits, Counts, ModelFolder, no_signs_shares
 from detector.text import excerpt
 from ui import caught, charts, curves, figures, snippets
-from ui.answer import LABELS, LIMITS
+from ui.answer import LABELS, LIMITS_LIST
 from ui.parts import fold_html, lead_html, panel_html, table_html
 
 _LEAD = lead_html(
@@ -69,7 +69,7 @@ def build(detector: Callable[[], Detector]) -> None:
 
     gr.HTML(_LEAD)
     shown = gr.HTML(_WAITING, elem_id="figures", js_on_load=charts.SCRIPT)
-    gr.HTML(_PURPOSE + fold_html(LABELS["limits"], LIMITS) + privacy_html())
+    gr.HTML(_PURPOSE + fold_html(LABELS["limits"], f'<div class="limits">{LIMITS_LIST}</div>') + privacy_html())
     gr.HTML(calls_html(), elem_id="calls", js_on_load=_CALLS_SCRIPT)
 
     # Without triggers: when the page is opened. queue=False: no visitor waits for another one's picture.

@@ -73,10 +73,10 @@ EVIDENCE = {
     Evidence.SURROUNDINGS: ("The face and its surroundings", "Most of it comes from the picture around the face."),
 }
 
+LIMITS_LIST = f"<ul>{''.join(f'<li>{escape(limit)}</li>' for limit in words.LIMITS)}</ul>"
 LIMITS = (
-    f'<section class="page panel limits" aria-label="{LABELS["limits"]}"><h2>{LABELS["limits"]}</h2><ul>'
-    + "".join(f"<li>{escape(limit)}</li>" for limit in words.LIMITS)
-    + "</ul></section>"
+    f'<section class="page panel limits" aria-label="{LABELS["limits"]}"><h2>{LABELS["limits"]}</h2>'
+    f"{LIMITS_LIST}</section>"
 )
 
 

@@ -2,6 +2,7 @@
 
 import hmac
 import os
+import re
 import secrets
 import threading
 import time
@@ -14,6 +15,7 @@ from ui import uploads
 
 _MOST = 300  # pictures kept at once; then the oldest goes of whoever has the most
 _TOKEN_BYTES = 18
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{24}")
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Links:
         self._folder = folder
         self._lock = threading.Lock()
         now, clock = time.time(), time.monotonic()
-        made = sorted((path.stat().st_mtime, path) for path in folder.glob("*") if path.name != uploads.SECRET)
+        made = sorted((path.stat().st_mtime, path) for path in folder.glob("*") if _TOKEN.fullmatch(path.stem))
         self._kept: dict[str, _Kept] = {  # by token, the oldest first
             path.stem: _Kept("", clock - (now - at), path) for at, path in made
         }

@@ -28,6 +28,7 @@ SECRET = "secret"  # in `links`, by which whoever made a link deletes it
 KEPT_SECONDS = 3600  # what a visitor sent or was shown
 _EVERY = 60.0  # seconds between two looks
 _PREFIX = "deepfake-image-detector-"
+_LASTING = "links-of-deepfake-image-detector"
 
 
 class Folder:
@@ -37,7 +38,7 @@ class Folder:
     def __init__(self, parent: Path) -> None:
         parent.mkdir(parents=True, exist_ok=True)
         named = settings.read().links
-        lasting = Path(named).absolute() if named else None
+        lasting = Path(named).absolute() / _LASTING if named else None  # the sweeper empties it: it must be our own
         if lasting:
             lasting.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = parent.resolve() / f"{_PREFIX}{secrets.token_hex(8)}"

@@ -85,6 +85,8 @@ def test_links_outlive_the_process_where_the_host_gives_a_folder(
 ) -> None:
     monkeypatch.setenv("DETECTOR_LINKS", str(tmp_path / "links"))
     monkeypatch.setenv("DETECTOR_LINK_DAYS", "30")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "mine.png").touch()
     place = Folder(tmp_path)
     before = Links(place.links)
     old, new = before.make(b"old", ".png", "me"), before.make(b"new", ".jpeg", "me")
@@ -96,7 +98,7 @@ def test_links_outlive_the_process_where_the_host_gives_a_folder(
     place.sweep()
     after = Links(place.links)
     assert after.find(old).read_bytes() == b"old" and after.find(new).suffix == ".jpeg"
-    assert after.find(uploads.SECRET) is None
+    assert after.find(uploads.SECRET) is after.find("mine") is None
     now = links.time.monotonic()
     monkeypatch.setattr(links.time, "monotonic", lambda: now + 2 * 24 * 3600)
     assert after.find(old) is None and after.find(new)
@@ -106,4 +108,4 @@ def test_links_outlive_the_process_where_the_host_gives_a_folder(
     place.sweep()
     assert [file.name for file in place.links.iterdir()] == [uploads.SECRET]
     place.end()
-    assert place.links.exists()
+    assert place.links.exists() and (tmp_path / "links" / "mine.png").exists(), "what else is in it is not ours"
