@@ -14,9 +14,8 @@ from detector.text import start_log
 from training.distributed import STRATEGIES, joined
 from training.errors import Interrupted, TrainingError
 from training.files import write_error_hint
-from training.hub import commands as hub_commands
 from training.hub import space
-from training.options import add_arguments, add_fields, from_arguments, given_fields
+from training.options import Commands, ExportOptions, add_arguments, add_fields, from_arguments, given_fields
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -29,16 +28,16 @@ def main(argv: list[str] | None = None) -> int:
     _add_export(commands)
     _add_evaluate(commands)
     _add_upgrade(commands)
-    _add_twins(commands)
+    _add_dedup(commands)
     _add_forge(commands)
     _add_reconstruct(commands)
     _add_convert_face_detector(commands)
     _add_covering(commands)
-    hub_commands.add_publish(commands)
+    _add_publish(commands)
     space.add_command(commands)
     arguments = parser.parse_args(argv)
     try:
-        return arguments.run(arguments)
+        return arguments.run(arguments) or 0
     except (TrainingError, ModelError, SettingError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -52,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
 
 
-def _add_recipe(commands: argparse._SubParsersAction) -> None:
+def _add_recipe(commands: Commands) -> None:
     from training import recipes
 
     parser = commands.add_parser("recipe", help="train a model from its first weights to its folder, by one file")
@@ -62,14 +61,13 @@ def _add_recipe(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
 
-    def run(arguments: argparse.Namespace) -> int:
+    def run(arguments: argparse.Namespace) -> None:
         recipes.follow(arguments.recipe, arguments.data, arguments.runs, arguments.out, cache=arguments.cache)
-        return 0
 
     parser.set_defaults(run=run)
 
 
-def _add_fit(commands: argparse._SubParsersAction) -> None:
+def _add_fit(commands: Commands) -> None:
     parser = commands.add_parser("fit", help="train")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run: checkpoints, log, TensorBoard")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, with its own options")
@@ -89,7 +87,7 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     together.add_argument("--process", type=int, help="which this is, from 0 (default: as they say)")
     add_arguments(parser)
 
-    def run(arguments: argparse.Namespace) -> int:
+    def run(arguments: argparse.Namespace) -> None:
         place = (arguments.coordinator, arguments.processes, arguments.process)
         with joined(arguments.strategy, *place) as workers:
             from training.fit import fit
@@ -101,64 +99,37 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
                 cache=arguments.cache,
                 workers=workers,
             )
-        return 0
 
     parser.set_defaults(run=run)
 
 
-def _add_export(commands: argparse._SubParsersAction) -> None:
+def _add_export(commands: Commands) -> None:
     from training.evaluation import calibrate
 
     parser = commands.add_parser("export", help="a run -> a model folder")
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="the --out of fit")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
     parser.add_argument("--second", type=Path, metavar="RUN", help="another run, whose network judges beside the first")
-    parser.add_argument(
-        "--weights",
-        nargs=2,
-        type=float,
-        default=[1.0, 1.0],
-        metavar="W",
-        help="of the logits of the two networks in their sum (default: 1 1)",
-    )
-    parser.add_argument(
-        "--unseen",
-        nargs="+",
-        help="sources without a picture in training, whose validation split fits temperature and thresholds (default: "
-        "those of the run)",
-    )
+    add_fields(parser, ExportOptions)
     add_fields(parser, calibrate.Limits)
-    parser.add_argument(
-        "--start-share",
-        type=float,
-        default=0.0,
-        help="of every weight, that of the network which the run started from (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--onnx", action="store_true", help='write model.onnx too, for ONNX Runtime; needs pip install ".[onnx]"'
-    )
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
 
-    def run(arguments: argparse.Namespace) -> int:
+    def run(arguments: argparse.Namespace) -> None:
         from training.export import export
 
         export(
             arguments.run_folder,
             arguments.out,
+            ExportOptions(**given_fields(arguments, ExportOptions)),
+            calibrate.Limits(**given_fields(arguments, calibrate.Limits)),
             second=arguments.second,
-            weights=tuple(arguments.weights),
-            unseen=None if arguments.unseen is None else tuple(arguments.unseen),
-            limits=calibrate.Limits(**given_fields(arguments, calibrate.Limits)),
-            start_share=arguments.start_share,
-            onnx=arguments.onnx,
             cache=arguments.cache,
         )
-        return 0
 
     parser.set_defaults(run=run)
 
 
-def _add_evaluate(commands: argparse._SubParsersAction) -> None:
+def _add_evaluate(commands: Commands) -> None:
     parser = commands.add_parser("evaluate", help="measure a model folder")
     parser.add_argument(
         "folder", type=Path, metavar="MODEL_FOLDER", help="what export wrote; gets metrics.json, plots and README.md"
@@ -216,69 +187,67 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run)
 
 
-def _add_upgrade(commands: argparse._SubParsersAction) -> None:
+def _add_upgrade(commands: Commands) -> None:
     parser = commands.add_parser("upgrade", help="a model folder of an older format -> the newest")
     parser.add_argument("folder", type=Path, metavar="MODEL_FOLDER", help="what export wrote")
 
-    def run(arguments: argparse.Namespace) -> int:
+    def run(arguments: argparse.Namespace) -> None:
         from training import upgrade
 
         upgrade.upgrade(arguments.folder)
-        return 0
 
     parser.set_defaults(run=run)
 
 
-def _add_convert_face_detector(commands: argparse._SubParsersAction) -> None:
+def _add_convert_face_detector(commands: Commands) -> None:
     parser = commands.add_parser(
         "convert-face-detector", help="the face detector's published weights -> the network that the detector serves"
     )
     parser.add_argument("--out", type=Path, help="file to write (default: the detector's own)")
 
-    def run(arguments: argparse.Namespace) -> int:
+    def run(arguments: argparse.Namespace) -> None:
         from detector.finder import MODEL
         from training import face_detector
 
         print(face_detector.convert(arguments.out or MODEL))
-        return 0
 
     parser.set_defaults(run=run)
 
 
-def _add_covering(commands: argparse._SubParsersAction) -> None:
+def _add_covering(commands: Commands) -> None:
     parser = commands.add_parser("covering", help="train the network that notices covered faces")
     parser.add_argument("--data", nargs="+", required=True, metavar="SPEC", help="faces, of whatever label")
     parser.add_argument("--limit", type=int, help="pictures of each class and set (default: all)")
     parser.add_argument("--out", type=Path, help="file to write (default: the detector's own)")
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
 
-    def run(arguments: argparse.Namespace) -> int:
+    def run(arguments: argparse.Namespace) -> None:
         from detector.covering import MODEL
         from training import covering
 
         print(covering.train(arguments.data, arguments.out or MODEL, limit=arguments.limit, cache=arguments.cache))
-        return 0
 
     parser.set_defaults(run=run)
 
 
-def _add_twins(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("twins", help="leave out of unseen sets and tests what is also trained on")
+def _add_dedup(commands: Commands) -> None:
+    parser = commands.add_parser("dedup", help="exclude from unseen sets and tests what is also trained on")
     parser.add_argument("--data", nargs="+", required=True, metavar="SPEC", help="what is trained on")
-    parser.add_argument("--among", nargs="+", required=True, metavar="FOLDER", help="sets to take such pictures out of")
+    parser.add_argument(
+        "--exclude-from", nargs="+", required=True, metavar="FOLDER", help="sets to exclude such pictures from"
+    )
     parser.add_argument("--split", default="validation", help="of the sets (default: %(default)s)")
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
 
-    def run(arguments: argparse.Namespace) -> int:
-        from training.data import twins
+    def run(arguments: argparse.Namespace) -> None:
+        from training.data import dedup
 
-        twins.take_out(arguments.among, arguments.split, arguments.data, cache=arguments.cache)
-        return 0
+        dedup.exclude(arguments.exclude_from, arguments.split, arguments.data, cache=arguments.cache)
 
     parser.set_defaults(run=run)
 
 
-def _add_forge(commands: argparse._SubParsersAction) -> None:
+def _add_forge(commands: Commands) -> None:
     from training.augment.forge import ForgeOptions, forge
 
     parser = commands.add_parser("forge", help="real photographs -> a data set of forgeries made of them")
@@ -286,14 +255,13 @@ def _add_forge(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write; --data takes it")
     add_fields(parser, ForgeOptions)
 
-    def run(given: argparse.Namespace) -> int:
+    def run(given: argparse.Namespace) -> None:
         forge(given.photos, given.out, ForgeOptions(**given_fields(given, ForgeOptions)))
-        return 0
 
     parser.set_defaults(run=run)
 
 
-def _add_reconstruct(commands: argparse._SubParsersAction) -> None:
+def _add_reconstruct(commands: Commands) -> None:
     from training.reconstruct.options import ReconstructOptions
 
     parser = commands.add_parser("reconstruct", help="real photographs -> pairs with what an autoencoder makes of them")
@@ -304,12 +272,38 @@ def _add_reconstruct(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
     add_fields(parser, ReconstructOptions)
 
-    def run(given: argparse.Namespace) -> int:
+    def run(given: argparse.Namespace) -> None:
         from training.reconstruct.pairs import reconstruct
 
         options = ReconstructOptions(**given_fields(given, ReconstructOptions))
         print(f"{reconstruct(given.photos, given.out, options, cache=given.cache)} pairs")
-        return 0
+
+    parser.set_defaults(run=run)
+
+
+def _add_publish(commands: Commands) -> None:
+    parser = commands.add_parser("publish", help="a model folder -> the Hub; HF_TOKEN says who you are")
+    parser.add_argument("folder", type=Path, metavar="MODEL_FOLDER", help="what export and evaluate wrote")
+    parser.add_argument("repo", metavar="owner/name", help="created if missing")
+    parser.add_argument("--private", action="store_true", help="make the repository private")
+    parser.add_argument("--tag", metavar="v1.2", help="tag for the commit")
+    parser.add_argument("--pr", action="store_true", help="open a pull request instead of changing the main branch")
+    parser.add_argument(
+        "--allow-worse", action="store_true", help="even where the published model has better figures on the same data"
+    )
+
+    def run(arguments: argparse.Namespace) -> None:
+        from training.hub.publish import publish
+
+        revision = publish(
+            arguments.folder,
+            arguments.repo,
+            private=arguments.private,
+            tag=arguments.tag,
+            pull_request=arguments.pr,
+            allow_worse=arguments.allow_worse,
+        )
+        print(f"{arguments.repo}@{revision}")
 
     parser.set_defaults(run=run)
 

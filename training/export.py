@@ -1,17 +1,12 @@
-"""A run of `fit` -> a model folder: converted, checked against Keras on real crops, calibrated, described."""
+"""A run of `fit` -> a model folder: calibrated, converted, checked against Keras on real crops, described."""
 
 import datetime
 import hashlib
-import importlib.metadata
-import json
 import logging
 import math
-import platform
-import subprocess
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import keras
 import numpy as np
@@ -30,8 +25,11 @@ from detector.model_folder import (
     store,
 )
 from detector.sessions import Cores
-from training import architectures, onnx_file
+from detector.shares import Curves
+from detector.verdict import Calibration
+from training import architectures, litert_file, onnx_file, record
 from training.augment import corruptions
+from training.checkpoint import BEST, OPTIONS, read_options
 from training.data.crops import serving_crops
 from training.data.face_cache import Split
 from training.data.sources import Source, by_role
@@ -39,23 +37,19 @@ from training.data.splits import open_split, open_train
 from training.errors import TrainingError
 from training.evaluation import calibrate
 from training.files import write, write_config, write_metrics, write_model
-from training.fit import BEST, OPTIONS, read_options
-from training.options import FitOptions
-from training.recipes import is_recipe
+from training.options import ExportOptions, FitOptions
 
 log = logging.getLogger(__name__)
 
-TOLERANCE = 1e-3  # largest difference of a logit between Keras and LiteRT
-_CHECKED = 256  # crops that are compared
+_COMPARED = 256  # crops that the converted networks are checked on
 
-
-class ExportError(TrainingError):
-    """The network could not be turned into one that serves the same answers."""
+Logits: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray]]  # by set the summed logits (N,) and the targets (N,)
+Crops: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray]]  # by set (N, S, S, 3), as pictures are and at half size
 
 
 @dataclass(frozen=True)
-class _Network:
-    """A network on its way out, from run `run`."""
+class Network:
+    """A network on its way out, from run `run`. `weight` is what its logit counts in the sum."""
 
     run: Path
     options: FitOptions
@@ -65,286 +59,250 @@ class _Network:
     keras: str
 
 
+@dataclass(frozen=True)
+class ExportData:
+    """What the networks were trained on and the unseen sets: counts of the train splits, and the validation splits by
+    role, seen and unseen."""
+
+    sources: list[Source]
+    unseen_sources: list[Source]
+    train: dict[str, dict[str, int]]
+    seen: dict[str, Split]
+    unseen: dict[str, Split]
+
+    @classmethod
+    def open(cls, networks: list[Network], unseen: tuple[str, ...], cache: Path | None) -> "ExportData":
+        first = networks[0].options
+        texts = dict.fromkeys(text for network in networks for text in network.options.data)
+        by_name = {Source.parse(text).name: text for text in texts}
+        sources, unseen_sources = by_role(tuple(by_name.values()), unseen or first.unseen)
+        reading: dict[str, Any] = {"streaming": first.streaming, "cache": cache, "limit": first.limit}
+        seen, held_out = (
+            {source.name: open_split(source, "validation", **reading) for source in of_role}
+            for of_role in (sources, unseen_sources)
+        )
+        train = {source.name: open_train(source, **reading).count() for source in sources}
+        return cls(sources, unseen_sources, train, seen, held_out)
+
+    @property
+    def validation(self) -> dict[str, Split]:
+        return self.seen | self.unseen
+
+
 def export(
     run: Path,
     out: Path,
+    options: ExportOptions | None = None,
+    limits: calibrate.Limits | None = None,
     *,
     second: Path | None = None,
-    weights: tuple[float, float] = (1.0, 1.0),
-    unseen: tuple[str, ...] | None = None,
-    limits: calibrate.Limits | None = None,
-    start_share: float = 0.0,
-    onnx: bool = False,
     cache: Path | None = None,
     recipe: str | None = None,
 ) -> Path:
     """Write the model folder `out` from the best checkpoint of the run, and return its path.
 
-    With a `second` run, the folder has two networks, which judge their own crops of a face, and `weights` is what the
-    logit of each counts in the sum. `unseen` are the sources that temperature and thresholds are fitted on, within
-    `limits`: by default those of the run; without any, its own validation pictures.
+    With a `second` run, the folder has two networks, which judge their own crops of a face, and `options.weights` is
+    what the logit of each counts in the sum. Temperature and thresholds are fitted within `limits` on `options.unseen`,
+    by default the unseen sources of the run; where it has none, on its own validation pictures.
 
-    `start_share` 0..1 of every weight of the first network is that of the network which its run started from: between
-    the two lie networks that are right more often than either (Wortsman et al. 2022, Robust fine-tuning of zero-shot
-    models, section 3).
+    `options.wise_ft_alpha` interpolates the first network's weights: 1 are those of its run, towards 0 those that the
+    run began with. Between both lie networks that are right more often than either (Wortsman et al. 2022,
+    arXiv:2109.01903). `recipe` is the command that made the runs and this call, to stand before their own in the card.
 
-    `recipe` is the command that made the runs and this call, to stand before their own in the card.
-
-    The offset, which goes into the first network, is fitted on the pictures as they are and at half size; temperature
-    and thresholds on the pictures as they are, but no more real faces may be called fake at half size. The converted
-    networks must give Keras's logits to TOLERANCE on such crops. With `onnx`, each network is also written as
-    onnx_file describes, and must give LiteRT's logits there. Raises TrainingError, an ExportError among them.
+    The converted networks must give Keras's logits to litert_file.TOLERANCE. With `options.onnx`, each network is also
+    written as onnx_file describes, and must give LiteRT's logits there. Raises TrainingError.
     """
-    limits = limits or calibrate.Limits()
-    if onnx:
+    options, limits = options or ExportOptions(), limits or calibrate.Limits()
+    if options.onnx:
         onnx_file.check_installed()
-    networks = [_network(run, start_share, weights[0] if second else 1.0)]
-    if second:
-        networks.append(_network(second, 0.0, weights[1], number=2))
-    first = networks[0].options
-    texts = dict.fromkeys(text for network in networks for text in network.options.data)
-    data_of = {Source.parse(text).name: text for text in texts}
-    sources, unseen_sources = by_role(tuple(data_of.values()), first.unseen if unseen is None else unseen)
-    reading: dict[str, Any] = {"streaming": first.streaming, "cache": cache, "limit": first.limit}
-    splits = {
-        role: {source.name: open_split(source, "validation", **reading) for source in of_role}
-        for role, of_role in (("seen", sources), ("unseen", unseen_sources))
-    }
-    every = {**splits["seen"], **splits["unseen"]}
-    # Pairs teach what decoders leave, but nobody brings one: they calibrate nothing.
-    judged = {role: [name for name, split in of_role.items() if not split.pairs()] for role, of_role in splits.items()}
-    looks = [(network.options.size, network.options.margin) for network in networks]
-    cut = {look: {name: _crops(split, *look) for name, split in every.items()} for look in set(looks)}
-    crops = [cut[look] for look in looks]
-
-    def logits(condition: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Fused logits and targets by set, of the pictures as they are (0) or at half size (1)."""
-        return {
-            name: (
-                np.sum([n.weight * c.predict(own[name][condition])[0] for n, c, own in parts], axis=0),
-                every[name].targets,
-            )
-            for name in (*judged["seen"], *judged["unseen"])
-        }
-
-    def of(role: str, found: calibrate.Logits) -> calibrate.Logits:
-        return {name: found[name] for name in judged[role]}
-
-    parts = list(zip(networks, map(_classifier, networks), crops, strict=True))
-    both = [logits(condition) for condition in (0, 1)]
-    joined = {
-        name: (np.concatenate([b[name][0] for b in both]), np.concatenate([b[name][1] for b in both]))
-        for name in both[0]
-    }
-    offset = calibrate.fit_offset(calibrate.fitted_on(of("unseen", joined), of("seen", joined)))
-    architectures.shift(networks[0].model, offset / networks[0].weight)
-    tflite = [convert(network.model) for network in networks]
-    classifiers = [Classifier(t, n.options.size, Cores(2)) for t, n in zip(tflite, networks, strict=True)]
-    some = [_some(np.concatenate([clean for clean, _ in own.values()])) for own in crops]
-    difference, checked = max(
-        (_compare(network.model, classifier, compared), len(compared))
-        for network, classifier, compared in zip(networks, classifiers, some, strict=True)
-    )
-    log.info("LiteRT and Keras differ by at most %.1e in a logit over %d crops", difference, checked)
-    as_onnx: dict[str, bytes] = {}
-    for network, classifier, compared in zip(networks, classifiers, some, strict=True) if onnx else ():
-        name = onnx_file.name_of(network.file)
-        as_onnx[name], apart = onnx_file.convert(network.model, classifier, compared)
-        log.info("%s and LiteRT differ by at most %.1e in a logit over %d crops", name, apart, len(compared))
-    clean, half = ({name: (values + offset, of) for name, (values, of) in found.items()} for found in both)
-    copies = [values[targets < 0.5] for values, targets in half.values()]
-    calibration = calibrate.fit(of("unseen", clean), of("seen", clean), limits, copies)
-    log.info("offset %.3f, %s", offset, calibration)
-    shares = calibrate.shares(calibration, clean)
-    for name, found in shares.items():
-        log.info("%s: %s", name, ", ".join(f"{key} {value:.1%}" for key, value in found.items()))
-
-    steps = commands(run, second=second, words=_words(weights, second, unseen_sources, limits, start_share, onnx))
-    train = {source.name: open_train(source, **reading) for source in sources}
-    out.mkdir(parents=True, exist_ok=True)
-    _clear(out)
-    # The configuration comes last: until then its hash, or that it is not there, tells that the folder is not whole.
-    for network, content in zip(networks, tflite, strict=True):
-        write(out / network.file, content)
-        write_model(network.model, out / network.keras)
-    for name, content in as_onnx.items():
-        write(out / name, content)
+    if not second:
+        options = replace(options, weights=(1.0, 1.0))
+    networks = load(run, second, options)
+    data = ExportData.open(networks, options.unseen, cache)
+    crops = cut(networks, data)
+    clean, half = sum_up(networks, data, crops)
+    fitted = fit_calibration(data, clean, half, limits)
+    architectures.shift(networks[0].model, fitted.offset / networks[0].weight)
+    files, compared = convert(networks, crops, options.onnx)
+    words = record.export_words(options, limits, data.unseen_sources)
     config = ModelConfig(
         architecture=" and ".join(dict.fromkeys(network.options.architecture for network in networks)),
-        networks=tuple(
-            NetworkConfig(
-                file=network.file,
-                sha256=hashlib.sha256(content).hexdigest(),
-                input_size=network.options.size,
-                crop_margin=network.options.margin,
-                weight=network.weight,
-                keras=network.keras,
-            )
-            for network, content in zip(networks, tflite, strict=True)
-        ),
-        calibration=calibration,
+        networks=_network_configs(networks, files),
+        calibration=fitted.calibration,
         face_detector=finder.FINDER_VERSION,
-        limits=CalibrationLimits(
-            **asdict(limits), unseen=tuple(judged["unseen"]), seen=tuple(judged["seen"]), shares=shares
-        ),
-        data=DataRoles(
-            train={
-                s.name: TrainingSet(Counts(**train[s.name].count()), Counts(**every[s.name].count()), s.terms)
-                for s in sources
-            },
-            unseen={
-                s.name: HeldOutSet(Counts(**every[s.name].count()), every[s.name].generators(s), s.terms)
-                for s in unseen_sources
-            },
-        ),
-        offset=round(offset, 6),
-        options=_portable(first, sources, unseen_sources),
-        commands=(
-            *filter(is_recipe, steps),
-            *([recipe] if recipe else []),
-            *(line for line in steps if not is_recipe(line)),
-        ),
-        litert_against_keras={"largest_difference": difference, "crops": checked},
-        versions=versions(),
-        seed=first.seed,
+        limits=_limits(limits, data, fitted.shares),
+        data=_roles(data),
+        offset=round(fitted.offset, 6),
+        options=record.portable(networks[0].options, data.sources, data.unseen_sources),
+        commands=record.commands(run, words, second, recipe),
+        litert_against_keras=compared,
+        versions=record.versions(),
+        seed=networks[0].options.seed,
         date=datetime.date.today().isoformat(),
-        git_commit=git_commit(),
+        git_commit=record.git_commit(),
     )
-    curves = calibrate.curves(calibration, of("unseen", clean), of("seen", clean))
-    write_metrics(out, Metrics(sets=(), digest=config.digest, curves=curves))
-    write_config(out, config)
+    write_folder(out, networks, files, config, Metrics(sets=(), digest=config.digest, curves=fitted.curves))
     return out
 
 
-def _clear(out: Path) -> None:
-    """Take away what was said of the model that was here before. A README.md beside no model is none of ours."""
-    if (out / store.CONFIG).is_file():
-        for name in (store.METRICS, store.CARD, "scores.csv*", "plots/*.png", store.ONNX):
-            for old in out.glob(name):
-                old.unlink()
+def load(run: Path, second: Path | None, options: ExportOptions) -> list[Network]:
+    """The networks of one run or two, the first interpolated. Raises TrainingError."""
+    networks = [_network(run, options.weights[0], store.MODEL, store.KERAS)]
+    if second:
+        networks.append(_network(second, options.weights[1], "model-2.tflite", "model-2.keras"))
+    if options.wise_ft_alpha != 1:
+        _interpolate(networks[0], options.wise_ft_alpha)
+    return networks
 
 
-def _network(run: Path, start_share: float, weight: float, number: int = 1) -> _Network:
+def _network(run: Path, weight: float, file: str, keras_file: str) -> Network:
     if not (run / BEST).exists() or not (run / OPTIONS).exists():
         raise TrainingError(f"{run.name} holds no finished run: start one with python -m training fit.")
     if not (math.isfinite(weight) and weight > 0):
         raise TrainingError("The weight of a network's logit must be a number above 0.")
-    options = read_options(run)
     model = keras.saving.load_model(run / BEST, compile=False, safe_mode=True)
-    if start_share:
-        if options.weights in ("imagenet", "none") or not 0 < start_share < 1:
-            raise TrainingError("A start share is above 0 and below 1, for a run that started from a network of fit.")
-        start = architectures.build(options.architecture, options.size, options.weights)
-        pairs = zip(start.get_weights(), model.get_weights(), strict=True)
-        model.set_weights([start_share * before + (1 - start_share) * after for before, after in pairs])
-    files = (store.MODEL, store.KERAS) if number == 1 else (f"model-{number}.tflite", f"model-{number}.keras")
-    return _Network(run, options, model, weight, *files)
+    return Network(run, read_options(run), model, weight, file, keras_file)
+
+
+def _interpolate(network: Network, alpha: float) -> None:
+    options = network.options
+    if options.weights in ("imagenet", "none") or not 0 < alpha < 1:
+        raise TrainingError("--wise-ft-alpha is above 0 and below 1, for a run that began with weights of another run.")
+    initial = architectures.build(options.architecture, options.size, options.weights)
+    pairs = zip(initial.get_weights(), network.model.get_weights(), strict=True)
+    network.model.set_weights([(1 - alpha) * before + alpha * after for before, after in pairs])
+
+
+def cut(networks: list[Network], data: ExportData) -> list[Crops]:
+    """What each network sees of the validation splits; two that look alike see the same arrays."""
+    looks = [(network.options.size, network.options.margin) for network in networks]
+    found = {
+        look: {name: _crops(split, *look) for name, split in data.validation.items()} for look in dict.fromkeys(looks)
+    }
+    return [found[look] for look in looks]
 
 
 def _crops(split: Split, size: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
-    """Crops of the pictures as they are, and at half size."""
     clean, half = (serving_crops(split, size, margin, alter)[0] for alter in (None, corruptions.web_measured))
     return clean, half
 
 
-def _classifier(network: _Network) -> Classifier:
-    return Classifier(convert(network.model), network.options.size, Cores(2))
+def sum_up(networks: list[Network], data: ExportData, crops: list[Crops]) -> tuple[Logits, Logits]:
+    """What the networks say together, of the pictures as they are and at half size. Pairs teach what decoders leave,
+    but nobody brings one: they are left out, and calibrate nothing."""
+    served = [_served(litert_file.convert(network.model), network) for network in networks]
+    parts = list(zip(networks, served, crops, strict=True))
+
+    def logits(condition: int) -> Logits:
+        return {
+            name: (np.sum([n.weight * s.predict(of[name][condition])[0] for n, s, of in parts], axis=0), split.targets)
+            for name, split in data.validation.items()
+            if not split.pairs()
+        }
+
+    return logits(0), logits(1)
 
 
-def convert(model: keras.Model) -> bytes:
-    """A float32 LiteRT network of a Keras one, with logit and activation map. Needs the TensorFlow backend."""
-    if keras.backend.backend() != "tensorflow":
-        raise ExportError("Export needs TensorFlow: run it without KERAS_BACKEND.")
-    import tensorflow as tf
-
-    both = architectures.with_activation_map(model)
-    both.trainable = False
-    return bytes(tf.lite.TFLiteConverter.from_keras_model(both).convert())
+class Fitted(NamedTuple):
+    offset: float
+    calibration: Calibration
+    shares: dict[str, dict[str, float]]
+    curves: Curves | None
 
 
-def _some(crops: np.ndarray) -> np.ndarray:
-    """_CHECKED of the crops, from all sets."""
-    return crops[np.linspace(0, len(crops) - 1, min(_CHECKED, len(crops))).astype(int)]
+def fit_calibration(data: ExportData, clean: Logits, half: Logits, limits: calibrate.Limits) -> Fitted:
+    """The offset of the logits, fitted on the pictures as they are and at half size; temperature and thresholds, on the
+    pictures as they are, but no more real faces may be called fake at half size; the share of each verdict; and how
+    rare each score is."""
 
+    def by_role(found: Logits) -> tuple[Logits, Logits]:
+        unseen, seen = ({name: found[name] for name in role if name in found} for role in (data.unseen, data.seen))
+        return unseen, seen
 
-def _compare(model: keras.Model, classifier: Classifier, crops: np.ndarray) -> float:
-    """The largest difference of a logit."""
-    expected = np.asarray(model.predict(crops, verbose=0)).reshape(-1)
-    logits, maps = classifier.predict(crops)
-    difference = float(np.abs(expected - logits).max())
-    if not difference <= TOLERANCE:
-        raise ExportError(f"LiteRT's logits differ from Keras's by {difference:.4f}: the model was not exported.")
-    if not np.allclose(maps.mean(axis=(1, 2)), logits, atol=TOLERANCE):
-        raise ExportError("The activation maps do not add up to the logits: the model was not exported.")
-    return difference
-
-
-def versions() -> dict[str, str]:
-    """Of what made the figures."""
-    names = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow", "datasets", "grain", "opencv-python-headless")
-    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in names}}
-
-
-def git_commit() -> str | None:
-    """Of the code that ran, None outside a checkout."""
-    done = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _words(
-    weights: tuple[float, float],
-    second: Path | None,
-    unseen: Sequence[Source],
-    limits: calibrate.Limits,
-    start_share: float,
-    onnx: bool,
-) -> str:
-    """The options of an export that are not the usual ones."""
-    given = {
-        "--weights": " ".join(f"{weight:g}" for weight in weights) if second and weights != (1.0, 1.0) else "",
-        "--unseen": " ".join(source.place for source in unseen),
-        **{
-            f"--{field.name.replace('_', '-')}": f"{value:g}"
-            for field in fields(limits)
-            if (value := getattr(limits, field.name)) != field.default
-        },
-        "--start-share": f"{start_share:g}" if start_share else "",
+    joined = {
+        name: (np.concatenate([logits, half[name][0]]), np.concatenate([targets, half[name][1]]))
+        for name, (logits, targets) in clean.items()
     }
-    return "".join(f" {name} {value}" for name, value in given.items() if value) + (" --onnx" if onnx else "")
+    offset = calibrate.fit_offset(calibrate.fitted_on(*by_role(joined)))
+    clean, half = ({name: (logits + offset, of) for name, (logits, of) in found.items()} for found in (clean, half))
+    copies = [logits[targets < 0.5] for logits, targets in half.values()]
+    calibration = calibrate.fit(*by_role(clean), limits, copies)
+    log.info("offset %.3f, %s", offset, calibration)
+    shares = calibrate.shares(calibration, clean)
+    for name, found in shares.items():
+        log.info("%s: %s", name, ", ".join(f"{key} {value:.1%}" for key, value in found.items()))
+    return Fitted(offset, calibration, shares, calibrate.curves(calibration, *by_role(clean)))
 
 
-def commands(run: Path, words: str = "", second: Path | None = None) -> list[str]:
-    """The `fit` commands that lead to the run, the first one first, and the export with `words`. A run may go on from
-    another run or from a model folder."""
-    lines = [*_way_to(run), *(_way_to(second) if second else [])]
-    beside = f" --second RUNS/{second.name}" if second else ""
-    made = f"python -m training export RUNS/{run.name}{beside}{words} --out MODEL_FOLDER"
-    return [*dict.fromkeys(lines), made]
+def convert(networks: list[Network], crops: list[Crops], onnx: bool) -> tuple[dict[str, bytes], dict[str, float]]:
+    """The files by name, and how far LiteRT's logits are from Keras's on how many crops. Raises TrainingError where
+    they are too far."""
+    files: dict[str, bytes] = {}
+    compared: list[tuple[float, int]] = []
+    for network, of_network in zip(networks, crops, strict=True):
+        every = np.concatenate([clean for clean, _ in of_network.values()])
+        some = every[np.linspace(0, len(every) - 1, min(_COMPARED, len(every))).astype(int)]
+        files[network.file] = litert_file.convert(network.model)
+        served = _served(files[network.file], network)
+        compared.append((litert_file.compare(network.model, served, some), len(some)))
+        log.info("%s and Keras differ by at most %.1e in a logit over %d crops", network.file, *compared[-1])
+        if onnx:
+            name = onnx_file.name_of(network.file)
+            files[name], apart = onnx_file.convert(network.model, served, some)
+            log.info("%s and LiteRT differ by at most %.1e in a logit over %d crops", name, apart, len(some))
+    difference, checked = max(compared)
+    return files, {"largest_difference": difference, "crops": checked}
 
 
-def _way_to(run: Path) -> list[str]:
-    lines: list[str] = []
-    while True:
-        options = read_options(run)
-        lines.insert(0, options.command(run.name))
-        origin = Path(options.weights).parent
-        if options.weights in ("imagenet", "none"):
-            return lines
-        if (origin / store.CONFIG).exists():
-            before = json.loads((origin / store.CONFIG).read_text())["commands"]
-            return [line.replace("MODEL_FOLDER", f"RUNS/{origin.name}") for line in before] + lines
-        if not (origin / OPTIONS).exists():
-            return lines
-        run = origin
+def _served(file: bytes, network: Network) -> Classifier:
+    return Classifier(file, network.options.size, Cores(2))
 
 
-def _portable(options: FitOptions, sources: list[Source], unseen: list[Source]) -> dict[str, Any]:
-    """The options without paths of this machine."""
-    values = asdict(options)
-    values["data"] = [f"{source.name}:{source.weight:g}" for source in sources]
-    values["unseen"] = [source.name for source in unseen]
-    if options.weights not in ("imagenet", "none"):
-        values["weights"] = "/".join(Path(options.weights).parts[-2:])
-    return values
+def _network_configs(networks: list[Network], files: dict[str, bytes]) -> tuple[NetworkConfig, ...]:
+    return tuple(
+        NetworkConfig(
+            file=network.file,
+            sha256=hashlib.sha256(files[network.file]).hexdigest(),
+            input_size=network.options.size,
+            crop_margin=network.options.margin,
+            weight=network.weight,
+            keras=network.keras,
+        )
+        for network in networks
+    )
+
+
+def _limits(limits: calibrate.Limits, data: ExportData, shares: dict[str, dict[str, float]]) -> CalibrationLimits:
+    unseen, seen = (tuple(name for name in role if name in shares) for role in (data.unseen, data.seen))
+    return CalibrationLimits(**asdict(limits), unseen=unseen, seen=seen, shares=shares)
+
+
+def _roles(data: ExportData) -> DataRoles:
+    return DataRoles(
+        train={
+            s.name: TrainingSet(Counts(**data.train[s.name]), Counts(**data.seen[s.name].count()), s.terms)
+            for s in data.sources
+        },
+        unseen={
+            s.name: HeldOutSet(Counts(**data.unseen[s.name].count()), data.unseen[s.name].generators(s), s.terms)
+            for s in data.unseen_sources
+        },
+    )
+
+
+def write_folder(
+    out: Path, networks: list[Network], files: dict[str, bytes], config: ModelConfig, metrics: Metrics
+) -> None:
+    """The configuration comes last: until then its hash, or that it is not there, tells that the folder is not whole.
+    What was said of the model that was here before goes; a README.md beside no model is none of ours."""
+    out.mkdir(parents=True, exist_ok=True)
+    if (out / store.CONFIG).is_file():
+        for name in (store.METRICS, store.CARD, "scores.csv*", "plots/*.png", store.ONNX):
+            for old in out.glob(name):
+                old.unlink()
+    for name, content in files.items():
+        write(out / name, content)
+    for network in networks:
+        write_model(network.model, out / network.keras)
+    write_metrics(out, metrics)
+    write_config(out, config)

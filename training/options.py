@@ -4,10 +4,13 @@ import argparse
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from detector.options import Parser
 from training.augment import corruptions
 from training.data.sources import DEFAULT_DATA, Source
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # of `python -m training`
 
 # The networks of training.architectures, and the input size in pixels that each was designed for.
 ARCHITECTURES = {
@@ -41,12 +44,14 @@ class FitOptions:
     streaming_block: int = option(2048, "pictures of each source in the shuffle buffer, in memory, while streaming")
     architecture: str = option("efficientnet-lite0", f"one of {', '.join(ARCHITECTURES)}", choices=tuple(ARCHITECTURES))
     weights: str = option("imagenet", '"imagenet", "none", or a .keras file to go on from')
-    frozen_until: str = option(
-        "", "name of a layer: it and all before it stay as they are; block2_add makes a step nearly twice as fast"
+    freeze_through: str = option(
+        "", "the last of the layers that keep their weights; block2_add makes a step nearly twice as fast"
     )
     input_size: int = option(0, "pixels; 0: what the architecture was designed for")
-    margin: float = option(1.4, "crop side in face sides: the face, its outline and what a blend must match around it")
-    jitter: float = option(1.0, "of the crop's scale, place and resampling; 0 teaches the data set's geometry")
+    margin: float = option(1.4, "crop side / face size: the face, its outline and what a blend must match around it")
+    jitter: float = option(
+        1.0, "strength of random scale, shift and resampling of the crop; 0 teaches the data set's geometry"
+    )
     corruptions: tuple[str, ...] = option(
         corruptions.TRAINING, "alterations to draw from; none with no name given", choices=corruptions.TRAINING
     )
@@ -54,22 +59,22 @@ class FitOptions:
         True, "make sizes and encodings of all pictures alike, or a network learns those of the data sets"
     )
     self_blend: float = option(0.1, "share of real faces blended with themselves into forgeries")
-    epochs: float = option(8.0, "times that as many pictures go by as the weighted sources hold")
-    penalty: float = option(5.0, "of a probe's squared weights, in units of its mean loss; other networks ignore it")
+    epochs: float = option(8.0, "passes over the weighted data")
+    l2: float = option(5.0, "L2 penalty on a probe's weights, in units of its mean loss; other networks ignore it")
     batch_size: int = option(32, "crops in a step")
     learning_rate: float = option(1e-3, "AdamW's peak, after the warm-up, for a batch of 32")
-    warm_up: float = option(0.05, "share of all steps")
+    warmup_fraction: float = option(0.05, "share of all steps in which the learning rate rises")
     weight_decay: float = option(0.02, "of AdamW, on kernels only")
-    averaging: float = option(
-        0.999, "momentum of the running mean of the weights, which is validated and kept (Keras' use_ema); 0: none"
+    ema_decay: float = option(
+        0.999, "decay of the exponential moving average of the weights, which is validated and kept; 0: none"
     )
     label_smoothing: float = option(0.05, "some labels are wrong, and sure answers calibrate badly")
     patience: int = option(4, "validations without a better AUC before stopping")
     validations_per_epoch: int = option(1, "each followed by a checkpoint")
     limit: int | None = option(None, "pictures of each class and split, for trials")
-    seed: int = option(1, "of weights, order and alterations")
-    threads: int = option(4, "that decode and cut")
-    crop_processes: int = option(0, "that decode and cut, where threads cannot keep up with a GPU; 0: none")
+    seed: int = option(1, "random seed: weights, shuffling, augmentation")
+    threads: int = option(4, "data-loading threads")
+    crop_processes: int = option(0, "data-loading processes, where threads cannot keep up with a GPU; 0: none")
 
     @property
     def size(self) -> int:
@@ -77,22 +82,29 @@ class FitOptions:
 
     def command(self, run: str) -> str:
         """The `fit` command with these options, DATA and RUNS for the folders of data and runs."""
-        words = ["python -m training fit"]
-        for each in dataclasses.fields(self):
-            value = getattr(self, each.name)
-            if value == each.default:
-                continue
-            if each.name in ("data", "unseen"):
-                sources = [Source.parse(text) for text in value]
-                value = [s.place + (f":{s.weight:g}" if s.weight != 1 else "") for s in sources]
-            elif each.name == "weights" and value.endswith(".keras"):
-                value = "RUNS/" + "/".join(Path(value).parts[-2:])
-            if value is False:
-                words.append(f"--no-{each.name.replace('_', '-')}")
-                continue
-            text = " ".join(value) if isinstance(value, (list, tuple)) else "" if value is True else value
-            words.append(f"--{each.name.replace('_', '-')} {text}".rstrip())
-        return " ".join([*words, f"--out RUNS/{run}"])
+        data, unseen = (
+            tuple(s.place + (f":{s.weight:g}" if s.weight != 1 else "") for s in map(Source.parse, texts))
+            for texts in (self.data, self.unseen)
+        )
+        weights = self.weights
+        if weights.endswith(".keras"):
+            weights = "RUNS/" + "/".join(Path(weights).parts[-2:])
+        named = dataclasses.replace(self, data=data, unseen=unseen, weights=weights)
+        return " ".join(["python -m training fit", *given_words(named), f"--out RUNS/{run}"])
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What an export can be told."""
+
+    weights: tuple[float, ...] = option((1.0, 1.0), "what the logits of the two networks count in their sum")
+    unseen: tuple[str, ...] = option(
+        (), "sources whose validation split fits temperature and thresholds, in place of the run's own"
+    )
+    wise_ft_alpha: float = option(
+        1.0, "WiSE-FT interpolation: 1 is the network of the run, towards 0 its initial weights"
+    )
+    onnx: bool = option(False, 'write model.onnx too, for ONNX Runtime; needs pip install ".[onnx]"')
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -118,8 +130,11 @@ def add_fields(parser: argparse.ArgumentParser, kind: Any) -> None:
         name, text = "--" + each.name.replace("_", "-"), each.metadata["help"].replace("%", "%%")
         more: dict[str, Any] = {"choices": each.metadata["choices"] or None, "metavar": each.name.upper()}
         if isinstance(each.default, tuple):
-            more["nargs"] = "*" if more["choices"] else "+"
-            text += f" (default: {' '.join(each.default)})" if each.default else ""
+            numbers = bool(each.default) and isinstance(each.default[0], float)
+            more |= (
+                {"nargs": len(each.default), "type": float} if numbers else {"nargs": "*" if more["choices"] else "+"}
+            )
+            text += f" (default: {' '.join(map(str, each.default))})" if each.default else ""
         elif isinstance(each.default, bool):
             more = {"action": argparse.BooleanOptionalAction if each.default else "store_true"}
         else:
@@ -132,6 +147,20 @@ def given_fields(arguments: argparse.Namespace, kind: Any) -> dict[str, Any]:
     """What was parsed with add_fields(), without what was not said."""
     values = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(kind) if f.name in arguments}
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
+def given_words(options: Any) -> list[str]:
+    """The arguments of add_fields() that give these options, without those that are as by default."""
+    words = []
+    for each in dataclasses.fields(options):
+        name, value = each.name.replace("_", "-"), getattr(options, each.name)
+        if value == each.default:
+            continue
+        if isinstance(value, bool):
+            words.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            words.append(" ".join([f"--{name}", *map(str, value if isinstance(value, tuple) else [value])]))
+    return words
 
 
 def from_arguments(arguments: argparse.Namespace) -> FitOptions:

@@ -9,17 +9,17 @@ from sklearn.linear_model import LogisticRegression
 from training import architectures
 
 
-def fit_head(model: keras.Model, batches: Iterable[tuple[np.ndarray, np.ndarray]], penalty: float) -> None:
+def fit_head(model: keras.Model, batches: Iterable[tuple[np.ndarray, np.ndarray]], l2: float) -> None:
     """Fit the head of `model`, a probe, on batches of crops uint8 (B, S, S, 3) and targets float32 (B, 1), 1 for fake.
 
-    The features are standardised, `penalty` times half the sum of their squared weights is added to the mean loss, and
+    The features are standardised, `l2` times half the sum of their squared weights is added to the mean loss, and
     the head's logits are given in units of two standard deviations.
     """
     features = architectures.probed_features(model)
     pairs = [(np.asarray(features.predict_on_batch(crops)), targets[:, 0]) for crops, targets in batches]
     found, targets = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
     mean, deviation = found.mean(axis=0), found.std(axis=0) + 1e-6
-    regression = LogisticRegression(C=1 / (penalty * len(found)), max_iter=1000)
+    regression = LogisticRegression(C=1 / (l2 * len(found)), max_iter=1000)
     regression.fit((found - mean) / deviation, targets)
     kernel = regression.coef_[0] / deviation
     unit = 2 * (found @ kernel).std()

@@ -24,7 +24,7 @@ def _read_zip(file: BinaryIO) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(file) as archive:
         (content,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
         unpickler = _Unpickler(io.BytesIO(archive.read(content)))
-        tensors = unpickler.load()
+        tensors: dict[str, np.ndarray] = unpickler.load()
         for key, storage in unpickler.storages.items():
             data = archive.read(f"{content.removesuffix('data.pkl')}data/{key}")
             storage[:] = np.frombuffer(data, storage.dtype)
@@ -36,7 +36,7 @@ def _read_legacy(file: BinaryIO) -> dict[str, np.ndarray]:
     for _ in range(3):  # magic number, protocol version, byte order
         _Unpickler(file).load()
     unpickler = _Unpickler(file)
-    tensors = unpickler.load()
+    tensors: dict[str, np.ndarray] = unpickler.load()
     for key in _Unpickler(file).load():
         count = int.from_bytes(file.read(8), "little")
         storage = unpickler.storages[key]
@@ -61,11 +61,11 @@ class _Unpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(f"A weights file has no business with {module}.{name}.")
         return allowed[module, name]
 
-    def persistent_load(self, pid: tuple) -> np.ndarray:
+    def persistent_load(self, pid: tuple[Any, ...]) -> np.ndarray:
         _, dtype, key, _, count, *_ = pid
         return self.storages.setdefault(key, np.zeros(count, dtype))
 
 
-def _rebuild(storage: np.ndarray, offset: int, size: tuple, stride: tuple, *_: Any) -> np.ndarray:
+def _rebuild(storage: np.ndarray, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> np.ndarray:
     steps = [step * storage.itemsize for step in stride]
     return np.lib.stride_tricks.as_strided(storage[offset:], size, steps)

@@ -41,7 +41,7 @@ def root(tmp_path: Path) -> Path:
     for name in ("detector", "ui"):
         shutil.copytree(space.ROOT / name, folder / name, ignore=ignore)
     (folder / "docs").mkdir()
-    for name in (*space._FILES, "pyproject.toml"):
+    for name in (*space.FILES, "pyproject.toml"):
         shutil.copyfile(space.ROOT / name, folder / name)
     return folder
 

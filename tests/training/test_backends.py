@@ -13,7 +13,8 @@ import pytest
 from detector.classifier import Classifier
 from tests.support.training_fixtures import FIT, REFUSE_TENSORFLOW, STOP_AT_STEP_8, environment
 from training import __main__ as command_line
-from training.fit import BEST, STATE, predict
+from training.checkpoint import BEST, STATE
+from training.distributed import ALONE
 
 pytest_plugins = ["tests.support.training_fixtures"]
 pytestmark = pytest.mark.jax
@@ -26,13 +27,15 @@ import json
 from pathlib import Path
 import keras, numpy as np
 from training.__main__ import main
-from training.fit import BEST, STATE, predict
+from training.checkpoint import BEST, STATE
+from training.distributed import ALONE
 
 stopped = main(["fit", "--out", "run", *sys.argv[1:]])
 step = json.loads(Path("run", STATE).read_text())["step"]
 ended = main(["fit", "--out", "run", "--resume"])
 crops = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), np.uint8)
-logits = predict(keras.saving.load_model(Path("run", BEST), safe_mode=True), crops).tolist()
+network = keras.saving.load_model(Path("run", BEST), safe_mode=True)
+logits = ALONE.predict(network, crops, len(crops), 32).tolist()
 print(json.dumps([keras.backend.backend(), stopped, step, ended, logits]))
 assert "tensorflow" not in sys.modules
 """
@@ -60,7 +63,7 @@ def test_a_run_of_another_backend_becomes_a_model_folder(
     crops = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), np.uint8)
     network = keras.saving.load_model(tmp_path / "run" / BEST, compile=False, safe_mode=True)
     assert keras.backend.backend() == "tensorflow"
-    np.testing.assert_allclose(predict(network, crops), logits, atol=1e-3)
+    np.testing.assert_allclose(ALONE.predict(network, crops, len(crops), 32), logits, atol=1e-3)
     assert np.ptp(logits) > 1e-2, "logits that are all the same would prove nothing"
 
     folder = tmp_path / "model"

@@ -13,13 +13,13 @@ import pytest
 from tensorboardX.proto import event_pb2
 
 from tests.support.training_fixtures import FIT, JAX_EPOCHS, command, environment
+from training.checkpoint import BEST, STATE
 from training.data import face_cache
 from training.data.crops import CropOptions, training_batches
 from training.data.face_cache import Split
 from training.data.sources import Source
 from training.distributed import ALONE, joined
 from training.errors import TrainingError
-from training.fit import BEST, STATE
 
 pytest_plugins = ["tests.support.training_fixtures"]
 

@@ -28,16 +28,17 @@ from detector.model_folder.scores import curves_of
 from tests.support import ROOT
 from tests.support.training_fixtures import EPOCHS, FACELESS, TRUNCATED, odd_file, rows, write_parquet
 from training import __main__ as command_line
-from training import export
+from training import export, record
 from training.augment import corruptions, reencoding
+from training.checkpoint import BEST, OPTIONS
 from training.data import face_cache, tables
 from training.data.crops import serving_crops
 from training.data.sources import DEFAULT_DATA, Source
 from training.errors import TrainingError
 from training.evaluation import calibrate
 from training.evaluation.evaluate import EvaluateOptions, evaluate
-from training.fit import BEST, OPTIONS, fit
-from training.options import FitOptions
+from training.fit import fit
+from training.options import ExportOptions, FitOptions
 
 pytest_plugins = ["tests.support.training_fixtures"]
 
@@ -112,7 +113,7 @@ def test_the_configuration_describes_the_folder(config: dict, model_folder: Path
     assert 0 <= config["litert_against_keras"]["largest_difference"] <= 1e-3
     assert config["options"]["epochs"] == EPOCHS and config["seed"] == 3
     assert {"python", "tensorflow", "keras", "ai-edge-litert", "numpy"} <= set(config["versions"])
-    assert config["git_commit"] is None or re.fullmatch(r"[0-9a-f]{40}", config["git_commit"])
+    assert re.fullmatch(r"[0-9a-f]{40}|None", str(config.get("git_commit")))  # none outside a checkout
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", config["date"])
 
 
@@ -173,18 +174,18 @@ def test_the_way_to_a_run_is_told_from_its_first_run_on(tmp_path: Path) -> None:
     for name, options in (("first", first), ("second", second), ("third", third)):
         (tmp_path / name).mkdir()
         (tmp_path / name / OPTIONS).write_text(json.dumps(dataclasses.asdict(options)))
-    assert export.commands(tmp_path / "third") == [
+    assert record.commands(tmp_path / "third") == (
         "python -m training fit --weights none --epochs 3.0 --out RUNS/first",
         "python -m training fit --weights RUNS/first/best.keras --epochs 1.0 --out RUNS/second",
         "python -m training fit --weights RUNS/second/best.keras --learning-rate 0.0001 --out RUNS/third",
         "python -m training export RUNS/third --out MODEL_FOLDER",
-    ]
-    both = export.commands(tmp_path / "third", " --weights 1 0.5 --start-share 0.5", tmp_path / "second")
-    assert both == [
-        *export.commands(tmp_path / "third")[:-1],
-        "python -m training export RUNS/third --second RUNS/second --weights 1 0.5 --start-share 0.5 "
+    )
+    both = record.commands(tmp_path / "third", " --weights 1 0.5 --wise-ft-alpha 0.5", tmp_path / "second")
+    assert both == (
+        *record.commands(tmp_path / "third")[:-1],
+        "python -m training export RUNS/third --second RUNS/second --weights 1 0.5 --wise-ft-alpha 0.5 "
         "--out MODEL_FOLDER",
-    ]
+    )
 
 
 def test_the_way_goes_through_a_model_folder(run: Path, model_folder: Path, tmp_path: Path) -> None:
@@ -192,7 +193,7 @@ def test_the_way_goes_through_a_model_folder(run: Path, model_folder: Path, tmp_
     later.mkdir()
     options = FitOptions(weights=str(model_folder / "model.keras"), epochs=1.0)
     (later / OPTIONS).write_text(json.dumps(dataclasses.asdict(options)))
-    fitted, exported, again, last = export.commands(later)
+    fitted, exported, again, last = record.commands(later)
     assert fitted.endswith(f"--out RUNS/{run.name}")
     assert exported == f"python -m training export RUNS/{run.name} --out RUNS/{model_folder.name}"
     assert (
@@ -201,7 +202,7 @@ def test_the_way_goes_through_a_model_folder(run: Path, model_folder: Path, tmp_
     assert last == "python -m training export RUNS/later --out MODEL_FOLDER"
 
 
-def test_a_share_of_the_start_lies_between_start_and_end(
+def test_an_interpolated_network_lies_between_start_and_end(
     run: Path, model_folder: Path, small_set: Path, tmp_path: Path
 ) -> None:
     later = tmp_path / "later"
@@ -209,7 +210,7 @@ def test_a_share_of_the_start_lies_between_start_and_end(
     read = json.loads((run / OPTIONS).read_text())
     options = FitOptions(**{**read, "data": tuple(read["data"]), "weights": str(start), "epochs": 0.5, "seed": 9})
     fit(options, later)
-    export.export(later, tmp_path / "between", start_share=0.25)
+    export.export(later, tmp_path / "between", ExportOptions(wise_ft_alpha=0.75))
     ends = [keras.saving.load_model(file, compile=False).get_weights() for file in (start, later / BEST)]
     between = keras.saving.load_model(tmp_path / "between" / "model.keras", compile=False).get_weights()
     *layers, bias = zip(*ends, between, strict=True)  # the offset goes into the last bias
@@ -217,14 +218,15 @@ def test_a_share_of_the_start_lies_between_start_and_end(
     assert any(not np.allclose(a, b, atol=1e-6) for a, b, _ in layers)
     assert np.isfinite(bias[2]).all()
     said = json.loads((tmp_path / "between" / "config.json").read_text())["commands"][-1]
-    assert said == "python -m training export RUNS/later --start-share 0.25 --out MODEL_FOLDER"
+    assert said == "python -m training export RUNS/later --wise-ft-alpha 0.75 --out MODEL_FOLDER"
 
 
-@pytest.mark.parametrize("share", [-0.1, 1.0, 0.5])
-def test_a_share_of_no_start_is_refused(run: Path, tmp_path: Path, share: float) -> None:
-    """This run started from nothing."""
-    with pytest.raises(TrainingError, match="A start share is above 0 and below 1, for a run that started from a net"):
-        export.export(run, tmp_path / "out", start_share=share)
+@pytest.mark.parametrize("alpha", [-0.1, 1.5, 0.5])
+def test_a_run_from_random_weights_cannot_be_interpolated(run: Path, tmp_path: Path, alpha: float) -> None:
+    with pytest.raises(
+        TrainingError, match="--wise-ft-alpha is above 0 and below 1, for a run that began with weights"
+    ):
+        export.export(run, tmp_path / "out", ExportOptions(wise_ft_alpha=alpha))
     assert not (tmp_path / "out").exists()
 
 
@@ -267,7 +269,8 @@ def test_unseen_sets_fit_the_thresholds_and_are_measured_first(
     """Of two networks, the second of which is the first with half the weight."""
     reals = write_parquet(tmp_path / "reals", {"validation": rows(0, 5, 400)})
     folder, limits = tmp_path / "model", calibrate.Limits(max_unseen_no_signs=0.3)
-    export.export(run, folder, second=run, weights=(1.0, 0.5), unseen=(str(unseen_set), str(reals)), limits=limits)
+    options = ExportOptions((1.0, 0.5), (str(unseen_set), str(reals)))
+    export.export(run, folder, options, limits, second=run)
     model = store.load(folder)
     assert [(n.file, n.weight) for n in model.config.networks] == [("model.tflite", 1.0), ("model-2.tflite", 0.5)]
     assert all((folder / name).is_file() for name in ("model-2.tflite", "model-2.keras"))
@@ -279,7 +282,7 @@ def test_unseen_sets_fit_the_thresholds_and_are_measured_first(
     assert (curves.unseen.sets, curves.seen.sets) == (("elsewhere",), ("portraits_and_blends",))
     assert model.config.limits.unseen == ("elsewhere", "reals") and model.config.limits.max_unseen_no_signs == 0.3
     assert model.config.commands[-1] == (
-        "python -m training export RUNS/straight --second RUNS/straight --weights 1 0.5 --unseen DATA/elsewhere "
+        "python -m training export RUNS/straight --second RUNS/straight --weights 1.0 0.5 --unseen DATA/elsewhere "
         "DATA/reals --max-unseen-no-signs 0.3 --out MODEL_FOLDER"
     )
 

@@ -28,11 +28,13 @@ from tests.support.training_fixtures import (
     write_parquet,
 )
 from training import __main__ as command_line
+from training.checkpoint import BEST, OPTIONS, STATE, read_options
 from training.data import face_cache
 from training.data.crops import serving_crops
 from training.data.sources import Source
+from training.distributed import ALONE
 from training.errors import TrainingError
-from training.fit import BEST, OPTIONS, STATE, fit, predict, read_options
+from training.fit import fit
 from training.options import ARCHITECTURES, PRESETS, FitOptions, add_arguments, from_arguments
 
 pytest_plugins = ["tests.support.training_fixtures"]
@@ -119,7 +121,7 @@ def test_a_run_learns_and_keeps_its_best(run: Path) -> None:
 
 
 def test_frozen_layers_stay_as_they_were(small_set: Path, run: Path, tmp_path: Path) -> None:
-    options = tiny(small_set, weights=str(run / BEST), frozen_until="block0_pool", epochs=1.0, limit=8)
+    options = tiny(small_set, weights=str(run / BEST), freeze_through="block0_pool", epochs=1.0, limit=8)
     fit(options, tmp_path / "later")
     before = keras.saving.load_model(run / BEST, compile=False, safe_mode=True)
     after = keras.saving.load_model(tmp_path / "later" / BEST, compile=False, safe_mode=True)
@@ -132,7 +134,7 @@ def test_frozen_layers_stay_as_they_were(small_set: Path, run: Path, tmp_path: P
 
 def test_an_unknown_layer_cannot_be_frozen(small_set: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="sequential-baseline has no layer called nothing"):
-        fit(tiny(small_set, frozen_until="nothing", limit=8), tmp_path / "run")
+        fit(tiny(small_set, freeze_through="nothing", limit=8), tmp_path / "run")
 
 
 def test_the_options_of_a_run_travel_with_it(run: Path, small_set: Path) -> None:
@@ -142,7 +144,7 @@ def test_the_options_of_a_run_travel_with_it(run: Path, small_set: Path) -> None
         weights="none",
         input_size=64,
         corruptions=("blur", "noise"),
-        averaging=0.9,  # over these few steps, 0.999 would keep the beginning
+        ema_decay=0.9,  # over these few steps, 0.999 would keep the beginning
         epochs=float(EPOCHS),
         batch_size=8,
         learning_rate=0.01,
@@ -152,6 +154,13 @@ def test_the_options_of_a_run_travel_with_it(run: Path, small_set: Path) -> None
         threads=2,
     )
     assert json.loads((run / OPTIONS).read_text())["limit"] == PRESETS["laptop"]["limit"]
+
+
+def test_options_are_read_by_their_former_names(tmp_path: Path) -> None:
+    former = {"averaging": 0.9, "frozen_until": "block2_add", "penalty": 3.0, "warm_up": 0.1}
+    (tmp_path / OPTIONS).write_text(json.dumps(former))
+    now = FitOptions(ema_decay=0.9, freeze_through="block2_add", l2=3.0, warmup_fraction=0.1)
+    assert read_options(tmp_path) == now
 
 
 def test_a_run_writes_what_tensorboard_reads(run: Path) -> None:
@@ -185,7 +194,7 @@ def test_a_run_goes_on_from_the_weights_of_another(run: Path, small_set: Path, t
     for mine, yours in zip(after, before, strict=True):
         assert np.array_equal(mine, yours)
     network = keras.saving.load_model(last, compile=False, safe_mode=True)
-    assert predict(network, np.zeros((3, 64, 64, 3), np.uint8), batch_size=2).shape == (3,)
+    assert ALONE.predict(network, np.zeros((3, 64, 64, 3), np.uint8), 3, batch_size=2).shape == (3,)
 
 
 # ---- what cannot be used -----------------------------------------------------------------------------------------
@@ -204,7 +213,7 @@ def test_unseen_sets_choose_the_checkpoint(small_set: Path, unseen_set: Path, tm
     assert read_options(tmp_path / "run").unseen == (str(unseen_set),)
     network = keras.saving.load_model(tmp_path / "run" / BEST, compile=False)
     split = face_cache.load(Source(str(unseen_set)), "validation")
-    logits = predict(network, serving_crops(split, options.size, options.margin)[0])
+    logits = ALONE.predict(network, serving_crops(split, options.size, options.margin)[0], len(split), 32)
     assert roc_auc_score(split.targets, logits) == pytest.approx(state(tmp_path / "run")["best"])
 
 
@@ -308,7 +317,7 @@ def test_help_lists_every_option_of_fit_with_its_default_and_its_reason(
     for option in dataclasses.fields(FitOptions):
         name, default = option.name.replace("_", "-"), option.default
         shown = " ".join(default) if isinstance(default, tuple) else "all" if default is None else default
-        words = rf" --{name} [A-Z_ .\[\]]+ {re.escape(option.metadata['help'])} \(default: {re.escape(str(shown))}\)"
+        words = rf" --{name} [A-Z0-9_ .\[\]]+ {re.escape(option.metadata['help'])} \(default: {re.escape(str(shown))}\)"
         if default == ():
             words = words.partition(r" \(default")[0]
         if isinstance(default, bool):  # a switch
@@ -324,7 +333,7 @@ def test_help_lists_every_option_of_fit_with_its_default_and_its_reason(
     ("name", "expected"),
     [
         ("", ["fit", "export", "evaluate"]),
-        ("export", ["RUN", "--out", "--second", "--weights", "(default: 1 1)", "--unseen", "--max-unseen-no-signs",
+        ("export", ["RUN", "--out", "--second", "--weights", "(default: 1.0 1.0)", "--unseen", "--max-unseen-no-signs",
                     "(default: 0.2)", "--max-false-positive-rate", "--max-seen-no-signs", "(default: 0.01)",
                     "--cache", "(default: beside the data)"]),
         ("evaluate", ["MODEL_FOLDER", "--data", "--splits", "(default: validation test)", "--limit", "(default: all)",

@@ -14,7 +14,7 @@ from pillow_heif import register_heif_opener
 from detector import picture
 from tests.support.training_fixtures import picture_file, rows, write_parquet, write_pictures
 from training import __main__ as command_line
-from training.data import face_cache, folders, tables
+from training.data import face_cache, tables
 from training.data.sources import Source
 from training.errors import TrainingError
 
@@ -42,7 +42,7 @@ def classes(folder: Path) -> dict[str, Counter]:
 
 @pytest.fixture
 def told(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    folders._once.cache_clear()
+    """What is told of a folder, once for each name: no other test may have one of the same."""
     caplog.set_level(logging.WARNING, "training.data.folders")
     return caplog
 
@@ -144,26 +144,26 @@ def test_without_a_class_it_says_how_to_lay_them_out(tmp_path: Path) -> None:
 
 def test_what_is_left_out_is_counted_and_named(tmp_path: Path, told: pytest.LogCaptureFixture) -> None:
     lay_out(
-        tmp_path / "set", "train/Real/a.jpg", "train/Fake/b.jpg", "Real/c.jpg", "train/d.jpg", "train/.hidden/e.jpg"
+        tmp_path / "odds", "train/Real/a.jpg", "train/Fake/b.jpg", "Real/c.jpg", "train/d.jpg", "train/.hidden/e.jpg"
     )
     lay_out(
-        tmp_path / "set", "train/Real/@eaDir/a.jpg", "train/Fake/._b.jpg", "train/Real/film.mp4", "train/Real/raw.nef"
+        tmp_path / "odds", "train/Real/@eaDir/a.jpg", "train/Fake/._b.jpg", "train/Real/film.mp4", "train/Real/raw.nef"
     )
-    (tmp_path / "set" / "notes.txt").write_text("mine")
-    assert classes(tmp_path / "set") == {"train": Counter(Real=1, Fake=1)}
+    (tmp_path / "odds" / "notes.txt").write_text("mine")
+    assert classes(tmp_path / "odds") == {"train": Counter(Real=1, Fake=1)}
     assert set(told.messages) == {
-        "set: Passed over, as no pictures: 1 .mp4, 1 .nef, 1 .txt, 3 that systems add (hidden files, thumbnails).",
-        "set: left out, as they lie in no folder called Real or Fake: 1 of the pictures, train/d.jpg",
-        "set: left out, as they lie in no split: 1 of the pictures, Real/c.jpg",
+        "odds: Passed over, as no pictures: 1 .mp4, 1 .nef, 1 .txt, 3 that systems add (hidden files, thumbnails).",
+        "odds: left out, as they lie in no folder called Real or Fake: 1 of the pictures, train/d.jpg",
+        "odds: left out, as they lie in no split: 1 of the pictures, Real/c.jpg",
     }
-    classes(tmp_path / "set")
+    classes(tmp_path / "odds")
     assert len(told.messages) == 3, "once"
 
 
 def test_what_is_written_here_is_not_told(tmp_path: Path, told: pytest.LogCaptureFixture) -> None:
-    folder = write_pictures(tmp_path / "set", {"train": rows(1, 1)})
+    folder = write_pictures(tmp_path / "ends", {"train": rows(1, 1)})
     face_cache.load(Source(str(folder)), "train")
-    for name in ("left-out.txt", "manifest.json"):
+    for name in ("excluded.txt", "manifest.json"):
         (folder / name).write_text("")
     assert (folder / ".faces").is_dir()
     tables.read(str(folder))

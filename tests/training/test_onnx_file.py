@@ -19,7 +19,7 @@ from detector import Detector
 from detector.classifier import Classifier
 from detector.model_folder import store
 from training import __main__ as command_line
-from training import architectures, export, onnx_file
+from training import architectures, export, litert_file, onnx_file
 from training.errors import TrainingError
 from training.evaluation import card
 
@@ -71,7 +71,7 @@ def test_the_example_of_the_card_says_what_the_detector_says(both: Path, measure
 
 def test_a_network_that_answers_otherwise_is_not_written(run: Path) -> None:
     model = keras.saving.load_model(run / "best.keras", compile=False)
-    served = Classifier(export.convert(model), 64)
+    served = Classifier(litert_file.convert(model), 64)
     architectures.shift(model, 0.01)
     crops = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
     with pytest.raises(TrainingError, match=r"LiteRT's by 0\.0100, .*: the model was not exported\."):

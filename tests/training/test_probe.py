@@ -1,5 +1,6 @@
 """A probe: only its head is fitted, at once; what it says is bounded; it is exported and served as any network."""
 
+import signal
 from pathlib import Path
 
 import keras
@@ -11,11 +12,12 @@ from detector import Detector, picture
 from tests.support.training_fixtures import FIT
 from training import __main__ as command_line
 from training import architectures, probe
+from training.checkpoint import BEST, is_finished
 from training.distributed import Workers
 from training.errors import Interrupted, TrainingError
 from training.export import export
-from training.fit import BEST, fit, is_finished
-from training.options import FitOptions
+from training.fit import fit
+from training.options import ExportOptions, FitOptions
 
 pytest_plugins = ["tests.support.training_fixtures"]
 
@@ -45,7 +47,7 @@ def options(folder: Path, **changes: object) -> FitOptions:
 @pytest.mark.slow
 def test_only_the_head_is_fitted_and_it_tells_the_classes_apart(network: keras.Model) -> None:
     before = {layer.name: layer.get_weights() for layer in network.layers}
-    probe.fit_head(network, batches(1), penalty=0.1)
+    probe.fit_head(network, batches(1), l2=0.1)
     changed = {
         layer.name
         for layer in network.layers
@@ -59,11 +61,11 @@ def test_only_the_head_is_fitted_and_it_tells_the_classes_apart(network: keras.M
 
 
 @pytest.mark.slow
-def test_the_head_is_scaled_and_a_penalty_evens_its_weights_out(network: keras.Model) -> None:
+def test_the_head_is_scaled_and_l2_evens_its_weights_out(network: keras.Model) -> None:
     crops, _ = (np.concatenate(parts) for parts in zip(*batches(1), strict=True))
     kernels = []
-    for penalty in (1e-3, 100.0):
-        probe.fit_head(network, batches(1), penalty)
+    for l2 in (1e-3, 100.0):
+        probe.fit_head(network, batches(1), l2)
         heads = np.arctanh(network.predict(crops, verbose=0)[:, 0].astype(np.float64))
         assert heads.std() == pytest.approx(0.5, abs=0.02)  # in units of two standard deviations
         kernels.append(np.abs(network.get_layer(architectures.SCORE).get_weights()[0].ravel()))
@@ -82,7 +84,7 @@ def test_a_probe_is_fitted_exported_and_served(small_set: Path, tmp_path: Path, 
 
     first = tmp_path / "first"
     fit(options(small_set, architecture="sequential-baseline", epochs=0.2), first)
-    export(first, tmp_path / "model", second=tmp_path / "run", weights=(1.0, 1.5))
+    export(first, tmp_path / "model", ExportOptions((1.0, 1.5)), second=tmp_path / "run")
     detector = Detector.load(tmp_path / "model")
     [face] = detector.detect(picture.read(hopper).data).faces
     assert [network.weight for network in detector.model.config.networks] == [1.0, 1.5]
@@ -93,14 +95,14 @@ def test_a_probe_is_fitted_exported_and_served(small_set: Path, tmp_path: Path, 
 
 
 def test_one_that_is_stopped_begins_anew(small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Stopped:
-        def __enter__(self) -> list[int]:
-            return [15]
+    predict = keras.Model.predict_on_batch
 
-        def __exit__(self, *_: object) -> None: ...
+    def stop(*arguments: object) -> object:
+        signal.raise_signal(signal.SIGTERM)
+        return predict(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr("training.fit._stop_requests", Stopped)
+        patched.setattr(keras.Model, "predict_on_batch", stop)
         with pytest.raises(Interrupted, match="--resume begins anew"):
             fit(options(small_set), tmp_path / "run")
     assert not is_finished(tmp_path / "run")

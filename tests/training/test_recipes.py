@@ -1,5 +1,6 @@
 """A recipe: from first weights to a served folder by one command, which goes on where it was stopped."""
 
+import argparse
 import json
 import tomllib
 from pathlib import Path
@@ -9,11 +10,13 @@ import pytest
 
 from detector import Detector, picture
 from detector.crop import crop_face
+from detector.model_folder import BUNDLED, Metrics, ModelConfig
 from detector.result import Evidence
 from training import __main__ as command_line
 from training import recipes
-from training.fit import STATE, is_finished
-from training.options import FitOptions
+from training.checkpoint import STATE, is_finished
+from training.evaluation.calibrate import Limits
+from training.options import ExportOptions, FitOptions, add_arguments, add_fields
 
 pytest_plugins = ["tests.support.training_fixtures"]
 
@@ -29,7 +32,7 @@ corruptions = ["blur"]
 RECIPE = f"""
 unseen = ["DATA/elsewhere"]
 weights = [1.0, 0.5]
-start_share = 0.5
+wise_ft_alpha = 0.5
 [fit.begun]
 {FIT}
 [fit.tight]
@@ -59,8 +62,10 @@ def test_a_recipe_makes_the_folder_that_is_served(
     assert named == "python -m training recipe two.toml --data DATA --runs RUNS --out MODEL_FOLDER"
     assert begun.endswith("--out RUNS/begun") and "--weights RUNS/begun/best.keras " in tight
     assert tight.endswith("--out RUNS/tight") and "--margin 2.2 " in wide and wide.endswith("--out RUNS/wide")
-    assert made.startswith("python -m training export RUNS/tight --second RUNS/wide --weights 1 0.5 --unseen DATA/else")
-    assert " --start-share 0.5" in made
+    assert made.startswith(
+        "python -m training export RUNS/tight --second RUNS/wide --weights 1.0 0.5 --unseen DATA/else"
+    )
+    assert " --wise-ft-alpha 0.5" in made
 
     runs = [tmp_path / "runs" / name for name in ("tight", "wide")]
     before = [(run / STATE).stat().st_mtime_ns for run in runs]
@@ -104,3 +109,27 @@ def test_the_recipes_of_the_project_can_be_followed(name: str) -> None:
     for table in content["fit"].values():
         options = FitOptions(**{key: tuple(v) if isinstance(v, list) else v for key, v in table.items()})
         assert not {place.partition(":")[0] for place in options.data} & set(content["unseen"])
+
+
+def test_the_recipe_of_the_bundled_model_says_what_it_reached() -> None:
+    said = (Path(recipes.__file__).parent / "bundled.toml").read_text("utf-8")
+    metrics = Metrics.from_dict(json.loads((BUNDLED / "metrics.json").read_text("utf-8")))
+    reached = {measured.title: measured.clean.auc.value for measured in metrics.sets if measured.clean.auc}
+    assert reached and not [title for title, auc in reached.items() if f" {auc:.3f}" not in said]
+
+
+def test_the_commands_of_the_bundled_model_are_understood_today() -> None:
+    fit, export = (argparse.ArgumentParser() for _ in range(2))
+    add_arguments(fit)
+    for options in (ExportOptions, Limits):
+        add_fields(export, options)
+    export.add_argument("run")
+    for parser in (fit, export):
+        for name in ("--out", "--second"):
+            parser.add_argument(name)
+    commands = ModelConfig.from_dict(json.loads((BUNDLED / "config.json").read_text("utf-8"))).commands
+    for program, parser in (("python -m training fit ", fit), ("python -m training export ", export)):
+        lines = [line.removeprefix(program) for line in commands if line.startswith(program)]
+        assert lines
+        for line in lines:
+            parser.parse_args(line.split())

@@ -17,13 +17,14 @@ from tests.support.training_fixtures import (
     write_pictures,
     write_shards,
 )
+from training.checkpoint import BEST, STATE
 from training.data import face_cache, streaming, streams
 from training.data.crops import CropOptions, serving_crops, steps_per_epoch
 from training.data.sources import Source
 from training.data.streaming import Batches
 from training.data.streams import Stream
 from training.errors import TrainingError
-from training.fit import BEST, STATE, fit
+from training.fit import fit
 from training.options import FitOptions
 
 pytest_plugins = ["tests.support.training_fixtures"]

@@ -36,24 +36,24 @@ def _step(severity: float, values: tuple[float, ...]) -> float:
 
 
 def _clip(values: np.ndarray) -> np.ndarray:
-    return np.clip(values, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(values, 0, 255), np.uint8)
 
 
 def _unit(pixels: np.ndarray) -> float:
     """Lengths below are for a picture of 256 pixels: this scales them."""
-    return max(pixels.shape[:2]) / 256
+    return float(max(pixels.shape[:2]) / 256)
 
 
 def _blur(pixels: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
     sigma = _step(severity, (0.6, 1.0, 1.5, 2.1, 3.0)) * _unit(pixels)
     if rng.random() < 0.5:
-        return cv2.GaussianBlur(pixels, (0, 0), sigma)
+        return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma))
     length = max(3, int(sigma * 4) | 1)  # motion: a line at any angle
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1
     turn = cv2.getRotationMatrix2D((length // 2, length // 2), rng.uniform(0, 180), 1)
     kernel = cv2.warpAffine(kernel, turn, (length, length))
-    return cv2.filter2D(pixels, -1, kernel / kernel.sum())
+    return np.asarray(cv2.filter2D(pixels, -1, kernel / kernel.sum()))
 
 
 def _noise(pixels: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
@@ -168,13 +168,13 @@ def _brightness(pixels: np.ndarray, severity: float, rng: np.random.Generator) -
     reach = _step(severity, (0.15, 0.3, 0.45, 0.65, 0.9))
     gamma = 1 + reach if rng.random() < 0.5 else 1 / (1 + reach)
     table = (np.linspace(0, 1, 256) ** gamma * 255).astype(np.uint8)
-    return table[pixels]
+    return np.asarray(table[pixels])
 
 
 def _sharpen(pixels: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
     amount = _step(severity, (0.4, 0.7, 1.1, 1.6, 2.2))
     smooth = cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.6, 1.2) * _unit(pixels))
-    return cv2.addWeighted(pixels, 1 + amount, smooth, -amount, 0)
+    return np.asarray(cv2.addWeighted(pixels, 1 + amount, smooth, -amount, 0))
 
 
 def _sensor_noise(pixels: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:

@@ -51,7 +51,7 @@ def self_blend(pixels: np.ndarray, keypoints: np.ndarray, rng: np.random.Generat
     turn[:, 2] += rng.uniform(-0.03, 0.03, 2) * reach
     inner = cv2.warpAffine(inner, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     mask = face_mask((height, width), keypoints, rng)[..., None] * rng.choice((0.5, 0.75, 1.0, 1.0, 1.0))
-    return np.clip(inner * mask + outer * (1 - mask) + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(inner * mask + outer * (1 - mask) + 0.5, 0, 255), np.uint8)
 
 
 def swap(
@@ -76,7 +76,7 @@ def swap(
     mask = face_mask((height, width), keypoints, rng)
     face = _recoloured(face, pixels, mask)
     mask = mask[..., None]
-    return np.clip(face * mask + pixels * (1 - mask) + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(face * mask + pixels * (1 - mask) + 0.5, 0, 255), np.uint8)
 
 
 def _turned(keypoints: np.ndarray) -> float:
@@ -90,7 +90,7 @@ def _turned(keypoints: np.ndarray) -> float:
 def _affine(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
     """(2, 3): lays both eyes and the mouth of one face on those of another."""
     three = (np.array([p[0], p[1], _eyes_and_mouth(p)[1]], np.float32) for p in (points, onto))
-    return cv2.getAffineTransform(*three)
+    return np.asarray(cv2.getAffineTransform(*three))
 
 
 def _eyes_and_mouth(keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -108,7 +108,7 @@ def _recoloured(face: np.ndarray, place: np.ndarray, mask: np.ndarray) -> np.nda
     own = lab[inside]
     gain = np.clip(aim.std(axis=0) / np.maximum(own.std(axis=0), 1e-3), 0.3, 2.0)
     lab = (lab - own.mean(axis=0)) * gain + aim.mean(axis=0)
-    return np.clip(cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_LAB2RGB) * 255, 0, 255)
+    return np.asarray(np.clip(cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_LAB2RGB) * 255, 0, 255))
 
 
 def face_mask(shape: tuple[int, int], keypoints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -129,7 +129,7 @@ def face_mask(shape: tuple[int, int], keypoints: np.ndarray, rng: np.random.Gene
     mask = np.zeros(shape, np.uint8)
     cv2.fillPoly(mask, [points.round().astype(np.int32)], 255)
     softness = max(0.6, half_width * rng.uniform(0.03, 0.2))
-    return cv2.GaussianBlur(mask, (0, 0), softness).astype(np.float32) / 255.0
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), softness), np.float32) / 255.0
 
 
 def _altered(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -161,12 +161,12 @@ class ForgeOptions:
     cut to a square of `around` face sides (or what of it the photograph holds), scaled down to `size` pixels at most
     and saved as JPEG of `quality`."""
 
-    methods: tuple[str, ...] = option(METHODS, "of forging", choices=METHODS)
-    count: int = option(1, "of each photograph")
-    around: float = option(3.0, "cut, in face sides")
-    size: int = option(512, "pixels at most")
-    quality: int = option(90, "of the JPEG files")
-    seed: int = option(1, "the same, the same files")
+    methods: tuple[str, ...] = option(METHODS, "how forgeries are made", choices=METHODS)
+    count: int = option(1, "forgeries of each photograph")
+    around: float = option(3.0, "side of the picture that is cut out / face size")
+    size: int = option(512, "longest side in pixels")
+    quality: int = option(90, "JPEG quality")
+    seed: int = option(1, "random seed: the same seed, the same files")
 
 
 @dataclass(frozen=True)

@@ -238,7 +238,8 @@ class _Part:
     batch_size: int
 
     def __next__(self) -> tuple[np.ndarray, np.ndarray]:
-        return next(self.parts)
+        crops, targets = next(self.parts)
+        return crops, targets
 
     def get_state(self) -> dict[str, int]:
         return {"next_index": self.parts.get_state()["next_index"] * self.batch_size}

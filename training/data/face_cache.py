@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import datasets
 import numpy as np
@@ -119,7 +119,7 @@ def load(source: Source, split: str, *, cache: Path | None = None, limit: int | 
     """
     with _loading:
         available = tables.read(source.spec)
-        rows = tables.without(tables.split_in(available, split, source), tables.left_out(source.spec))
+        rows = tables.without(tables.split_in(available, split, source), tables.excluded(source.spec))
         targets = tables.targets_of(rows, source)
         keep = tables.rows_of(split, targets, held_out="validation" not in available, limit=limit)
         return with_faces(source, rows.select(keep), targets[keep], split, cache)
@@ -179,7 +179,7 @@ _FACE_FEATURES = datasets.Features(
 _finder: finder.FaceDetector | None = None
 
 
-def _find_row(row: dict, index: int) -> dict:
+def _find_row(row: dict[str, Any], index: int) -> dict[str, Any]:
     global _finder  # noqa: PLW0603
     _finder = _finder or finder.FaceDetector()  # one a process
     nothing = {"box": [], "keypoints": [], "count": 0}

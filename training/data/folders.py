@@ -24,7 +24,8 @@ from training.errors import TrainingError
 log = logging.getLogger(__name__)
 
 FACES = ".faces"  # the cache of faces, which is kept beside the data
-LEFT_OUT = "left-out.txt"  # in a set's folder: sha256 of pictures that are read as if they were not there
+# In a set's folder, now and formerly: sha256 of pictures that are read as if they were not there.
+EXCLUDED = ("excluded.txt", "left-out.txt")
 PARQUET = ".parquet"
 _METADATA = ("metadata.jsonl", "metadata.csv")
 _SPLITS = {word: str(split) for split, words in SPLIT_KEYWORDS.items() for word in words}
@@ -108,7 +109,7 @@ def _walked(folder: Path) -> tuple[list[Path], walk.PassedOver]:
             raise TrainingError(f"{visible(file.name)} could not be opened: check that you may read it.")
         if file.name in _METADATA or suffix not in (".jsonl", ".csv", ".json", ".txt"):
             files.append(file)
-        elif file.name not in (LEFT_OUT, MANIFEST):
+        elif file.name not in (*EXCLUDED, MANIFEST):
             passed.others[suffix] += 1
     passed.added -= (folder / FACES).exists()
     return files, passed

@@ -48,7 +48,8 @@ class _Rows:
         """Raises TrainingError or ModelError."""
         while True:
             following = self._following = self._following or iter(self._rows)
-            if (row := asked(lambda: next(following, None), self._stream.spec)) is not None:  # noqa: B023
+            row: dict[str, Any] | None = asked(lambda: next(following, None), self._stream.spec)  # noqa: B023
+            if row is not None:
                 return row
             for what, count in self.unusable.items():
                 log.info("%s, epoch %d: %d pictures %s", self._stream.name, self._epoch + 1, count, what)

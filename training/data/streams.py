@@ -104,8 +104,8 @@ def _keep(stream: Stream, file: Path) -> None:
 
 def _open(source: Source, split: str, cache: Path | None, limit: int | None) -> Stream:
     spec = _at_its_commit(source.spec)
-    if tables.left_out(spec):
-        raise TrainingError(f"{source.name} lists pictures to leave out: read it without --streaming.")
+    if tables.excluded(spec):
+        raise TrainingError(f"{source.name} lists pictures to exclude: read it without --streaming.")
     available = asked(lambda: _single_files(spec) or tables.read(spec, streaming=True), spec, again=True)
     rows = tables.split_in(available, split, source).reshard()  # parquet in row groups
     if split == "train" and face_cache.PAIR in (rows.column_names or ()):

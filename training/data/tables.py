@@ -71,14 +71,14 @@ def rows_of(split: str, targets: np.ndarray, *, held_out: bool, limit: int | Non
     return keep
 
 
-def left_out(spec: str) -> set[str]:
-    """sha256 of the pictures that the set is read without; training.data.twins lists them. Raises TrainingError."""
-    file = Path(spec) / folders.LEFT_OUT
-    lines = set(file.read_text("utf-8").split()) if file.is_file() else set()
-    if not all(re.fullmatch("[0-9a-f]{64}", line) for line in lines):
+def excluded(spec: str) -> set[str]:
+    """sha256 of the pictures that the set is read without; training.data.dedup lists them. Raises TrainingError."""
+    file = next((file for name in folders.EXCLUDED if (file := Path(spec) / name).is_file()), None)
+    lines = set(file.read_text("utf-8").split()) if file else set()
+    if file and not all(re.fullmatch("[0-9a-f]{64}", line) for line in lines):
         raise TrainingError(
             f"{file.name} of {file.parent.name} lists names, which two pictures may share: delete it, and run "
-            "`python -m training twins` again."
+            "`python -m training dedup` again."
         )
     return lines
 
@@ -173,7 +173,8 @@ def _read_folder(path: Path, how: dict[str, Any]) -> dict[str, AnyRows]:
     by_split: dict[str, list[str]] = {}
     for file in files:
         by_split.setdefault(_split_of(file.relative_to(path)), []).append(glob.escape(str(file)))
-    return datasets.load_dataset("parquet", data_files=by_split, **how)
+    loaded: dict[str, AnyRows] = datasets.load_dataset("parquet", data_files=by_split, **how)
+    return loaded
 
 
 def _split_of(file: Path) -> str:

@@ -45,8 +45,8 @@ from training.data.splits import open_split, splits_of
 from training.errors import TrainingError
 from training.evaluation import card, metrics, plots
 from training.evaluation.metrics import Answers
-from training.export import git_commit, versions
 from training.files import write, write_metrics
+from training.record import git_commit, versions
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,8 @@
-"""A data set on the Hub -> the copy that `datasets` makes of it in its cache: in bounded time, every byte checked."""
+"""A data set on the Hub -> the copy that `datasets` makes of it in its cache: in bounded time, every byte checked.
+
+File by file: snapshot_download would compare each file of a repository with each name that is wanted, and compares no
+hash.
+"""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +45,8 @@ def prepared(name: str, revision: str | None) -> dict[str, datasets.Dataset]:
             {split: DataFilesList([here[url] for url in urls], []) for split, urls in remote.items()}
         )
     builder.download_and_prepare()
-    return builder.as_dataset()
+    splits: dict[str, datasets.Dataset] = builder.as_dataset()
+    return splits
 
 
 def _fetch(name: str, urls: list[str]) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""Files -> a repository on the Hub: in one commit or not at all, with the attempts that the client does not make."""
+"""Files -> a repository on the Hub: in one commit or not at all, with the attempts that the client does not make.
+
+By create_commit, since upload_folder takes files on disk only, and some of ours are made in memory.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

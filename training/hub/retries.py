@@ -1,4 +1,7 @@
-"""Calls of the Hub's client: tried again while the trouble may pass, ended in time, and told in a sentence."""
+"""Calls of the Hub's client: tried again while the trouble may pass, ended in time, and told in a sentence.
+
+The client itself repeats some requests only (http_backoff), and has no limit of time for a call as a whole.
+"""
 
 import math
 import time

@@ -25,6 +25,7 @@ from detector.result import ModelSource
 from detector.text import start_log
 from training.errors import TrainingError
 from training.hub import push, retries
+from training.options import Commands
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ _CARD, _REQUIREMENTS, _THUMBNAIL = "README.md", "requirements.txt", "docs/detect
 _LOCK = (
     "pre-requirements.txt"  # installed first, with hashes: by requirements.txt a Space installs names of its own, too
 )
-_FILES = ("app.py", _CARD, _REQUIREMENTS, _LOCK, "LICENSE", "NOTICE", _THUMBNAIL)
+FILES = ("app.py", _CARD, _REQUIREMENTS, _LOCK, "LICENSE", "NOTICE", _THUMBNAIL)
 _FOLDERS = ("detector", "ui")
 _LEFT_OUT = (
     ".*",
@@ -93,7 +94,7 @@ def _publish(files: dict[str, bytes], repo: str, variables: dict[str, str], hard
 
 
 def _needed(root: Path) -> list[Path]:
-    found = [root / name for name in _FILES]
+    found = [root / name for name in FILES]
     for path in found:
         if not path.is_file():
             raise TrainingError(f"The app has no {path.name}: publish it from its repository.")
@@ -147,10 +148,10 @@ def _card(text: str, repo: str, model: str | None) -> bytes:
     return str(card).encode()
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
+def add_command(commands: Commands) -> None:
     """`publish-space`, for a parser of several commands."""
     parser = commands.add_parser("publish-space", help="the app -> a Space on the Hub; HF_TOKEN says who you are")
-    parser.add_argument("repo", metavar="owner/name", help="made where there is none")
+    parser.add_argument("repo", metavar="owner/name", help="created if missing")
     parser.add_argument(
         "--model", metavar="owner/name", help="the model that it serves, on the Hub (default: the bundled one)"
     )
@@ -161,7 +162,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         help="what it runs on, by the Hub's name: zero-a10g, which a free account may have, cpu-basic, … (default: "
         "what it has; for a new one the Hub's)",
     )
-    parser.add_argument("--private", action="store_true", help="for nobody else to see")
+    parser.add_argument("--private", action="store_true", help="make the Space private")
     parser.add_argument(
         "--static",
         action="store_true",

@@ -2,7 +2,7 @@
 
 A recipe is TOML: `unseen` are the sources without a picture in training, which choose checkpoints and thresholds; a
 table `fit.NAME` for each run, in their order, holds options of FitOptions; `weights` are those of the two networks'
-logits, and `start_share` is that of export. Folders of data begin with DATA/, and what an earlier run has left with
+logits, and `wise_ft_alpha` is that of export. Folders of data begin with DATA/, and what an earlier run has left with
 RUNS/NAME/: the runs that no other goes on from are the model's networks, one or two. A run may also go on from a
 network of a model folder there, which another recipe has made.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import TrainingError
-from training.options import FitOptions
+from training.options import ExportOptions, FitOptions
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,9 @@ def follow(recipe: str, data: Path, runs: Path, out: Path, *, cache: Path | None
 
     Raises TrainingError for a recipe that cannot be followed; otherwise as `fit` and `export` do.
     """
+    from training.checkpoint import is_finished
     from training.export import export
-    from training.fit import fit, is_finished
+    from training.fit import fit
 
     file = _FOLDER / f"{recipe}.toml" if recipe in names() else Path(recipe)
     content = _read(file)
@@ -51,10 +52,10 @@ def follow(recipe: str, data: Path, runs: Path, out: Path, *, cache: Path | None
     return export(
         first,
         out,
+        ExportOptions(
+            tuple(content.get("weights", (1.0, 1.0))), unseen, wise_ft_alpha=content.get("wise_ft_alpha", 1.0)
+        ),
         second=others[0] if others else None,
-        weights=tuple(content.get("weights", (1.0, 1.0))),
-        start_share=content.get("start_share", 0.0),
-        unseen=unseen,
         cache=cache,
         recipe=f"{_COMMAND}{named} --data DATA --runs RUNS --out MODEL_FOLDER",
     )
@@ -80,7 +81,7 @@ def _read(file: Path) -> dict[str, Any]:
     ):
         raise TrainingError(f"{file.name} needs a list `unseen`, and a table `fit.NAME` for one network or two.")
     options = {field.name for field in dataclasses.fields(FitOptions)} - {"unseen"}
-    unknown = {*content} - {"unseen", "fit", "weights", "start_share"} | {
+    unknown = {*content} - {"unseen", "fit", "weights", "wise_ft_alpha"} | {
         key for table in tables.values() for key in table
     } - options
     if unknown:

@@ -49,7 +49,7 @@ class Autoencoder:
         if given.shape != (1, *padded.shape):
             raise TrainingError(f"{self.name} gives a picture of another size than it takes: it's no autoencoder.")
         pixels = np.clip(np.rint((given[0, :height, :width] - offset) / factor), 0, 255)
-        return np.nan_to_num(pixels).astype(np.uint8)
+        return np.asarray(np.nan_to_num(pixels), np.uint8)
 
 
 def psnr(pixels: np.ndarray, others: np.ndarray) -> float:
@@ -134,6 +134,7 @@ def _diffusers(place: str) -> Values:
         with torch.inference_mode():
             pictures = torch.from_numpy(given).to(device).permute(0, 3, 1, 2)
             decoded = model(pictures[:, :, None] if of_video else pictures).sample
-            return (decoded[:, :, 0] if of_video else decoded).permute(0, 2, 3, 1).float().cpu().numpy()
+            decoded = decoded[:, :, 0] if of_video else decoded
+            return np.asarray(decoded.permute(0, 2, 3, 1).float().cpu())
 
     return values

@@ -27,7 +27,7 @@ def passed_on(picture: Path) -> bytes:
 
 
 @pytest.mark.parametrize("parquet", [True, False])
-def test_what_is_trained_on_is_left_out(
+def test_what_is_trained_on_is_excluded(
     parquet: bool, tmp_path: Path, hopper: Path, capsys: pytest.CaptureFixture
 ) -> None:
     unseen = [("Real", "astronaut.webp", passed_on(ASTRONAUT)), ("Real", "hopper.webp", passed_on(hopper))]
@@ -35,17 +35,19 @@ def test_what_is_trained_on_is_left_out(
     unseen_set = (write_parquet if parquet else write_pictures)(tmp_path / "unseen", {"validation": unseen})
     source = Source(str(unseen_set))
     assert len(face_cache.load(source, "validation")) == 2
-    words = ["twins", "--data", str(seen_set), "--among", str(unseen_set)]
+    words = ["dedup", "--data", str(seen_set), "--exclude-from", str(unseen_set)]
     for _ in range(2):  # a second time finds no more, and forgets nothing
         assert command_line.main(words) == 0
         left = face_cache.load(source, "validation")
         assert [tables.name_of(left.rows[face.index]) for face in left.faces] == ["hopper.webp"]
-    (left_out,) = (unseen_set / "left-out.txt").read_text().split()
-    assert left_out == hashlib.sha256(passed_on(ASTRONAUT)).hexdigest()
-    with pytest.raises(TrainingError, match="unseen lists pictures to leave out: read it without --streaming."):
+    (listed,) = (unseen_set / "excluded.txt").read_text().split()
+    assert listed == hashlib.sha256(passed_on(ASTRONAUT)).hexdigest()
+    with pytest.raises(TrainingError, match="unseen lists pictures to exclude: read it without --streaming."):
         streams.open_train(source)
     assert command_line.main([*words, "owner/name"]) == 2
-    assert capsys.readouterr().err.endswith("owner/name is no folder here: what it is read without is listed in it.\n")
+    assert capsys.readouterr().err.endswith(
+        "owner/name is no folder here: what is excluded from a set is listed in its folder.\n"
+    )
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -55,14 +57,15 @@ def test_a_picture_of_the_same_name_stays(named: bool, tmp_path: Path, hopper: P
     unseen = [("Real", name, passed_on(ASTRONAUT)), ("Fake", name, passed_on(hopper))]
     seen_set = write_parquet(tmp_path / "seen", {"train": [("Real", "one.jpg", ASTRONAUT.read_bytes())]})
     unseen_set = (write_pictures if named else write_parquet)(tmp_path / "unseen", {"validation": unseen})
-    assert command_line.main(["twins", "--data", str(seen_set), "--among", str(unseen_set)]) == 0
+    assert command_line.main(["dedup", "--data", str(seen_set), "--exclude-from", str(unseen_set)]) == 0
     left = face_cache.load(Source(str(unseen_set)), "validation")
     assert left.labels.tolist() == [1.0]
     assert left.file(0) == passed_on(hopper)
 
 
-def test_a_list_of_names_is_refused(tmp_path: Path, hopper: Path) -> None:
+@pytest.mark.parametrize("name", ["excluded.txt", "left-out.txt"])  # now and formerly
+def test_a_list_of_names_is_refused(name: str, tmp_path: Path, hopper: Path) -> None:
     folder = write_pictures(tmp_path / "set", {"validation": [("Real", "1.jpg", hopper.read_bytes())]})
-    (folder / "left-out.txt").write_text("1.jpg\n")
+    (folder / name).write_text("1.jpg\n")
     with pytest.raises(TrainingError, match="lists names, which two pictures may share: delete it, and run"):
         face_cache.load(Source(str(folder)), "validation")

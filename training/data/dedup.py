@@ -20,23 +20,23 @@ log = logging.getLogger(__name__)
 
 _SIZE, _MARGIN = 32, 1.2
 # The same photograph in two sizes has 0.97 at least, the most alike of two photographs 0.96.
-_TWINS_FROM = 0.97
+_DUPLICATES_FROM = 0.97
 
 
-def take_out(places: Sequence[str], split: str, data: Sequence[str], *, cache: Path | None = None) -> None:
+def exclude(places: Sequence[str], split: str, data: Sequence[str], *, cache: Path | None = None) -> None:
     """List in every folder the pictures of its `split` that are in the train splits of `data` too: from then on it is
     read without them. Raises TrainingError."""
     for folder in places:
         if not Path(folder).is_dir():
-            raise TrainingError(f"{folder} is no folder here: what it is read without is listed in it.")
+            raise TrainingError(f"{folder} is no folder here: what is excluded from a set is listed in its folder.")
     known = [face_cache.load(Source.parse(text), "train", cache=cache) for text in data]
     for folder in places:
-        before = tables.left_out(folder)
+        before = tables.excluded(folder)
         of = face_cache.load(Source(folder), split, cache=cache)
         found = digests(of, known) - before
         if found:
-            write(Path(folder) / folders.LEFT_OUT, ("\n".join(sorted(before | found)) + "\n").encode())
-        log.info("%s %s: %d pictures left out, which are trained on", of.name, split, len(found))
+            write(Path(folder) / folders.EXCLUDED[0], ("\n".join(sorted(before | found)) + "\n").encode())
+        log.info("%s %s: %d pictures excluded, which are trained on", of.name, split, len(found))
 
 
 def digests(of: Split, among: Sequence[Split], threads: int = 4) -> set[str]:
@@ -44,7 +44,7 @@ def digests(of: Split, among: Sequence[Split], threads: int = 4) -> set[str]:
     faces' small grey crops is that of one photograph."""
     known = np.concatenate([_thumbnails(split, threads) for split in among])
     alike = (_thumbnails(of, threads) @ known.T).max(axis=1, initial=-1.0)
-    found = [face.index for face, most in zip(of.faces, alike, strict=True) if most > _TWINS_FROM]
+    found = [face.index for face, most in zip(of.faces, alike, strict=True) if most > _DUPLICATES_FROM]
     return {tables.digest_of(of.file(index)) for index in found}
 
 
@@ -55,7 +55,7 @@ def _thumbnails(split: Split, threads: int) -> np.ndarray:
         crop = crop_face(split.pixels(face), face.box, _SIZE, _MARGIN, roll=face.roll)
         grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32).ravel()
         grey -= grey.mean()
-        return grey / (np.linalg.norm(grey) + 1e-6)
+        return np.asarray(grey / (np.linalg.norm(grey) + 1e-6))
 
     with ThreadPoolExecutor(threads) as pool:
         return np.array(list(pool.map(one, split.faces)), np.float32).reshape(-1, _SIZE**2)
