@@ -11,11 +11,12 @@ __all__ = ["DECLARED", "LIMITS", "NOT_PROOF", "SENTENCES", "TITLES", "VERDICTS"]
 SHARES = {
     "high": "This score or a higher one is given to {shares}.",
     "low": "A lower score is given to {shares}.",
-    "real": "{share} real faces ({low} to {high})",
-    "some_real": "a face in {share} photographs with {n} real faces each ({low} to {high})",
-    "all_real": "every face in {share} photographs with {n} real faces each ({low} to {high})",
-    "unseen": "{share} faces forged in ways it has never seen ({low} to {high})",
-    "seen": "{share} faces forged in ways it was trained on ({low} to {high})",
+    "real": "{share} real faces{interval}",
+    "some_real": "a face in {share} photographs with {n} real faces each{interval}",
+    "all_real": "every face in {share} photographs with {n} real faces each{interval}",
+    "unseen": "{share} faces forged in ways it has never seen{interval}",
+    "seen": "{share} faces forged in ways it was trained on{interval}",
+    "interval": " ({low} to {high})",
     "between": ", to ",
     "last": " and to ",
     "of_100": "{n} of 100",
@@ -58,7 +59,8 @@ def _share(name: str, share: Share, low: bool, faces: int) -> str:
     ends = (share.value, share.low, share.high)
     value, *interval = [1 - end for end in (ends[0], ends[2], ends[1])] if low else ends
     least, most = map(per_100, interval)
-    return SHARES[name].format(share=of_100(value), low=least, high=most, n=faces)
+    said = SHARES["interval"].format(low=least, high=most) if least != most else ""
+    return SHARES[name].format(share=of_100(value), interval=said, n=faces)
 
 
 def of_100(share: float) -> str:

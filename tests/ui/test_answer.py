@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detector import Detector, Face, Result, Verdict, picture, words
+from detector import Detector, Face, Result, Verdict, heatmap, picture, words
 from detector.model_folder import ModelFolder
 from detector.provenance import Finding, Signature, Suggests
 from detector.result import Evidence, Warning, WarningCode
@@ -236,23 +236,27 @@ def test_absence_of_signs_is_never_called_real() -> None:
 
 
 class _Loads(HTMLParser):
-    """Collects what a page would fetch."""
+    """Collects what a page would fetch, and where it leads."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.links: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.found += [value or "" for name, value in attributes if name in ("src", "href", "srcset", "action")]
+        addresses = [value or "" for name, value in attributes if name in ("src", "href", "srcset", "action")]
+        (self.links if tag == "a" else self.found).extend(addresses)
         assert tag not in ("script", "link", "iframe", "object", "form")
 
 
 def test_the_report_is_whole_and_loads_nothing(judged: Result, model: ModelFolder, hopper: Path) -> None:
     page = report.as_html(judged, picture.read(hopper).pixels, model, "officer.jpg")
-    loads = _Loads(page).found
-    assert len(loads) == 1 + 2 * len(judged.faces)  # the picture, and every face with its map
-    assert all(source.startswith("data:image/webp;base64,") for source in loads)
+    loads = _Loads(page)
+    maps = [heatmap.shows(face.activation) for face in judged.faces]
+    assert len(loads.found) == 1 + len(maps) + sum(maps)  # the picture, every face, and its map where it shows traces
+    assert all(source.startswith("data:image/webp;base64,") for source in loads.found)
+    assert all(link.startswith("https://") for link in loads.links)
     for told in (judged.picture.sha256, judged.model.digest, "officer.jpg", "What this cannot tell", "Face by face"):
         assert told in page
     assert "url(" not in page and "@import" not in page

@@ -28,9 +28,11 @@ export function rarity(said, { shares: words }, faces = 1) {
   const low = said.verdict === "no_signs";
   const names = { false_positive_share: faces < 2 ? "real" : low ? "all_real" : "some_real", unseen_share: "unseen", seen_share: "seen" };
   const told = Object.entries(names).filter(([key]) => said[key]).map(([key, name]) => {
-    const { value, low: least, high: most } = said[key];
-    const ends = low ? [1 - value, 1 - most, 1 - least] : [value, least, most];
-    return fill(words[name], { share: of100(ends[0], words), low: per100(ends[1]), high: per100(ends[2]), n: faces });
+    const { value, low: floor, high: ceiling } = said[key];
+    const ends = low ? [1 - value, 1 - ceiling, 1 - floor] : [value, floor, ceiling];
+    const least = per100(ends[1]), most = per100(ends[2]);
+    const interval = least === most ? "" : fill(words.interval, { low: least, high: most });
+    return fill(words[name], { share: of100(ends[0], words), interval, n: faces });
   });
   if (!told.length) return words.none;
   const last = told.pop();
