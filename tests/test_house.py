@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from html import unescape
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import detector
+from detector.model_folder import store
 from tests.support import ROOT
+from ui import caught
 
 FOLDER = Path(detector.__file__).parent
 ABOVE = {
@@ -96,8 +99,19 @@ def test_the_readme_names_the_pythons_that_are_allowed() -> None:
     allowed = [f"3.{n}" for n in range(30) if f"3.{n}" in SpecifierSet(project["requires-python"])]
     assert allowed == ["3.11", "3.12", "3.13", "3.14"]
     readme = (ROOT / "README.md").read_text("utf-8")
-    assert f"Python {allowed[0]} to {allowed[-1]}, " in readme
+    assert f"Python {allowed[0]} to {allowed[-1]};" in readme
     assert all(where in readme for where in ("Intel", "Windows on ARM", "Alpine")), "which systems LiteRT lacks"
+
+
+def test_the_readme_has_the_figures_of_the_bundled_model() -> None:
+    model = store.load()
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert caught.line(model.metrics) in " ".join(readme.split())
+    shown = caught.table(model.metrics, model.config.data)
+    rows = [
+        re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(<th scope=\"row\".*?)</tr>", shown)
+    ]
+    assert len(rows) > 5 and not [row for row in rows if f"| {' | '.join(map(unescape, row))} |" not in readme]
 
 
 def test_every_case_of_the_documentation_has_its_test() -> None:
