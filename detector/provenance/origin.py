@@ -11,7 +11,7 @@ from detector.provenance.finding import Finding, Signature, Suggests, plain
 class OriginKind(StrEnum):
     """What a file declares."""
 
-    DECLARED_AI = "declared_ai"  # made by generative AI, or by a program alone
+    DECLARED_AI = "declared_ai"  # made by generative AI
     EDITED = "edited"
     CAMERA = "camera"  # only where a trusted signer says so: everybody can write EXIF
     NONE = "none"

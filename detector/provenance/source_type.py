@@ -32,7 +32,7 @@ SOURCE_TYPES = {
 # What is said -> words and what they suggest; what matters most first.
 SAYINGS = {
     "ai": ("was made by generative AI", Suggests.AI_MADE),
-    "algorithm": ("was made by a computer program alone, without a camera", Suggests.AI_MADE),
+    "algorithm": ("was made by a computer program alone, without a camera", Suggests.NEUTRAL),
     "ai_edit": ("was edited with generative AI, or holds parts made by it", Suggests.AI_EDITED),
     "synthetic_edit": ("was put together with synthetic parts", Suggests.AI_EDITED),
     "edit": ("was edited", Suggests.EDITED),

@@ -27,7 +27,7 @@ def test_signed_as_made_by_ai_in_every_container(sign, format_):
     ("actions", "suggests", "words"),
     [
         ([created("compositeWithTrainedAlgorithmicMedia")], "ai_edited", "edited with generative AI"),
-        ([created("algorithmicMedia")], "ai_made", "by a computer program alone"),
+        ([created("algorithmicMedia")], "neutral", "by a computer program alone"),
         ([SHOT], "camera", "was taken with a camera"),
         ([created("digitalCreation")], "neutral", "was made by a person with a program"),
         ([created("screenCapture")], "neutral", "is a capture of a screen"),

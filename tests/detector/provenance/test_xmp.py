@@ -93,7 +93,7 @@ def test_iptc_fields():
 # https://cv.iptc.org/newscodes/digitalsourcetype/ of October 2024, the retired ones too, and the C2PA's own two
 SOURCE_TYPES = {
     "trainedAlgorithmicMedia": "ai_made",
-    "algorithmicMedia": "ai_made",
+    "algorithmicMedia": "neutral",
     "compositeWithTrainedAlgorithmicMedia": "ai_edited",
     "compositeSynthetic": "ai_edited",
     "algorithmicallyEnhanced": "edited",
