@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from detector.errors import ModelError, SettingError
 from detector.options import Parser
@@ -15,7 +15,9 @@ from training.distributed import STRATEGIES, joined
 from training.errors import Interrupted, TrainingError
 from training.files import write_error_hint
 from training.hub import space
-from training.options import Commands, ExportOptions, add_arguments, add_fields, from_arguments, given_fields
+from training.options import ExportOptions, add_arguments, add_fields, from_arguments, given_fields
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -4,13 +4,10 @@ import argparse
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-from detector.options import Parser
 from training.augment import corruptions
 from training.data.sources import DEFAULT_DATA, Source
-
-Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # of `python -m training`
 
 # The networks of training.architectures, and the input size in pixels that each was designed for.
 ARCHITECTURES = {

@@ -37,7 +37,7 @@ def both(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_each_network_has_its_file(both: Path) -> None:
     assert {path.name for path in both.glob(store.ONNX)} == {"model.onnx", "model-2.onnx"}
-    assert store.load(both).config.commands[-1].endswith(" --weights 1 0.5 --onnx --out MODEL_FOLDER")
+    assert store.load(both).config.commands[-1].endswith(" --weights 1.0 0.5 --onnx --out MODEL_FOLDER")
     model = onnx.load(both / "model.onnx")
     onnx.checker.check_model(model, full_check=True)
     assert {used.version for used in model.opset_import if used.domain == ""} == {onnx_file.OPSET}

@@ -25,7 +25,6 @@ from detector.result import ModelSource
 from detector.text import start_log
 from training.errors import TrainingError
 from training.hub import push, retries
-from training.options import Commands
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +147,7 @@ def _card(text: str, repo: str, model: str | None) -> bytes:
     return str(card).encode()
 
 
-def add_command(commands: Commands) -> None:
+def add_command(commands: "argparse._SubParsersAction[Parser]") -> None:
     """`publish-space`, for a parser of several commands."""
     parser = commands.add_parser("publish-space", help="the app -> a Space on the Hub; HF_TOKEN says who you are")
     parser.add_argument("repo", metavar="owner/name", help="created if missing")
