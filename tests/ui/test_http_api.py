@@ -362,6 +362,7 @@ def test_its_page_stands_alone_and_tries_a_call(
 def test_the_page_links_to_it(look: Callable[..., "Page"]) -> None:
     page = look()
     page.get_by_role("tab", name="About").click()
+    page.get_by_text("Use it from your own programs").click()
     page.locator("#calls a[href='api/docs']").click()
     page.get_by_role("heading", name="POST /api/detect").wait_for()
 
