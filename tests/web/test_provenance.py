@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
+from skimage.data import astronaut
 
 from detector import provenance
 from tests.support import marked_files as marked
@@ -154,8 +155,14 @@ def credentials(authority: Authority) -> dict[str, bytes]:
 
 
 def test_the_browser_reads_what_python_reads(
-    visitor: Callable[..., "Page"], listing: Path, authority: Authority, tmp_path: Path
+    visitor: Callable[..., "Page"],
+    listing: Path,
+    authority: Authority,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    portrait = Image.fromarray(astronaut()).crop((130, 0, 330, 200)).resize((128, 128))
+    monkeypatch.setattr(marked, "picture", lambda: portrait)  # one without a face is searched at every angle
     files = {**texts(), **credentials(authority)}
     source = provenance.trust_list.FileList(listing.parent / "trusted.pem")
     for name, data in files.items():
