@@ -215,7 +215,7 @@ def test_what_cannot_be_reconstructed_is_told(photos: Path, tmp_path: Path, caps
 @pytest.mark.slow
 def test_the_zoo_is_trained_on_the_photographs(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = tmp_path / "out"
-    words = ["reconstruct", str(photos), "--autoencoder", "zoo", "--designs", "2", "--steps", "60", "--out", str(out)]
+    words = ["reconstruct", str(photos), "--autoencoder", "zoo", "--designs", "2", "--steps", "25", "--out", str(out)]
     assert command_line.main(words) == 0
     assert capsys.readouterr().out == "4 pairs\n"
     files = sorted((out / "autoencoders").glob("*.keras"))
