@@ -155,6 +155,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 def mutate_config(data: bytes, limit: int, draw: random.Random, mutate: Mutate) -> bytes:
     """Half of the time values of the JSON are replaced, removed or renamed: changed bytes are rarely JSON."""
+    content = None
     try:
         content = json.loads(data) if draw.random() < 0.5 else None
         for _ in range(draw.randint(1, 3)):
