@@ -118,7 +118,7 @@ def _curve(sets: Mapping[str, np.ndarray], at: np.ndarray) -> Curve | None:
     return Curve(tuple(sets), int(n.sum()), *(tuple(float(x) for x in np.round(end, _DIGITS)) for end in ends))
 
 
-def wilson(hits: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def wilson(hits: np.ndarray, n: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
     """Both ends of the 95% interval of `hits` of `n` (Wilson 1927)."""
     share = hits / n
     middle = share + _Z**2 / (2 * n)

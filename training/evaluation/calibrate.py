@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import logit
-from scipy.stats import binomtest
 
-from detector.shares import COUNTED, Curves, measure
+from detector.shares import COUNTED, Curves, measure, wilson
 from detector.verdict import Calibration, Tail
 from training.errors import TrainingError
 from training.options import option
@@ -184,19 +183,11 @@ def _lowest_reached_by(sets: list[np.ndarray], mean: float, lower_bound: float, 
     held = np.mean([hits / len(p) for hits, p in zip(reached, sets, strict=True)], axis=0) <= mean + 1e-9
     for hits, p in zip(reached, sets, strict=True):
         if len(p) >= _LARGE:
-            held &= hits <= _most(len(p), of_set, lower_bound)
+            held &= (hits / len(p) <= of_set + 1e-9) & (wilson(hits, len(p))[0] <= lower_bound)
     broken = np.flatnonzero(~held)
     if not len(broken):
         return 0.0
     return float(min(1.0, (np.floor(candidates[broken[0]] * 10**_DIGITS) + 1) / 10**_DIGITS))
-
-
-def _most(n: int, of_set: float, lower_bound: float) -> int:
-    """The most of `n` faces that are within both limits of a large set."""
-    hits = int(of_set * n + 1e-9)
-    while hits and binomtest(hits, n).proportion_ci(0.95, "wilson").low > lower_bound:
-        hits -= 1
-    return hits
 
 
 def _highest_below(sets: list[np.ndarray], share: float) -> float:
