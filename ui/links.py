@@ -31,6 +31,7 @@ class Links:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._secret = b""
         self._lock = threading.Lock()
         now, clock = time.time(), time.monotonic()
         made = sorted((path.stat().st_mtime, path) for path in folder.glob("*") if _TOKEN.fullmatch(path.stem))
@@ -61,7 +62,9 @@ class Links:
 
     def key(self, token: str) -> str:
         """What deletes `token`: for whoever made it, not for those who have the link."""
-        return hmac.new(_secret(self._folder / uploads.SECRET), token.encode(errors="replace"), "sha256").hexdigest()
+        with self._lock:  # made by the first who asks, and read by no one else before it is written
+            self._secret = self._secret or _secret(self._folder / uploads.SECRET)
+        return hmac.new(self._secret, token.encode(errors="replace"), "sha256").hexdigest()
 
     def delete(self, token: str, key: str) -> bool:
         """Delete the picture of `token` now. False where the key is wrong or there is none any more."""
