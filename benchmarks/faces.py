@@ -2,10 +2,12 @@
 
 The faces are those of two photographs that scikit-image carries, the frames and the pictures without a face its others.
 With --turned, the pictures of data sets are judged turned by several angles instead: what is said of one picture should
-not depend on how it lies.
+not depend on how it lies. Beside it lies what a tilted camera sees, the picture's own edge continued, or the black
+corners that an editor leaves.
 """
 
 import argparse
+import itertools
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -24,6 +26,7 @@ from training.data.sources import Source
 
 FRAMES = {"0.3 megapixels": (640, 480), "2 megapixels": (1632, 1224), "12 megapixels": (4000, 3000)}
 ANGLES = (0, 30, 45, 60, 90, 135, 180, 270)  # degrees counter-clockwise
+BESIDE = ("edge", "black")
 LONGEST = 1100  # pixels of a picture that is turned
 SIDES = (24, 32, 48)  # pixels from the hairline to the chin
 # Photographs and the box of the face in each, (left, top, right, bottom), drawn by hand.
@@ -113,24 +116,36 @@ def turned(sources: list[Source], limit: int) -> None:
         keep = tables.rows_of("validation", targets, held_out="validation" not in available, limit=limit)
         files += [(tables.file_of(rows[int(index)]), float(targets[index])) for index in keep]
     detector = Detector.load(threads=1)
-    print("angle  of      pictures  " + "".join(f"{verdict:>13}" for verdict in Verdict))
-    for angle in ANGLES:
+    print("angle  beside  of      pictures  " + "".join(f"{verdict:>13}" for verdict in Verdict))
+    for angle, beside in itertools.product(ANGLES, BESIDE):
+        if beside != BESIDE[0] and not angle % 90:
+            continue  # nothing lies beside it
         with ThreadPoolExecutor(2) as pool:
-            pixels = pool.map(partial(at_angle, angle=angle), [file for file, _ in files])
+            pixels = pool.map(partial(at_angle, angle=angle, beside=beside), [file for file, _ in files])
             answers = list(detector.detect_many(pixels, workers=2))
         for name, of in (("real", 0.0), ("forged", 1.0)):
             said = [a for a, (_, target) in zip(answers, files, strict=True) if target == of]
             counts = Counter(answer.verdict for answer in said if not isinstance(answer, ImageError))
-            print(f"{angle:5d}  {name:<8s}{len(said):8d}  " + "".join(f"{counts[v]:13d}" for v in Verdict), flush=True)
+            figures = "".join(f"{counts[v]:13d}" for v in Verdict)
+            print(f"{angle:5d}  {beside:<8s}{name:<8s}{len(said):8d}  {figures}", flush=True)
 
 
-def at_angle(file: bytes, angle: int) -> np.ndarray:
-    """The picture turned counter-clockwise, at other than quarter turns on a larger black ground."""
+def at_angle(file: bytes, angle: int, beside: str) -> np.ndarray:
+    """The whole picture turned counter-clockwise, at other than quarter turns with something `beside` it."""
     image = Image.fromarray(pictures.read(file).pixels)
     image.thumbnail((LONGEST, LONGEST))
-    if angle % 90:
-        return np.asarray(image.rotate(angle, Image.Resampling.BICUBIC, expand=True))
-    return np.ascontiguousarray(np.rot90(np.asarray(image), angle // 90))
+    pixels = np.asarray(image)
+    if not angle % 90:
+        return np.ascontiguousarray(np.rot90(pixels, angle // 90))
+    turned = image.rotate(angle, Image.Resampling.BICUBIC, expand=True)
+    if beside == "edge":
+        more = (max(turned.size) + 1) // 2  # beyond the turned corners
+        wide = Image.fromarray(np.pad(pixels, ((more, more), (more, more), (0, 0)), mode="edge"))
+        left, top = ((whole - part) // 2 for whole, part in zip(wide.size, turned.size, strict=True))
+        turned = wide.rotate(angle, Image.Resampling.BICUBIC).crop(
+            (left, top, left + turned.width, top + turned.height)
+        )
+    return np.asarray(turned)
 
 
 def picture(name: str) -> Image.Image:
