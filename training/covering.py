@@ -17,6 +17,7 @@ from PIL import Image, ImageFilter
 from detector.covering import MARGIN, MODEL, SIZE
 from detector.crop import crop_face, crop_square, turns
 from training.augment import covers
+from training.augment.aged import aged
 from training.data import face_cache
 from training.data.sources import Source
 from training.files import write
@@ -24,8 +25,9 @@ from training.files import write
 log = logging.getLogger(__name__)
 
 _DRAWN = 2 * SIZE  # pixels of the crop that is drawn on
-_EPOCHS, _BATCH = 8, 64
+_EPOCHS, _BATCH = 10, 64
 _BESIDE = 0.15  # share of the uncovered faces with a cover beside them
+_OLD, _COPIED_OLD = 0.25, 0.1  # shares of faces in old photographs, and of pictures old as a whole, cover and all
 
 
 def train(data: Sequence[str], out: Path = MODEL, *, limit: int | None = None, cache: Path | None = None) -> Path:
@@ -72,8 +74,8 @@ def samples(splits: Sequence[face_cache.Split], rng: np.random.Generator) -> tup
         if turns(face.roll) == (0, 0.0)  # or the keypoints would have to be turned, too
     ]
     crops = np.empty((len(upright), 2, SIZE, SIZE, 3), np.uint8)
-    for number, (split, face) in enumerate(upright):
-        crops[number] = list(_pair(split.pixels(face), face, rng))
+    for pair, (split, face), own in zip(crops, upright, rng.spawn(len(upright)), strict=True):
+        pair[:] = list(_pair(split.pixels(face), face, own))
     return crops.reshape(-1, SIZE, SIZE, 3), np.tile([[0.0], [1.0]], (len(crops), 1)).astype(np.float32)
 
 
@@ -86,6 +88,8 @@ def _pair(pixels: np.ndarray, face: face_cache.Face, rng: np.random.Generator) -
     if rng.random() < 0.5:
         crop, keypoints = np.ascontiguousarray(crop[:, ::-1]), np.array([_DRAWN, 0]) + keypoints * (-1, 1)
         keypoints = keypoints[[1, 0, 2, 4, 3]]
+    if rng.random() < _OLD:
+        crop = aged(crop, rng)
     kind = list(covers.KINDS)[rng.integers(len(covers.KINDS))]
     plain = crop
     if rng.random() < _BESIDE:
@@ -96,7 +100,9 @@ def _pair(pixels: np.ndarray, face: face_cache.Face, rng: np.random.Generator) -
 
 
 def _copied(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """As copies of pictures come: lighter or darker, smaller, blurred, grey, compressed."""
+    """As copies of pictures come: lighter or darker, smaller, blurred, old, compressed."""
+    if rng.random() < _COPIED_OLD:
+        crop = aged(crop, rng)
     picture = Image.fromarray(
         np.clip(crop * rng.uniform(0.7, 1.25, 3) ** 0.5 + rng.uniform(-20, 20), 0, 255).astype(np.uint8)
     )
@@ -105,8 +111,6 @@ def _copied(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         picture = picture.resize((side, side), Image.Resampling.BILINEAR)
     elif rng.random() < 0.3:
         picture = picture.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.5, 2.5))))
-    if rng.random() < 0.1:
-        picture = picture.convert("L").convert("RGB")
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=int(rng.integers(40, 96)))
     with Image.open(file) as stored:

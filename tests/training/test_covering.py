@@ -8,6 +8,7 @@ from detector.finder import FaceDetector
 from detector.sessions import Session
 from training import covering
 from training.augment import covers
+from training.augment.aged import aged
 from training.data.face_cache import Face
 
 
@@ -51,3 +52,18 @@ def test_half_of_the_samples_are_covered_and_the_network_takes_them(monkeypatch,
     file = covering.train(["anything"], tmp_path / "covering.tflite")
     [logits] = Session(file.read_bytes(), 1).run(crops.astype(np.float32))
     assert logits.shape == (48, 1) and np.isfinite(logits).all()
+
+
+def test_an_old_photograph_has_one_tone_and_shows_the_face(astronaut, found) -> None:
+    left, top, right, bottom = (round(side) for side in found.box)
+    face = astronaut[top:bottom, left:right]
+    alike = []
+    for seed in range(20):
+        old = aged(face, np.random.default_rng(seed))
+        assert old.shape == face.shape and old.dtype == np.uint8
+        red, green, blue = (old[..., channel].astype(float).ravel() for channel in range(3))
+        for other in (green, blue):  # a function of the red one, to rounding
+            fitted = np.polyval(np.polyfit(red, other, 1), red)
+            assert abs(fitted - other).max() <= 1.5
+        alike.append(np.corrcoef(red, face.mean(axis=2).ravel())[0, 1])
+    assert np.median(alike) > 0.8 and min(alike) > 0.3
