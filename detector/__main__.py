@@ -56,17 +56,7 @@ def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int
         print("There is no picture in what was named.", file=sys.stderr)
         return 2
     try:
-        model, revision = options.model_of(arguments.model)
-        # Pictures run side by side, one core each: faster over a folder than one picture on all cores.
-        threads = None if len(files) == 1 else 1
-        detector = Detector.load(
-            model,
-            revision=revision,
-            refresh=arguments.refresh,
-            threads=threads,
-            isolated=arguments.isolated,
-            workers=arguments.workers or (1 if len(files) == 1 else None),
-        )
+        detector = _load(arguments, alone=len(files) == 1)
         if detector.model.info.note:
             print(detector.model.info.note, file=sys.stderr)
         if arguments.heatmaps:
@@ -77,6 +67,24 @@ def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int
     except OSError:
         print("The folder for heat maps could not be made: check its name and rights.", file=sys.stderr)
         return 2
+    return _show(arguments, detector, files)
+
+
+def _load(arguments: argparse.Namespace, *, alone: bool) -> Detector:
+    model, revision = options.model_of(arguments.model)
+    return Detector.load(
+        model,
+        revision=revision,
+        refresh=arguments.refresh,
+        # Pictures run side by side, one core each: faster over a folder than one picture on all cores.
+        threads=None if alone else 1,
+        isolated=arguments.isolated,
+        workers=arguments.workers or (1 if alone else None),
+    )
+
+
+def _show(arguments: argparse.Namespace, detector: Detector, files: list[Path]) -> int:
+    """Judge the files and print what is said of them. Returns the exit status."""
     answers: Iterable[tuple[Path, Answer]] = zip(
         files, detector.detect_many(files, max_pixels=arguments.max_pixels, workers=arguments.workers), strict=True
     )

@@ -105,6 +105,15 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
     if not isinstance(source, (bytes, bytearray, memoryview)):
         raise ImageError(f"A picture can be a path, bytes, a PIL image or an array, not {type(source).__name__}.")
     data = bytes(source)
+    _refuse_other_kinds(data)
+    if len(data) > max_bytes:  # a film is too large and no picture: the latter is of more use
+        raise oversize(max_bytes)
+    image = _opened(data, max_pixels)
+    return _from_image(image, image.format, data, max_pixels, min_side)
+
+
+def _refuse_other_kinds(data: bytes) -> None:
+    """Raise ImageError for a file that is known and is no picture that can be read."""
     if not data:
         raise ImageError(EMPTY, "empty")
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -114,10 +123,11 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
         raise ImageError(told, "unsupported_format")
     if (raw := frames.camera_raw(data)) is not None:
         raise ImageError(other_kinds.NOT_READ.format(raw), "unsupported_format")
-    if len(data) > max_bytes:  # a film is too large and no picture: the latter is of more use
-        raise oversize(max_bytes)
+
+
+def _opened(data: bytes, max_pixels: int) -> Image.Image:
     try:
-        image = _opened(data)
+        return _opened_as_known(data)
     except (UnidentifiedImageError, SyntaxError):
         raise ImageError(NO_PICTURE.format(formats=FORMAT_NAMES)) from None
     except Image.DecompressionBombError:
@@ -126,10 +136,9 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
         raise ImageError(TOO_MUCH, "resource_limit") from None
     except Exception:  # a decoder may raise anything on a hostile header
         raise ImageError("The picture is damaged and could not be opened: get another copy of it.", "damaged") from None
-    return _from_image(image, image.format, data, max_pixels, min_side)
 
 
-def _opened(data: bytes) -> Image.Image:
+def _opened_as_known(data: bytes) -> Image.Image:
     """As Image.open does, without its limit, which is below the largest that telephones make and whose warning could
     only be silenced in the whole process. The limits here are checked before anything is decoded."""
     for name in FORMATS:

@@ -48,6 +48,9 @@ _CAUTION = """<section class="page panel limits" aria-label="How to read the lis
 <li>Among many real pictures some are called forged by mistake; the more you add, the more of them.</li>
 <li>A picture at the bottom is not cleared: a new kind of forgery may show no signs at all.</li></ul></section>"""
 
+_CLICKED = """element.addEventListener('click', event => { const name = event.target.closest('[data-row]');
+if (name) trigger('click', {row: Number(name.dataset.row)}) })"""
+
 API_DESCRIPTION = (
     "Judge many pictures: a list of files, zips among them. Returns a list with an object for each picture, in the "
     "order sent: file (its name, or its path in the zip), error (null, or a sentence saying why it could not be "
@@ -109,136 +112,150 @@ class Batch:
 def build(detector: Callable[[], Detector], tabs: gr.Tabs, one: gr.Image) -> None:
     """Lay the tab out in the `gr.Blocks` that is open. `detector` is called when a batch comes, not before. A picture
     of the list can be opened in the field `one`, on the tab Detect of `tabs`."""
+    tab = _Tab(detector, tabs, one)
+    tab.connect()
+    tab.add_endpoint()
 
-    def begin() -> dict[Any, Any]:
+
+class _Tab:
+    """The tab's components, and what happens in them."""
+
+    def __init__(self, detector: Callable[[], Detector], tabs: gr.Tabs, one: gr.Image) -> None:
+        self.detector, self.tabs, self.one = detector, tabs, one
+        gr.HTML(_LEAD)
+        with gr.Row(equal_height=False, elem_classes="ask"):
+            with gr.Column(scale=5, min_width=290):
+                self.upload = gr.File(
+                    file_count="multiple",
+                    label="Your pictures, or a zip",
+                    height=230,
+                    buttons=[],
+                    elem_id="batch-upload",
+                )
+                self.upload.data_model = _Files
+                gr.HTML(_LIMITS)
+            with gr.Column(scale=7, min_width=290):
+                self.status = gr.HTML(status_html(Batch()), elem_id="batch-status")
+                live = '<div aria-live="polite">${value}</div>'
+                self.said = gr.HTML(elem_id="batch-said", html_template=live)
+                with gr.Row(elem_classes="pair"):
+                    self.start = gr.Button("Judge all", variant="primary", min_width=130, elem_id="batch-start")
+                    self.stop = gr.Button("Stop", interactive=False, min_width=130, elem_id="batch-stop")
+                with gr.Row(elem_classes="pair"):
+                    off: dict[str, Any] = {"interactive": False, "min_width": 130}
+                    self.save_csv = gr.DownloadButton("Save as CSV", elem_id="batch-csv", **off)
+                    self.save_json = gr.DownloadButton("Save as JSON", elem_id="batch-json", **off)
+        self.table = gr.HTML(elem_id="batch-table", js_on_load=_CLICKED)
+        gr.HTML(_CAUTION)
+        self.kept = gr.State(time_to_live=uploads.KEPT_SECONDS)
+
+    def connect(self) -> None:
+        """What the components do."""
+        page = [self.status, self.said, self.table, self.start, self.stop, self.save_csv, self.save_json, self.kept]
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        # Apart from `run`, which may have to wait for the batch of somebody else: to stop works at once.
+        begun = self.start.click(self.begin, outputs=page, queue=False, **quiet)
+        # preprocess=False: gradio would copy each file once more, and answer a bare "Error" where that fails.
+        running = begun.then(
+            self.run, self.upload, page, preprocess=False, concurrency_id="batch", concurrency_limit=1, **quiet
+        )
+        running.then(self.finish, self.kept, page, queue=False, **quiet)
+        running.failure(self.refuse, self.kept, page, queue=False, **quiet)
+        self.table.click(self.reopen, self.kept, [self.one, self.tabs], queue=False, **quiet)
+        self.stop.click(None, cancels=[running], api_visibility="private")
+
+    def add_endpoint(self) -> None:
+        """What the API has."""
+        # An endpoint needs a component to hang on: gr.api() knows no files.
+        gr.Button(visible=False).click(
+            self.detect_batch,
+            self.upload,
+            gr.JSON(visible=False, label="results"),
+            preprocess=False,
+            concurrency_id="batch",
+            concurrency_limit=1,
+            api_name="detect_batch",
+            api_description=API_DESCRIPTION,
+        )
+
+    def begin(self) -> dict[Any, Any]:
         return {
-            status: status_html(None),
-            said: "",
-            table: "",
-            start: gr.Button(interactive=False),
-            stop: gr.Button(interactive=True),
-            save_csv: gr.DownloadButton(value=None, interactive=False),
-            save_json: gr.DownloadButton(value=None, interactive=False),
-            kept: None,
+            self.status: status_html(None),
+            self.said: "",
+            self.table: "",
+            self.start: gr.Button(interactive=False),
+            self.stop: gr.Button(interactive=True),
+            self.save_csv: gr.DownloadButton(value=None, interactive=False),
+            self.save_json: gr.DownloadButton(value=None, interactive=False),
+            self.kept: None,
         }
 
-    def run(uploads: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
+    def run(self, uploads: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
         batch = Batch(uploads=uploads)
-        yield {kept: batch}  # what is done stays there when the visitor stops the rest
+        yield {self.kept: batch}  # what is done stays there when the visitor stops the rest
         try:
             intake.admit_batch(request)
             with ExitStack() as zips:
                 items = gather(uploads, zips)
                 batch.total = len(items)
-                yield {status: status_html(batch), said: f"Judging {_count(batch.total, 'picture')}."}
-                yield from follow(batch, items)
+                yield {self.status: status_html(batch), self.said: f"Judging {_count(batch.total, 'picture')}."}
+                yield from self.follow(batch, items)
         except Exception as error:
             batch.refusal = intake.sentence_of(error)
 
-    def follow(batch: Batch, items: Sequence[Item]) -> Iterator[dict[Any, Any]]:
+    def follow(self, batch: Batch, items: Sequence[Item]) -> Iterator[dict[Any, Any]]:
         told, next_table, next_quarter = time.monotonic(), 1.0, 1
-        with closing(judge(detector(), items)) as rows:
+        with closing(judge(self.detector(), items)) as rows:
             for row in rows:
                 batch.rows.append(row)
                 done, now = len(batch.rows), time.monotonic()
                 if now - told < _EVERY and done > 1:
                     continue
-                told, changed = now, {status: status_html(batch)}
+                told, changed = now, {self.status: status_html(batch)}
                 if done >= next_table:
                     next_table = max(done + 1, done * _GROWTH)
-                    changed[table] = table_html(batch.rows)
+                    changed[self.table] = table_html(batch.rows)
                 if 4 * done >= next_quarter * len(items):  # a reader of the screen hears of quarters, not of each
                     next_quarter = 4 * done // len(items) + 1
-                    changed[said] = f"{done} of {len(items)} done."
+                    changed[self.said] = f"{done} of {len(items)} done."
                 yield changed
 
-    def finish(batch: Batch | None) -> dict[Any, Any]:
+    def finish(self, batch: Batch | None) -> dict[Any, Any]:
         """Also after a stop, and then more than once: nothing in here counts."""
         batch = batch or Batch()
-        idle: dict[Any, Any] = {start: gr.Button(interactive=True), stop: gr.Button(interactive=False)}
+        idle: dict[Any, Any] = {self.start: gr.Button(interactive=True), self.stop: gr.Button(interactive=False)}
         if batch.refusal:
-            return {**idle, status: error_html("These pictures could not be judged", batch.refusal), said: ""}
+            told = error_html("These pictures could not be judged", batch.refusal)
+            return {**idle, self.status: told, self.said: ""}
         summary = summary_of(batch)
-        shown = {**idle, status: status_html(batch, summary), said: summary}
+        shown = {**idle, self.status: status_html(batch, summary), self.said: summary}
         if not batch.rows:
             return shown
         return {
             **shown,
-            table: table_html(batch.rows),
-            save_csv: gr.DownloadButton(value=keep(csv_of(batch.rows), "pictures.csv"), interactive=True),
-            save_json: gr.DownloadButton(value=keep(json_of(batch.rows), "pictures.json"), interactive=True),
+            self.table: table_html(batch.rows),
+            self.save_csv: gr.DownloadButton(value=self.keep(csv_of(batch.rows), "pictures.csv"), interactive=True),
+            self.save_json: gr.DownloadButton(value=self.keep(json_of(batch.rows), "pictures.json"), interactive=True),
         }
 
-    def refused(batch: Batch | None, request: gr.Request) -> dict[Any, Any]:
+    def refuse(self, batch: Batch | None, request: gr.Request) -> dict[Any, Any]:
         """Where no place in the queue was free. What was stopped while it waited for its turn comes here too."""
-        batch = batch or Batch(refusal=intake.BUSY if was_refused(request, run) else None)
-        return {**finish(batch), kept: batch}
+        batch = batch or Batch(refusal=intake.BUSY if was_refused(request, self.run) else None)
+        return {**self.finish(batch), self.kept: batch}
 
-    def reopen(batch: Batch | None, clicked: gr.EventData) -> dict[Any, Any]:
+    def reopen(self, batch: Batch | None, clicked: gr.EventData) -> dict[Any, Any]:
         with intake.answering():
             row = clicked._data.get("row") if isinstance(clicked._data, dict) else None
-            return {one: keep(*picture_of(batch or Batch(), row)), tabs: gr.Tabs(selected="detect")}
+            return {self.one: self.keep(*picture_of(batch or Batch(), row)), self.tabs: gr.Tabs(selected="detect")}
 
-    def keep(data: bytes, name: str) -> str:
-        return gradio_patches.save_bytes(data, name, upload.GRADIO_CACHE)
+    def keep(self, data: bytes, name: str) -> str:
+        return gradio_patches.save_bytes(data, name, self.upload.GRADIO_CACHE)
 
-    def detect_batch(files: list[dict[str, Any]] | None, request: gr.Request) -> list[dict[str, Any]]:
+    def detect_batch(self, files: list[dict[str, Any]] | None, request: gr.Request) -> list[dict[str, Any]]:
         with intake.answering():
             intake.admit_batch(request)
-            with ExitStack() as zips, closing(judge(detector(), gather(files, zips))) as rows:
+            with ExitStack() as zips, closing(judge(self.detector(), gather(files, zips))) as rows:
                 return [row.report for row in takewhile(lambda row: not has_left(), rows)]
-
-    gr.HTML(_LEAD)
-    with gr.Row(equal_height=False, elem_classes="ask"):
-        with gr.Column(scale=5, min_width=290):
-            upload = gr.File(
-                file_count="multiple",
-                label="Your pictures, or a zip",
-                height=230,
-                buttons=[],
-                elem_id="batch-upload",
-            )
-            upload.data_model = _Files
-            gr.HTML(_LIMITS)
-        with gr.Column(scale=7, min_width=290):
-            status = gr.HTML(status_html(Batch()), elem_id="batch-status")
-            said = gr.HTML(elem_id="batch-said", html_template='<div aria-live="polite">${value}</div>')
-            with gr.Row(elem_classes="pair"):
-                start = gr.Button("Judge all", variant="primary", min_width=130, elem_id="batch-start")
-                stop = gr.Button("Stop", interactive=False, min_width=130, elem_id="batch-stop")
-            with gr.Row(elem_classes="pair"):
-                save_csv = gr.DownloadButton("Save as CSV", interactive=False, min_width=130, elem_id="batch-csv")
-                save_json = gr.DownloadButton("Save as JSON", interactive=False, min_width=130, elem_id="batch-json")
-    table = gr.HTML(elem_id="batch-table", js_on_load=_CLICKED)
-    gr.HTML(_CAUTION)
-    kept = gr.State(time_to_live=uploads.KEPT_SECONDS)
-
-    page = [status, said, table, start, stop, save_csv, save_json, kept]
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    # Apart from `run`, which may have to wait for the batch of somebody else: to stop works at once.
-    begun = start.click(begin, outputs=page, queue=False, **quiet)
-    # preprocess=False: gradio would copy each file once more, and answer a bare "Error" where that fails.
-    running = begun.then(run, upload, page, preprocess=False, concurrency_id="batch", concurrency_limit=1, **quiet)
-    running.then(finish, kept, page, queue=False, **quiet)
-    running.failure(refused, kept, page, queue=False, **quiet)
-    table.click(reopen, kept, [one, tabs], queue=False, **quiet)
-    stop.click(None, cancels=[running], api_visibility="private")
-
-    # An endpoint needs a component to hang on: gr.api() knows no files.
-    gr.Button(visible=False).click(
-        detect_batch,
-        upload,
-        gr.JSON(visible=False, label="results"),
-        preprocess=False,
-        concurrency_id="batch",
-        concurrency_limit=1,
-        api_name="detect_batch",
-        api_description=API_DESCRIPTION,
-    )
-
-
-_CLICKED = """element.addEventListener('click', event => { const name = event.target.closest('[data-row]');
-if (name) trigger('click', {row: Number(name.dataset.row)}) })"""
 
 
 def picture_of(batch: Batch, number: Any) -> tuple[bytes, str]:

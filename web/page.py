@@ -60,10 +60,7 @@ def content(model: ModelFolder) -> dict[str, Any]:
     calibration = model.calibration
     return {
         "model": {**asdict(model.info), "source": str(model.info.source)},
-        "networks": [
-            {name: getattr(network.config, name) for name in ("file", "input_size", "crop_margin", "weight")}
-            for network in model.networks
-        ],
+        "networks": [{name: getattr(network.config, name) for name in _NETWORK} for network in model.networks],
         "calibration": {**asdict(calibration), "tail": asdict(calibration.tail or USUAL_TAIL)},
         "crop": {name.lower(): getattr(crop, name) for name in ("DOWN", "UPRIGHT", "LOOSE", "GAP")},
         "finder": _finder(),
@@ -90,18 +87,7 @@ def content(model: ModelFolder) -> dict[str, Any]:
             {"told": told.format(name), "at": at, "start": list(start)} for told, name, at, start in OTHER_KINDS
         ],
         "suspicion": [str(verdict) for verdict in SUSPICION],
-        "verdicts": {
-            str(verdict): {
-                "words": text,
-                "title": headline.TITLES[verdict],
-                "sentences": headline.SENTENCES[verdict],
-                "yet": headline.YET.get(verdict),
-                "tone": TONES[verdict],
-                "icon": icon(TONES[verdict]),
-                "box": BOX_COLOURS.get(verdict),
-            }
-            for verdict, text in headline.VERDICTS.items()
-        },
+        "verdicts": _verdicts(),
         "provenance": _provenance(),
         "tags": {"suggests": SUGGESTS, "signatures": SIGNATURES, "lists": LISTS},
         "not_judged": {"title": headline.NOT_JUDGED_TITLE, "sentences": headline.NOT_JUDGED},
@@ -122,6 +108,7 @@ def content(model: ModelFolder) -> dict[str, Any]:
     }
 
 
+_NETWORK = ("file", "input_size", "crop_margin", "weight")
 _LIMITS = ("MAX_BYTES", "MAX_PIXELS", "MAX_JPEG_PIXELS", "MAX_WHOLE_PIXELS", "MIN_SIDE")
 _QUALITY = ("TINY_FACE", "MANY_FACES", "CUT_OFF", "BLURRED", "FEW_COLOURS", "FLAT")
 _FINDER = (
@@ -145,6 +132,21 @@ _FINDER = (
     ),
     *("STEP", "MEAN", "STRIDES", "ANCHORS", "CENTRE_VARIANCE", "SIZE_VARIANCE", "IOU", "MOST_FACES", "MOST_BOXES"),
 )
+
+
+def _verdicts() -> dict[str, Any]:
+    return {
+        str(verdict): {
+            "words": text,
+            "title": headline.TITLES[verdict],
+            "sentences": headline.SENTENCES[verdict],
+            "yet": headline.YET.get(verdict),
+            "tone": TONES[verdict],
+            "icon": icon(TONES[verdict]),
+            "box": BOX_COLOURS.get(verdict),
+        }
+        for verdict, text in headline.VERDICTS.items()
+    }
 
 
 def _finder() -> dict[str, Any]:

@@ -232,31 +232,43 @@ def cached(repo: str, revision: str, required: Sequence[str]) -> Snapshot | None
 
 def explain(error: Exception, repo: str, revision: str | None = None) -> ModelError | HubTrouble:
     """What a failed call of the client means: a refusal that lasts, or trouble that may pass."""
-    import httpx2
-    from huggingface_hub import errors, get_token
-
     status = getattr(getattr(error, "response", None), "status_code", None)
     if isinstance(error, ConnectionError) and (told := re.search(r"\((\d{3}) ", str(error))):
         status = int(told[1])  # the native part of the client tells it in words only
+    refusal = _refusal(error, status, repo, revision)
+    return ModelError(refusal) if refusal else _trouble(error, status)
+
+
+def _refusal(error: Exception, status: int | None, repo: str, revision: str | None) -> str | None:
+    from huggingface_hub import errors, get_token
+
     match error:
         case errors.GatedRepoError():
-            return ModelError(f"{repo} on the Hub asks to accept its terms first: do so on its page, and set HF_TOKEN.")
+            return f"{repo} on the Hub asks to accept its terms first: do so on its page, and set HF_TOKEN."
         case errors.RepositoryNotFoundError() if get_token():
-            return ModelError(f"The Hub shows no {repo} to the owner of this token: look at the name and the rights.")
+            return f"The Hub shows no {repo} to the owner of this token: look at the name and the rights."
         case errors.RepositoryNotFoundError():
-            return ModelError(f"The Hub has no public {repo}: look at the name, or set HF_TOKEN if it is private.")
+            return f"The Hub has no public {repo}: look at the name, or set HF_TOKEN if it is private."
         case errors.RevisionNotFoundError():
-            return ModelError(f"{repo} has no revision {revision}: name a branch, a tag or a whole commit.")
+            return f"{repo} has no revision {revision}: name a branch, a tag or a whole commit."
         case errors.DisabledRepoError():
-            return ModelError(f"The Hub has closed {repo}: choose another model.")
+            return f"The Hub has closed {repo}: choose another model."
         case errors.HFValidationError():
-            return ModelError(f"{repo} is no name that the Hub can have: write owner/name or owner/name@revision.")
+            return f"{repo} is no name that the Hub can have: write owner/name or owner/name@revision."
+        case errors.HfHubHTTPError() | ConnectionError() if status == 401:
+            return "The Hub does not know the token in use: make a new one and set HF_TOKEN."
+        case errors.HfHubHTTPError() | ConnectionError() if status == 403:
+            return f"The token in use has no right to do this with {repo}: take one that has."
+    return None
+
+
+def _trouble(error: Exception, status: int | None) -> HubTrouble:
+    import httpx2
+    from huggingface_hub import errors
+
+    match error:
         case errors.OfflineModeIsEnabled():
             return HubTrouble("HF_HUB_OFFLINE is set", None)
-        case errors.HfHubHTTPError() | ConnectionError() if status == 401:
-            return ModelError("The Hub does not know the token in use: make a new one and set HF_TOKEN.")
-        case errors.HfHubHTTPError() | ConnectionError() if status == 403:
-            return ModelError(f"The token in use has no right to do this with {repo}: take one that has.")
         case errors.HfHubHTTPError():
             after = error.response.headers.get("retry-after", "")
             lasting = status is not None and status < 500 and status not in (408, 429)
