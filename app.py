@@ -27,8 +27,8 @@ import gradio as gr
 
 from detector import Detector, ModelError, model_folder, options, text
 from detector.result import ModelSource
-from ui import about, batch, detect, game, gradio_patches, http_api, intake, link_preview, mcp_tools, uploads
-from ui.parts import masthead_html
+from ui import about, batch, detect, game, gradio_patches, http_api, link_preview, mcp_tools, storage, uploads
+from ui.components import masthead_html
 from ui.theme import CSS, HEAD, theme
 
 log = logging.getLogger("app")
@@ -123,7 +123,7 @@ def launch_options(detector: Callable[[], Detector]) -> dict[str, Any]:
         # What gradio says to screen readers and has no words for.
         "i18n": gr.I18n(en={"common.upload": "Add files", "common.complete": "Done"}),
         "mcp_server": True,
-        "max_file_size": intake.ZIP_BYTES,  # gradio knows one for all; what is no zip is measured where it is read
+        "max_file_size": uploads.ZIP_BYTES,  # gradio knows one for all; what is no zip is measured where it is read
         "show_error": False,
         "run_history": False,  # a visitor's pictures are kept nowhere, their own browser included
         "enable_monitoring": False,
@@ -147,7 +147,7 @@ with contextlib.suppress(ImportError):  # on a Space of Hugging Face's it is ins
 
 
 try:
-    _kept = uploads.folder()
+    _kept = storage.folder()
 except OSError as error:
     print(
         f"The folder for what visitors send could not be made: {error.strerror}. Look at GRADIO_TEMP_DIR and "

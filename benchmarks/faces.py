@@ -17,7 +17,7 @@ from scipy.stats import binomtest
 
 from detector import Detector, ImageError, Verdict, options
 from detector import picture as pictures
-from detector.finder import FaceDetector, least_face
+from detector.face_detector import FaceDetector, least_face
 from detector.sessions import Cores
 from training.data import tables
 from training.data.sources import Source

@@ -19,10 +19,10 @@ from detector import (
     Result,
     Verdict,
     __version__,
+    messages,
     options,
     picture,
     walk,
-    words,
 )
 from detector.errors import SettingError
 from detector.files import atomic_path, write_error_hint
@@ -209,19 +209,19 @@ def _print_table(answers: Answers, total: int) -> int:
             declared = answer.origin.kind is OriginKind.DECLARED_AI
             style = "magenta" if declared else _COLOURS[answer.verdict]
             verdict = Text(_plain(answer.headline.title), style=style)
-            real = words.per_100(share.value) if (share := answer.shares.false_positive) else ""
+            real = messages.per_100(share.value) if (share := answer.shares.false_positive) else ""
             name, faces = Text(visible(str(file))), str(len(answer.faces))
             table.add_row(name, verdict, score, real, faces, Text(" ".join(notes)))
     console = Console() if sys.stdout.isatty() else Console(width=200)
     console.print(table)
-    for line in _told(last) if total == 1 and last else [words.NOT_PROOF] if cleared else []:
+    for line in _told(last) if total == 1 and last else [messages.NOT_PROOF] if cleared else []:
         console.print(Text(_plain(f"\n{visible(line)}")))
     return failed
 
 
 def _told(result: Result) -> list[str]:
     """What the headline means, and how rare the score is."""
-    rarity = words.rarity(result.verdict, result.shares, result.judged)
+    rarity = messages.rarity(result.verdict, result.shares, result.judged)
     return [*result.headline.lines, *([rarity] if result.score is not None and not result.undecidable else [])]
 
 

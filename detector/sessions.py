@@ -33,7 +33,7 @@ class Session:
 
     @property
     def is_large(self) -> bool:
-        """Whether it holds much memory: a gigabyte for the face finder's larger look."""
+        """Whether it holds much memory: a gigabyte for the face detector's larger look."""
         return bool(np.prod(self._shape) > _KEPT)
 
     def run(self, batch: np.ndarray) -> list[np.ndarray]:

@@ -15,7 +15,7 @@ from detector.model_folder import CalibrationLimits, Counts, ModelFolder, no_sig
 from detector.text import excerpt
 from ui import caught, charts, curves, figures, snippets
 from ui.answer import LABELS, LIMITS_LIST
-from ui.parts import fold_html, lead_html, panel_html, table_html
+from ui.components import fold_html, lead_html, panel_html, table_html
 
 _LEAD = lead_html(
     "How good is it, and what is it for?",

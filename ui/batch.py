@@ -20,11 +20,11 @@ from pydantic import ValidationError, model_validator
 
 from detector import Detector, ImageError, picture
 from detector.rows import row_of
-from ui import archive, gradio_patches, intake, uploads
+from ui import archive, errors, gradio_patches, rate_limit, storage, uploads
 from ui.batch_list import ERROR, ORDER, Row, csv_of, json_of, table_html, tone_of, words_of
+from ui.components import data_url, error_html, lead_html
 from ui.gradio_patches import has_left, was_refused
-from ui.parts import data_url, error_html, lead_html
-from ui.shapes import icon
+from ui.icons import icon
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,9 @@ _LEAD = lead_html(
     "Which of these pictures should you look at first?",
     "Add many photographs or a zip of them. You get one list, the most suspicious on top, to read here and to save.",
 )
-_LIMITS = f"""<div class="page soft"><p>Up to {intake.BATCH_FILES} pictures at once, {picture.MAX_BYTES / 1e6:.0f} MB
-each. A zip may have {intake.ZIP_BYTES / 1e6:.0f} MB and hold {intake.UNPACKED_BYTES / 1e6:.0f} MB unpacked; a zip in a
-zip is not opened.</p><p>Your pictures are sent to our server and deleted within about an hour.</p></div>"""
+_LIMITS = f"""<div class="page soft"><p>Up to {uploads.BATCH_FILES} pictures at once, {picture.MAX_BYTES / 1e6:.0f} MB
+each. A zip may have {uploads.ZIP_BYTES / 1e6:.0f} MB and hold {uploads.UNPACKED_BYTES / 1e6:.0f} MB unpacked; a
+zip in a zip is not opened.</p><p>Your pictures are sent to our server and deleted within about an hour.</p></div>"""
 _CAUTION = """<section class="page panel limits" aria-label="How to read the list"><h2>How to read the list</h2><ul>
 <li>The order says where to look first, not what is forged. Choose a name on top: Detect opens it and shows why.</li>
 <li>Among many real pictures some are called forged by mistake; the more you add, the more of them.</li>
@@ -95,7 +95,7 @@ class Batch:
     judged at all."""
 
     total: int | None = None
-    uploads: Any = None  # what was sent, as gradio's file field says it
+    files: Any = None  # what was sent, as gradio's file field says it
     rows: list[Row] = field(default_factory=list)
     refusal: str | None = None
     started: float = field(default_factory=time.monotonic)
@@ -147,7 +147,7 @@ class _Tab:
                     self.save_json = gr.DownloadButton("Save as JSON", elem_id="batch-json", **off)
         self.table = gr.HTML(elem_id="batch-table", js_on_load=_CLICKED)
         gr.HTML(_CAUTION)
-        self.kept = gr.State(time_to_live=uploads.KEPT_SECONDS)
+        self.kept = gr.State(time_to_live=storage.KEPT_SECONDS)
 
     def connect(self) -> None:
         """What the components do."""
@@ -190,18 +190,18 @@ class _Tab:
             self.kept: None,
         }
 
-    def run(self, uploads: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        batch = Batch(uploads=uploads)
+    def run(self, files: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        batch = Batch(files=files)
         yield {self.kept: batch}  # what is done stays there when the visitor stops the rest
         try:
-            intake.admit_batch(request)
+            rate_limit.admit_batch(request)
             with ExitStack() as zips:
-                items = gather(uploads, zips)
+                items = gather(files, zips)
                 batch.total = len(items)
                 yield {self.status: status_html(batch), self.said: f"Judging {_count(batch.total, 'picture')}."}
                 yield from self.follow(batch, items)
         except Exception as error:
-            batch.refusal = intake.sentence_of(error)
+            batch.refusal = errors.sentence_of(error)
 
     def follow(self, batch: Batch, items: Sequence[Item]) -> Iterator[dict[Any, Any]]:
         told, next_table, next_quarter = time.monotonic(), 1.0, 1
@@ -240,11 +240,11 @@ class _Tab:
 
     def refuse(self, batch: Batch | None, request: gr.Request) -> dict[Any, Any]:
         """Where no place in the queue was free. What was stopped while it waited for its turn comes here too."""
-        batch = batch or Batch(refusal=intake.BUSY if was_refused(request, self.run) else None)
+        batch = batch or Batch(refusal=errors.BUSY if was_refused(request, self.run) else None)
         return {**self.finish(batch), self.kept: batch}
 
     def reopen(self, batch: Batch | None, clicked: gr.EventData) -> dict[Any, Any]:
-        with intake.answering():
+        with errors.answering():
             row = clicked._data.get("row") if isinstance(clicked._data, dict) else None
             return {self.one: self.keep(*picture_of(batch or Batch(), row)), self.tabs: gr.Tabs(selected="detect")}
 
@@ -252,8 +252,8 @@ class _Tab:
         return gradio_patches.save_bytes(data, name, self.upload.GRADIO_CACHE)
 
     def detect_batch(self, files: list[dict[str, Any]] | None, request: gr.Request) -> list[dict[str, Any]]:
-        with intake.answering():
-            intake.admit_batch(request)
+        with errors.answering():
+            rate_limit.admit_batch(request)
             with ExitStack() as zips, closing(judge(self.detector(), gather(files, zips))) as rows:
                 return [row.report for row in takewhile(lambda row: not has_left(), rows)]
 
@@ -263,44 +263,44 @@ def picture_of(batch: Batch, number: Any) -> tuple[bytes, str]:
     is not kept any more."""
     with ExitStack() as zips:
         try:
-            items = gather(batch.uploads, zips)
+            items = gather(batch.files, zips)
             source = items[number].source()
             data = source if isinstance(source, bytes) else picture.read_file(Path(str(source)))
-        except (ImageError, intake.Refused, IndexError, TypeError):
-            raise intake.Refused("This picture is not kept here any more: add it anew.") from None
+        except (ImageError, errors.Refused, IndexError, TypeError):
+            raise errors.Refused("This picture is not kept here any more: add it anew.") from None
     return data, PurePosixPath(items[number].name).name
 
 
-def gather(uploads: Any, zips: ExitStack) -> list[Item]:
+def gather(files: Any, zips: ExitStack) -> list[Item]:
     """What gradio's file field sends with `preprocess=False`, as Items: those of a zip in its place, and of a file that
     cannot be opened one that says so when it is read. Zips stay open in `zips`.
 
     Raises Refused for nothing at all, or more than a batch may be.
     """
-    uploads = [uploads] if isinstance(uploads, dict) else uploads
-    if not isinstance(uploads, list) or not uploads:
-        raise intake.Refused(_NO_FILES)
+    files = [files] if isinstance(files, dict) else files
+    if not isinstance(files, list) or not files:
+        raise errors.Refused(_NO_FILES)
     items: list[Item] = []
     listed, unpacked = archive.Listed(), 0
-    for number, upload in enumerate(uploads, 1):
-        name = intake.name_of(upload, number)
+    for number, upload in enumerate(files, 1):
+        name = uploads.name_of(upload, number)
         try:
-            source = intake.file_of(upload)
+            source = uploads.file_of(upload)
             if archive.is_zip(source, name):
                 entries = zips.enter_context(archive.opened(source, listed))
                 unpacked += sum(entry.size for entry in entries)
                 items += [Item(entry.name, entry.read) for entry in entries]
             else:
-                items.append(Item(name, partial(intake.file_of, upload)))
+                items.append(Item(name, partial(uploads.file_of, upload)))
         except ImageError as error:
             items.append(Item(name, partial(_raise, error)))
-        if len(items) > intake.BATCH_FILES:
-            raise intake.Refused(
-                f"These are more than {intake.BATCH_FILES} pictures, the most for one batch: send them in several."
+        if len(items) > uploads.BATCH_FILES:
+            raise errors.Refused(
+                f"These are more than {uploads.BATCH_FILES} pictures, the most for one batch: send them in several."
             )
-        if unpacked > intake.UNPACKED_BYTES:
-            limit = f"{intake.UNPACKED_BYTES / 1e6:.0f} MB"
-            raise intake.Refused(
+        if unpacked > uploads.UNPACKED_BYTES:
+            limit = f"{uploads.UNPACKED_BYTES / 1e6:.0f} MB"
+            raise errors.Refused(
                 f"What is zipped unpacks to more than the limit of {limit}: send it in several batches."
             )
     return items
@@ -316,18 +316,18 @@ def judge(detector: Detector, items: Iterable[Item]) -> Generator[Row, None, Non
     A picture is read when its turn comes. Closing the iterator ends the work: no further picture
     is begun.
     """
-    started, done, errors = time.perf_counter(), 0, 0
+    started, done, failed = time.perf_counter(), 0, 0
     pool = ThreadPoolExecutor(_WORKERS, "batch")
     try:
         over: list[ImageError] = []
         for future in [pool.submit(_judge, detector, item, n, over) for n, item in enumerate(items)]:
             row = future.result()
             done += 1
-            errors += row.outcome == ERROR
+            failed += row.outcome == ERROR
             yield row
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        log.info("1 batch, %d pictures, %d errors, %.1f s", done, errors, time.perf_counter() - started)
+        log.info("1 batch, %d pictures, %d errors, %.1f s", done, failed, time.perf_counter() - started)
 
 
 def _judge(detector: Detector, item: Item, number: int, over: list[ImageError]) -> Row:
@@ -340,7 +340,7 @@ def _judge(detector: Detector, item: Item, number: int, over: list[ImageError]) 
     except Exception as error:  # one picture is not the end of the others
         if isinstance(error, ImageError) and error.code in ("resource_limit", "crashed"):
             over.append(error)
-        return Row(row_of(item.name, ImageError(intake.sentence_of(error))), number)
+        return Row(row_of(item.name, ImageError(errors.sentence_of(error))), number)
 
 
 def summary_of(batch: Batch) -> str:

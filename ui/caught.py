@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable
 from html import escape
 
-from detector import Verdict, words
+from detector import Verdict, messages
+from detector.messages import per_100
 from detector.model_folder import DataRoles, Figure, Measured, MeasuredSet, Metrics
 from detector.text import excerpt
-from detector.words import per_100
-from ui.parts import table_html
+from ui.components import table_html
 
 UNMEASURED = "On forgeries by generators it has never seen, nobody has measured how often this model is right."
 _CLAIMS = (Verdict.LIKELY_FAKE, Verdict.LEANS_FAKE, Verdict.NO_SIGNS)
@@ -40,7 +40,7 @@ def verdicts(metrics: Metrics) -> list[tuple[str, str]]:
             continue
         does = "misses" if verdict is Verdict.NO_SIGNS else "catches"
         of_forged = f"{does} {_told(fake)} in 100 forgeries of unfamiliar generators"
-        told.append((words.VERDICTS[verdict], f"Gives this answer to {_told(real)} in 100 real faces; {of_forged}."))
+        told.append((messages.VERDICTS[verdict], f"Gives this answer to {_told(real)} in 100 real faces; {of_forged}."))
     return told
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from detector.words import per_100
+from detector.messages import per_100
 
 _SIDE, _LEFT, _BOTTOM, _TOP = 320, 40, 40, 8  # of a square plot, in SVG units: about a pixel each on a phone
 _INNER = _SIDE - _LEFT - 12  # side of what its axes enclose

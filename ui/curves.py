@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+from detector.messages import per_100
 from detector.model_folder import MeasuredSet, Metrics, Robustness
-from detector.words import per_100
 from ui import charts
 from ui.charts import Line, Point
+from ui.components import panel_html, table_html
 from ui.figures import FIGURES, cell, set_title
-from ui.parts import panel_html, table_html
 
 _ROBUSTNESS = {
     "auc": "Told apart (AUC × 100)",

@@ -11,24 +11,26 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from detector import Detector, ImageError, Result, Verdict, cutout, picture, words
+from detector import Detector, ImageError, Result, Verdict, cutout, messages, picture
 from detector.heatmap import overlay
 from detector.model_folder import ModelFolder
 from ui import (
     boxes,
     caught,
-    doubt,
+    errors,
     example_pictures,
+    feedback,
     gradio_patches,
-    intake,
     link_box,
     next_steps,
+    rate_limit,
     report,
+    storage,
     uploads,
 )
 from ui.answer import LABELS, LIMITS, SHOWN_FACES, cards_html, evidence_html, record_html, verdict_html
-from ui.parts import ACCEPT, ADDRESS, data_url, error_html, lead_html
-from ui.shapes import icon
+from ui.components import ACCEPT, ADDRESS, data_url, error_html, lead_html
+from ui.icons import icon
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +108,7 @@ class _Tab:
     """The tab's components, and what happens in them."""
 
     def __init__(self, detector: Callable[[], Detector], page: gr.Blocks) -> None:
-        self.detector, self.reports_to = detector, doubt.address()
+        self.detector, self.reports_to = detector, feedback.address()
         gr.HTML(_LEAD)
         self.promise = gr.HTML('<p class="page soft">&nbsp;</p>', elem_id="promise")
         with gr.Row(equal_height=False, elem_classes="ask"):
@@ -136,7 +138,7 @@ class _Tab:
                 share = gr.Button("Make a link to this result", variant="secondary")
             self.link = link_box.build(share, self.upload, page, detector)
         gr.HTML(LIMITS)
-        self.judged = gr.State([], time_to_live=uploads.KEPT_SECONDS)
+        self.judged = gr.State([], time_to_live=storage.KEPT_SECONDS)
 
     def connect(self) -> None:
         """What the components do."""
@@ -145,7 +147,7 @@ class _Tab:
         # Without triggers: when the page is opened.
         gr.on(None, self.tell_promise, None, self.promise, queue=False, **hidden)
         # preprocess=False: gradio would open the file with every decoder that Pillow has, and answer a bare "Error"
-        # where that fails. intake.file_of() takes what it hands over instead.
+        # where that fails. uploads.file_of() takes what it hands over instead.
         whole = [self.verdict, self.faces, self.marked, self.which, self.compared, self.cards, self.evidence]
         whole += [self.findings, self.record, self.page_report, self.json_report, self.link, self.judged, self.preview]
         judging = self.upload.change(
@@ -203,27 +205,27 @@ class _Tab:
         yield {self.verdict: LOOKING, **self.hidden()}  # an old answer must not stand beside a new picture
         try:
             progress(0.2, desc="Looking for faces")
-            intake.admit(request)
+            rate_limit.admit(request)
             current = self.detector()  # once: it may be another in the next moment
-            result, pixels = judge_and_show(current, intake.file_of(upload))
+            result, pixels = judge_and_show(current, uploads.file_of(upload))
             progress(0.8, desc="Drawing what was found")
             yield {
                 self.verdict: verdict_html(result, current.model)
                 + next_steps.steps_html(result)
-                + doubt.link_html(result, self.reports_to),
+                + feedback.link_html(result, self.reports_to),
                 self.preview: "" if result.picture.format in _BROWSERS_SHOW else _preview_html(pixels),
                 self.evidence: gr.Column(visible=True),
                 self.findings: evidence_html(result),
                 self.record: record_html(result),
-                **self.reports(result, pixels, current.model, intake.name_of(upload, 1)),
+                **self.reports(result, pixels, current.model, uploads.name_of(upload, 1)),
                 **({} if result.verdict is Verdict.NO_FACE else self.show_faces(result, pixels, current.model)),
             }
         except Exception as error:
-            yield {self.verdict: error_html(LABELS["error"], intake.sentence_of(error))}
+            yield {self.verdict: error_html(LABELS["error"], errors.sentence_of(error))}
 
     def refuse(self, upload: dict[str, Any] | None) -> dict[Any, Any]:
         """Where no place in the queue was free: `answer` tells of all else itself."""
-        busy = error_html("No answer this time", intake.BUSY)
+        busy = error_html("No answer this time", errors.BUSY)
         return {self.verdict: busy if upload else WAITING, **self.hidden()}
 
     def hidden(self) -> dict[Any, Any]:
@@ -269,9 +271,9 @@ class _Tab:
         Args:
             picture: the photograph, a file or a data: URL; addresses are not fetched
         """
-        with intake.answering():
-            intake.admit(request)
-            return judge(self.detector(), intake.file_of(picture)).to_dict()
+        with errors.answering():
+            rate_limit.admit(request)
+            return judge(self.detector(), uploads.file_of(picture)).to_dict()
 
     def heatmap(self, picture: dict[str, Any] | None, face: float | None, request: gr.Request) -> Image.Image:
         """Mark where the traces of a forgery lie in one face of a picture.
@@ -280,9 +282,9 @@ class _Tab:
             picture: the photograph, a file or a data: URL; addresses are not fetched
             face: which face, 1 for the most suspicious
         """
-        with intake.answering():
-            intake.admit(request)
-            result = judge(self.detector(), intake.file_of(picture))
+        with errors.answering():
+            rate_limit.admit(request)
+            result = judge(self.detector(), uploads.file_of(picture))
             return heatmap_of(result, face)
 
 
@@ -378,7 +380,7 @@ def _log(result: Result, started: float) -> None:
 
 def _alt(result: Result) -> str:
     shown = "; ".join(
-        f"face {number}, {words.VERDICTS[face.verdict]}" for number, face in enumerate(result.faces[:8], 1)
+        f"face {number}, {messages.VERDICTS[face.verdict]}" for number, face in enumerate(result.faces[:8], 1)
     )
     count = len(result.faces)
     return f"Your picture with {count} {'face' if count == 1 else 'faces'} marked: {shown}{'…' if count > 8 else '.'}"

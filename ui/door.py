@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from detector import settings
-from ui import intake, open_routes, uploads
+from ui import errors, open_routes, rate_limit, storage
 from ui.open_routes import Kind, Route
 
 _PATIENCE = 30.0  # seconds for a request to arrive, and
@@ -59,7 +59,7 @@ _STOPPING = _Refusal(
 _CROWDED = _Refusal(
     429, "too_many_at_once", "You are asking too many things at once: wait for the answers.", _RETRY_SECONDS
 )
-_BUSY = _Refusal(503, "busy", intake.BUSY, _RETRY_SECONDS)
+_BUSY = _Refusal(503, "busy", errors.BUSY, _RETRY_SECONDS)
 _SLOW = _Refusal(408, "timeout", "The picture took too long to arrive: send it again.")
 _SCATTERED = _Refusal(413, "too_large", "The request lists far too many values: send pictures as files.")
 
@@ -71,7 +71,7 @@ def _oversize(route: Route) -> _Refusal:
     return _Refusal(413, "too_large", f"The request is larger than the limit of {limit}: send less at once.")
 
 
-def _too_many(refused: intake.Refused) -> _Refusal:
+def _too_many(refused: errors.Refused) -> _Refusal:
     return _Refusal(429, "too_many_pictures", str(refused), refused.retry_after)
 
 
@@ -91,7 +91,7 @@ class Door:
             return
         _nonce.set(secrets.token_urlsafe(16))
         route = open_routes.of(self._path(scope), scope["method"])
-        visitor = intake.visitor_of(HTTPConnection(scope))
+        visitor = rate_limit.visitor_of(HTTPConnection(scope))
         request = _Request(self, scope, receive, send, route, visitor)
         working = route is not None and route.kind is not Kind.WAITING
         self.working += working
@@ -136,7 +136,7 @@ def _less(counter: Counter[str], visitor: str, size: int) -> None:
 
 
 def _is_upload(path: str) -> bool:
-    return uploads.holds(get_upload_folder(), path.partition("file=")[2])
+    return storage.holds(get_upload_folder(), path.partition("file=")[2])
 
 
 class _Request:
@@ -159,10 +159,10 @@ class _Request:
             return
         try:
             if self.route is not None and self.route.path == open_routes.UPLOAD:
-                intake.admit_upload(self.visitor)
+                rate_limit.admit_upload(self.visitor)
             if self.length:
-                intake.admit_bytes(self.visitor, self.length)
-        except intake.Refused as refused:
+                rate_limit.admit_bytes(self.visitor, self.length)
+        except errors.Refused as refused:
             await self._refuse(_too_many(refused))
             return
         try:
@@ -188,7 +188,7 @@ class _Request:
             return await self._cut_off(_SLOW)
         except _Refused as refused:
             return await self._cut_off(refused.refusal)
-        except intake.Refused as refused:
+        except errors.Refused as refused:
             return await self._cut_off(_too_many(refused))
         return message
 
@@ -200,7 +200,7 @@ class _Request:
         if self._arrived > self.route.most:
             raise _Refused(_oversize(self.route))
         if body and not self.length:  # it was not told before
-            intake.admit_bytes(self.visitor, len(body))
+            rate_limit.admit_bytes(self.visitor, len(body))
         if self.route.kind is Kind.JSON:
             self.held += len(body)
             self._door.hold(self.visitor, len(body))

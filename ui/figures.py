@@ -8,7 +8,7 @@ from typing import Any
 
 from detector.model_folder import CONDITIONS, Figure, GroupFigures, Measured, MeasuredSet, Metrics
 from ui import charts
-from ui.parts import panel_html, table_html
+from ui.components import panel_html, table_html
 
 CONDITION_WORDS = dict(
     zip(

@@ -13,13 +13,13 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from detector import Detector, Verdict, cutout, words
+from detector import Detector, Verdict, cutout, messages
 from detector.result import ModelInfo
 from ui import pictures
 from ui.answer import LABELS
-from ui.parts import figure_html, lead_html, picture_html, score_words
+from ui.components import figure_html, lead_html, picture_html, score_words
+from ui.icons import TONES, icon
 from ui.rounds import Answer, Game, Games, Round
-from ui.shapes import TONES, icon
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +34,10 @@ RULES = f"""<section class="page panel rules" aria-label="The rules"><h2>How it 
 <li>One picture a round, about half of them forged. You can guess with the keys <kbd>R</kbd> (real) and <kbd>F</kbd>
 (forged), and go on with <kbd>N</kbd>.</li>
 <li>A right guess is one point. The detector sees the same pictures. It never calls a picture real, but here it has to
-bet as you do: “{words.VERDICTS[Verdict.NO_SIGNS]}” counts as a guess of “real”, and is wrong where the picture is
+bet as you do: “{messages.VERDICTS[Verdict.NO_SIGNS]}” counts as a guess of “real”, and is wrong where the picture is
 forged.</li>
-<li>For “{words.VERDICTS[Verdict.UNCERTAIN]}”, “{words.VERDICTS[Verdict.LEANS_FAKE]}” or no face it gets half a point:
-what a coin would get, for an honest answer.</li>
+<li>For “{messages.VERDICTS[Verdict.UNCERTAIN]}”, “{messages.VERDICTS[Verdict.LEANS_FAKE]}” or no face it gets half a
+point: what a coin would get, for an honest answer.</li>
 <li>Nobody comes twice in a game. Your game goes on after a reload; it is kept for a while under a random number
 and nothing else about you is.</li></ul></section>"""
 BROKEN = "Something went wrong on this side. Please try again in a moment."
@@ -233,7 +233,7 @@ def _model_html(played: Round) -> str:
     shape = icon(TONES[answer.verdict])
     return (
         f'<div class="model" data-model="{answer.verdict}"><p class="said">{shape}<span>Detector: '
-        f"<b>{words.VERDICTS[answer.verdict]}</b>{bet} – {gained}.{scored}</span></p>{seen}</div>"
+        f"<b>{messages.VERDICTS[answer.verdict]}</b>{bet} – {gained}.{scored}</span></p>{seen}</div>"
     )
 
 
@@ -267,7 +267,7 @@ def _row_html(number: int, played: Round, gallery: Sequence[pictures.Shown]) -> 
     return (
         f'<li><span class="number">{number}</span>{icon(tone)}<span><b>{truth}</b>{name}'
         f'<br><span class="soft">You: {_guessed(played.guess)}, {"right" if played.right else "wrong"}. '
-        f"Detector: “{words.VERDICTS[played.answer.verdict]}”.</span>"
+        f"Detector: “{messages.VERDICTS[played.answer.verdict]}”.</span>"
         "</span></li>"
     )
 

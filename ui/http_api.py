@@ -26,7 +26,7 @@ from detector import Detector, ImageError, ModelError, Verdict, picture
 from detector.provenance import Finding, Origin
 from detector.result import Evidence, ModelInfo, PictureInfo, WarningCode
 from detector.shares import Share
-from ui import about, detect, http_docs, intake
+from ui import about, detect, errors, http_docs, rate_limit
 
 PREFIX = "/api"
 _RETRY_SECONDS = 10  # after a full queue: what it holds is judged by then
@@ -50,7 +50,7 @@ class Problem(Exception):
 
 class FaceAnswer(BaseModel):
     box: tuple[int, int, int, int] = Field(description="Left, top, right, bottom, in pixels of the upright picture.")
-    detection_score: float = Field(description="How sure the face finder is that this is a face, 0 to 1.")
+    detection_score: float = Field(description="How sure the face detector is that this is a face, 0 to 1.")
     score: float = Field(description="How much speaks for a forgery, 0 to 1: it ranks faces and is no probability.")
     false_positive_share: Share | None = Field(description="Of real faces, those that score at least so high.")
     unseen_share: Share | None = Field(description="The same of faces forged in ways that the model has never seen.")
@@ -196,7 +196,7 @@ def _application() -> FastAPI:
         Problem: _answer_problem,
         ImageError: _answer_image_error,
         ModelError: _answer_model_error,
-        intake.Refused: _answer_refused,
+        errors.Refused: _answer_refused,
         HTTPException: _answer_http_error,
         Exception: _answer_unexpected,
     }
@@ -221,7 +221,7 @@ class _Turns:
     async def answer(self, request: Request, judge: Callable[[bytes, dict[str, str]], Response]) -> Response:
         """What `judge` makes of the picture and the fields that came with it, when it is their turn."""
         self._refuse_if_full()
-        intake.admit(request)
+        rate_limit.admit(request)
         upload, fields = await _received(request)
         try:
             self._refuse_if_full()
@@ -234,7 +234,7 @@ class _Turns:
 
     def _refuse_if_full(self) -> None:
         if self._turns.statistics().tasks_waiting >= self._waiting:
-            raise Problem(503, "busy", intake.BUSY, _RETRY_SECONDS)
+            raise Problem(503, "busy", errors.BUSY, _RETRY_SECONDS)
 
 
 # --- What is sent -----------------------------------------------------------------------------------------------------
@@ -313,10 +313,10 @@ def _answer_image_error(_: Request, error: ImageError) -> JSONResponse:
 
 
 def _answer_model_error(_: Request, error: ModelError) -> JSONResponse:
-    return _error(500, "model", intake.sentence_of(error))
+    return _error(500, "model", errors.sentence_of(error))
 
 
-def _answer_refused(_: Request, refused: intake.Refused) -> JSONResponse:
+def _answer_refused(_: Request, refused: errors.Refused) -> JSONResponse:
     return _error(429, "too_many_pictures", str(refused), refused.retry_after)
 
 
@@ -329,7 +329,7 @@ def _answer_http_error(request: Request, error: HTTPException) -> JSONResponse:
 
 
 def _answer_unexpected(_: Request, error: Exception) -> JSONResponse:
-    return _error(500, "unexpected", intake.UNEXPECTED)  # Starlette raises the error once more, for the log
+    return _error(500, "unexpected", errors.UNEXPECTED)  # Starlette raises the error once more, for the log
 
 
 # For gradio's own routes. FastAPI would send back what came, and fail where that cannot be sent: NaN, half a letter,

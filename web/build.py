@@ -1,4 +1,4 @@
-"""A model folder, the face finder, LiteRT.js and web/page/ -> one folder that any web server can serve."""
+"""A model folder, the face detector, LiteRT.js and web/page/ -> one folder that any web server can serve."""
 
 import contextlib
 import hashlib
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from detector.covering import MODEL as COVERING
 from detector.errors import Told
+from detector.face_detector import MODEL as FINDER
 from detector.files import write
-from detector.finder import MODEL as FINDER
 from detector.model_folder import store
 from detector.text import excerpt
 from web.page import content

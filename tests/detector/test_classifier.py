@@ -6,7 +6,7 @@ import pytest
 from detector import ModelError
 from detector.classifier import Classifier
 from detector.crop import crop_face
-from detector.finder import MODEL
+from detector.face_detector import MODEL
 from detector.model_folder import store
 from detector.sessions import Cores, SessionPool
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from detector import Detector, ModelError
-from detector.finder import MODEL as FINDER
+from detector.face_detector import MODEL as FINDER
 from detector.model_folder import (
     BUNDLED,
     CONFIG,
@@ -277,7 +277,7 @@ def test_another_hash(model, digest):
 
 
 def test_another_model_with_its_hash(model):
-    """The face finder is a network, but not this one."""
+    """The face detector is a network, but not this one."""
     other = FINDER.read_bytes()
     (model / MODEL).write_bytes(other)
     configure(model, {"sha256": hashlib.sha256(other).hexdigest()})

@@ -11,11 +11,11 @@ import pytest
 from scipy.stats import binomtest
 
 from detector.errors import ModelError
+from detector.messages import rarity
 from detector.model_folder import load, store
 from detector.model_folder.scores import curves_of
 from detector.shares import Curve, Curves, measure, wilson
 from detector.verdict import Verdict
-from detector.words import rarity
 from tests.support.bundled import FILES
 
 

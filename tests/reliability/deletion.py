@@ -34,9 +34,9 @@ _ROOM = 200 << 20  # bytes of the disk
 _OF_THE_PAGE = {path.name for path in (ROOT / "ui" / "examples").iterdir()}
 _APP = """
 import runpy, sys
-from ui import uploads
-uploads.KEPT_SECONDS, uploads.link_seconds = {kept}, lambda: {kept}
-uploads._EVERY = {every}
+from ui import storage
+storage.KEPT_SECONDS, storage.link_seconds = {kept}, lambda: {kept}
+storage._EVERY = {every}
 sys.argv[0] = "app.py"
 runpy.run_path("app.py", run_name="__main__")
 """

@@ -36,8 +36,8 @@ _GROWTH = 1.05  # ratio of the medians
 _TIMEOUT = 600
 _APP = f"""
 import runpy, sys
-from ui import uploads
-uploads.KEPT_SECONDS = {KEPT}
+from ui import storage
+storage.KEPT_SECONDS = {KEPT}
 sys.argv[0] = "app.py"
 runpy.run_path("app.py", run_name="__main__")
 """

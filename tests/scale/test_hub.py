@@ -10,9 +10,9 @@ from huggingface_hub import HfFileSystem
 from PIL import Image
 
 from detector.model_folder import store
-from scale import parts, plan
+from scale import plan, results
 from scale.errors import ScaleError
-from scale.places import Place
+from scale.storage import Place
 from scale.worker import Job, Worker
 from tests.support.hub_server import Hub
 
@@ -44,7 +44,7 @@ def test_pictures_and_parquet_at_one_commit(hub: Hub, tmp_path):
 
     def judge(name: str, run: str) -> dict[str, int]:
         source = Place.input(name)
-        known = parts.begin(output, run, model)
+        known = results.begin(output, run, model)
         todo = plan.make(source, output, f"_plan-{run}.arrow", 1)
         # What comes to the Hub now is not of this run.
         hub.put("datasets/owner/faces", {"late.png": picture(99)})

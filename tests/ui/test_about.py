@@ -15,7 +15,7 @@ import pytest
 from gradio_client import Client
 from PIL import Image
 
-from detector import Detector, Result, words
+from detector import Detector, Result, messages
 from detector.model_folder import (
     CONDITIONS,
     DataRoles,
@@ -378,4 +378,4 @@ def test_what_the_folder_does_not_say_is_left_open(bundled: ModelFolder) -> None
 
 @pytest.mark.parametrize(("share", "told"), [(0, "<1"), (0.004, "<1"), (0.01, "1"), (0.696, "70"), (1, ">99")])
 def test_a_share_is_so_many_of_100(share: float, told: str) -> None:
-    assert words.per_100(share) == told
+    assert messages.per_100(share) == told

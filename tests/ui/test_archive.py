@@ -13,7 +13,7 @@ import pytest
 
 from detector import ImageError
 from tests.support.attacks import hidden_names
-from ui import archive, intake
+from ui import archive, uploads
 
 PICTURE = b"\xff\xd8 the bytes of a picture" * 20
 
@@ -184,7 +184,7 @@ def test_a_zip_without_a_picture_is_told() -> None:
 
 def test_a_large_zip_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     data = pack({"a.jpg": PICTURE})
-    monkeypatch.setattr(intake, "ZIP_BYTES", len(data) - 1)
+    monkeypatch.setattr(uploads, "ZIP_BYTES", len(data) - 1)
     assert "larger than the limit" in refusal_of_all(data)
 
 

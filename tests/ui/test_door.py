@@ -38,7 +38,7 @@ from tests.support.running_app import (
 )
 from tests.ui.test_app import upload
 from tests.ui.test_http_api import ask
-from ui import door, intake, server
+from ui import door, rate_limit, server, uploads
 from ui.door import Door
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def test_no_address_is_fetched(running_app: RunningApp) -> None:
         for named in (listener.url, "http://localhost.example.org/", "https://example.org/a.jpg"):
             ways = ({"path": named, **meta}, {"path": named}, {"url": named}, {"path": None, "url": named, **meta})
             for picture in ways:
-                assert intake.NO_PICTURE in post(running_app, picture)
+                assert uploads.NO_PICTURE in post(running_app, picture)
         assert not listener.was_asked()
 
 
@@ -125,7 +125,7 @@ def test_a_path_that_is_no_file_sent_is_refused(running_app: RunningApp) -> None
     folder = sent.rpartition("/")[0]
     for path in (folder, str(running_app.cache), f"{sent}/..", f"{folder}/../..", "", "\0"):
         for meta in ({}, {"meta": {"_type": "gradio.FileData"}}):
-            assert intake.NO_PICTURE in post(running_app, {"path": path, **meta})
+            assert uploads.NO_PICTURE in post(running_app, {"path": path, **meta})
     assert "sha256" in post(running_app, {"path": sent, "meta": {"_type": "gradio.FileData"}})
 
 
@@ -395,7 +395,7 @@ def test_uploads_count_too() -> None:
      ("2001:db8:1:2::1", "2001:db8:1:2::/64"), ("2001:db8:1:3::1", "2001:db8:1:3::/64"), ("unix:", "unix:")],
 )  # fmt: skip
 def test_who_counts_as_one(address: str, visitor: str) -> None:
-    assert intake.visitor_of(HTTPConnection({"type": "http", "client": (address, 1)})) == visitor
+    assert rate_limit.visitor_of(HTTPConnection({"type": "http", "client": (address, 1)})) == visitor
 
 
 # --- Headers ----------------------------------------------------------------------------------------------------------

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ui import links, uploads
+from ui import links, storage
 from ui.links import Links
-from ui.uploads import Folder
+from ui.storage import Folder
 
 
 @pytest.fixture
@@ -98,14 +98,14 @@ def test_links_outlive_the_process_where_the_host_gives_a_folder(
     place.sweep()
     after = Links(place.links)
     assert after.find(old).read_bytes() == b"old" and after.find(new).suffix == ".jpeg"
-    assert after.find(uploads.SECRET) is after.find("mine") is None
+    assert after.find(storage.SECRET) is after.find("mine") is None
     now = links.time.monotonic()
     monkeypatch.setattr(links.time, "monotonic", lambda: now + 2 * 24 * 3600)
     assert after.find(old) is None and after.find(new)
     assert not after.delete(new, key) and after.delete(new, after.key(new)) and after.key(old) == key
     later = time.time() + 31 * 24 * 3600
-    monkeypatch.setattr(uploads.time, "time", lambda: later)
+    monkeypatch.setattr(storage.time, "time", lambda: later)
     place.sweep()
-    assert [file.name for file in place.links.iterdir()] == [uploads.SECRET]
+    assert [file.name for file in place.links.iterdir()] == [storage.SECRET]
     place.end()
     assert place.links.exists() and (tmp_path / "links" / "mine.png").exists(), "what else is in it is not ours"

@@ -1,5 +1,5 @@
 // LiteRT.js runs networks of fixed shapes only, and the networks of a model folder leave the number of crops open, the
-// face finder's also the size of the picture. `shaped` gives a copy of a .tflite file (a FlatBuffer; schema.fbs of
+// face detector's also the size of the picture. `shaped` gives a copy of a .tflite file (a FlatBuffer; schema.fbs of
 // TensorFlow Lite) in which the shapes are written down. An output that is only reshaped, to a shape that is computed,
 // is taken before that: what comes out has the same values. What then serves no output is left out.
 

@@ -6,7 +6,7 @@ from PIL import Image
 from skimage import data
 
 from detector import crop
-from detector.finder import MIN_FACE, MOST_BOXES, MOST_FACES, FaceDetector, FoundFace, _suppress, least_face
+from detector.face_detector import MIN_FACE, MOST_BOXES, MOST_FACES, DetectedFace, FaceDetector, _suppress, least_face
 from detector.picture import read
 from detector.sessions import Cores
 from tests.support.attacks import tiny_faces
@@ -271,7 +271,7 @@ def test_threads_side_by_side_find_the_same_faces(finder, photos, portrait):
 
 
 def test_a_face_knows_its_side():
-    assert FoundFace((10, 20, 50, 45), 0.9, 1.0, np.zeros((6, 2), np.float32)).side == 40
+    assert DetectedFace((10, 20, 50, 45), 0.9, 1.0, np.zeros((6, 2), np.float32)).side == 40
 
 
 def test_of_very_many_faces_the_largest_are_found(finder):

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from detector import Result, settings, words
+from detector import Result, messages, settings
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +50,8 @@ def link_html(result: Result, where: str | None) -> str:
     """The button; nothing where `where`, what `address` gave, is None."""
     if where is None:
         return ""
-    title = f"Wrong verdict: {words.VERDICTS[result.verdict]}, {result.picture.sha256[:12]}"
-    body = _BODY.format(words=words.VERDICTS[result.verdict], facts=json.dumps(facts(result), indent=1))
+    title = f"Wrong verdict: {messages.VERDICTS[result.verdict]}, {result.picture.sha256[:12]}"
+    body = _BODY.format(words=messages.VERDICTS[result.verdict], facts=json.dumps(facts(result), indent=1))
     filled = where.replace("{title}", quote(title, safe="")).replace("{body}", quote(body, safe=""))
     return (
         f'<p class="page doubt"><a href="{escape(filled)}" target="_blank" rel="noopener noreferrer">This is wrong</a>'

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from detector import picture
-from ui.shapes import icon
+from ui.icons import icon
 
 QUALITY = 88  # of pictures shown, WebP
 
