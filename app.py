@@ -42,7 +42,7 @@ _AT_ONCE = 12  # pictures handed on at the same time: the detector's own workers
 _INSIDE = "127.0.0.0/8,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,::1,fc00::/7"
 
 
-class _Lazy:
+class LazyDetector:
     """The detector of this process: loaded for the first picture, or before it by `load`. `refresh` puts another in its
     place between two calls; who has been handed the old one goes on with it."""
 
@@ -156,7 +156,7 @@ except OSError as error:
     )
     sys.exit(2)
 os.environ["GRADIO_TEMP_DIR"] = str(_kept.uploads)
-_detector = _Lazy(_settings.model, _settings.revision)
+_detector = LazyDetector(_settings.model, _settings.revision)
 demo = build(_detector)
 _kept.keep_what_is_there()
 

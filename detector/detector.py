@@ -262,7 +262,7 @@ class Detector:
         """What the networks say of each kind of crop. `crops` is empty where no picture could be read."""
         specs = zip(self._networks.values(), crops, strict=True) if crops else ()
         with self.cores.one_more():
-            return [_combine([(w, *c.predict(own)) for w, c in networks]) for networks, own in specs]
+            return [combine([(w, *c.predict(own)) for w, c in networks]) for networks, own in specs]
 
     def _prepare(self, source: picture.Source, max_pixels: int, max_bytes: int, min_face: int) -> _Prepared:
         read = picture.read(source, max_pixels=max_pixels, max_bytes=max_bytes)
@@ -359,7 +359,7 @@ def _sum_logits(judged: list[_Judged]) -> np.ndarray:
     return total
 
 
-def _combine(judged: list[tuple[float, np.ndarray, np.ndarray]]) -> _Judged:
+def combine(judged: list[tuple[float, np.ndarray, np.ndarray]]) -> _Judged:
     """The weighted sum of what networks say, (weight, logits, maps) each: the mean of a map stays its logit."""
     height, width = (math.lcm(*(maps.shape[axis] for _, _, maps in judged)) for axis in (1, 2))
     logits: np.ndarray = np.sum([weight * own for weight, own, _ in judged], axis=0)

@@ -28,7 +28,7 @@ from ui.icons import icon
 
 log = logging.getLogger(__name__)
 
-_WORKERS = min(os.cpu_count() or 1, 4)  # pictures in memory at the same time: up to 150 MB each
+WORKERS = min(os.cpu_count() or 1, 4)  # pictures in memory at the same time: up to 150 MB each
 _THUMBNAIL = 80  # longer side in pixels, shown at half of it on a fine screen
 _EVERY = 0.4  # seconds between two looks of the page at how far it is
 _GROWTH = 1.1  # the table is sent again when it has grown by this: each time costs as much as all its rows
@@ -317,7 +317,7 @@ def judge(detector: Detector, items: Iterable[Item]) -> Generator[Row, None, Non
     is begun.
     """
     started, done, failed = time.perf_counter(), 0, 0
-    pool = ThreadPoolExecutor(_WORKERS, "batch")
+    pool = ThreadPoolExecutor(WORKERS, "batch")
     try:
         over: list[ImageError] = []
         for future in [pool.submit(_judge, detector, item, n, over) for n, item in enumerate(items)]:

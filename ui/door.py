@@ -19,9 +19,9 @@ from detector import settings
 from ui import errors, open_routes, rate_limit, storage
 from ui.open_routes import Kind, Route
 
-_PATIENCE = 30.0  # seconds for a request to arrive, and
+PATIENCE = 30.0  # seconds for a request to arrive, and
 _SLOWEST = 50_000  # bytes a second above that
-_AT_ONCE = 100  # requests of one visitor; a browser has six
+AT_ONCE = 100  # requests of one visitor; a browser has six
 _IN_MEMORY = 130_000_000  # bytes of all requests that are kept in memory while they are answered, half for one visitor
 _PARTS = 100_000  # values of a request in JSON: each takes a hundred times its byte
 _RETRY_SECONDS = 10
@@ -116,7 +116,7 @@ class Door:
             return _CLOSED
         if self.stopping and route.begins:
             return _STOPPING
-        if self._of_visitor[request.visitor] > _AT_ONCE:
+        if self._of_visitor[request.visitor] > AT_ONCE:
             return _CROWDED
         if request.length > route.most:
             return _oversize(route)
@@ -180,7 +180,7 @@ class _Request:
         if self._whole:
             return await self._receive()
         try:
-            async with asyncio.timeout(self._started + _PATIENCE + self._arrived / _SLOWEST - time.monotonic()):
+            async with asyncio.timeout(self._started + PATIENCE + self._arrived / _SLOWEST - time.monotonic()):
                 message = await self._receive()
             if message["type"] == "http.request":
                 self._count(message)

@@ -47,7 +47,7 @@ os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(sys.maxsize)
 http_server.Server = server.Server  # type: ignore[misc]  # http_server.py:152 starts one without any limit
 
 _LOOKED_EVERY = 0.004  # seconds between looks for who waits; gradio's 0.001 takes a twelfth of an idle core
-_ANSWERING_SECONDS = 10.0  # that those who have asked may still be answered when the app is to stop
+ANSWERING_SECONDS = 10.0  # that those who have asked may still be answered when the app is to stop
 _QUIET_LOOKS = 3  # ten a second
 _WAITING = 1_000_000  # letters of a call in memory while it waits: paths of files, and what little else the page sends
 _UNREAD = 200  # answers to who was turned away that nobody has fetched; gradio keeps 2,000 of all kinds
@@ -108,7 +108,7 @@ class Page(gr.Blocks):
         assert isinstance(self.server, server.Server)
         entrance = self.server.door
         entrance.stopping = True
-        end, quiet = time.monotonic() + _ANSWERING_SECONDS, 0
+        end, quiet = time.monotonic() + ANSWERING_SECONDS, 0
         while time.monotonic() < end and quiet < _QUIET_LOOKS and self._signals < 2:
             time.sleep(0.1)
             working = entrance.working or len(self._queue) or any(self._queue.active_jobs)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ui import storage
 
-_MOST = 300  # pictures kept at once; then the oldest goes of whoever has the most
+MOST = 300  # pictures kept at once; then the oldest goes of whoever has the most
 _TOKEN_BYTES = 18
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{24}")
 
@@ -48,7 +48,7 @@ class Links:
         with self._lock:
             self._kept[token] = _Kept(visitor, time.monotonic(), path)
             self._sweep()
-            while len(self._kept) > _MOST:
+            while len(self._kept) > MOST:
                 [(most, _)] = Counter(kept.visitor for kept in self._kept.values()).most_common(1)
                 self._drop(next(token for token, kept in self._kept.items() if kept.visitor == most))
         return token

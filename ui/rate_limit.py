@@ -15,7 +15,7 @@ from ui.errors import Refused
 
 _BATCH_COST = 5  # pictures
 
-_counter = MovingWindowRateLimiter(MemoryStorage())
+counter = MovingWindowRateLimiter(MemoryStorage())
 _bytes = SlidingWindowCounterRateLimiter(MemoryStorage())  # it estimates, and takes no place for each
 
 
@@ -62,9 +62,9 @@ def admit_bytes(visitor: str, size: int) -> None:
 
 
 def _count(visitor: str, what: str, limit: int, cost: int) -> None:
-    if not limit or _counter.hit(item := RateLimitItemPerMinute(limit), what, visitor, cost=cost):
+    if not limit or counter.hit(item := RateLimitItemPerMinute(limit), what, visitor, cost=cost):
         return
-    reset = _counter.get_window_stats(item, what, visitor).reset_time
+    reset = counter.get_window_stats(item, what, visitor).reset_time
     raise _refused(limit, what, max(1, math.ceil(reset - time.time())))
 
 

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 SECRET = "secret"  # in `links`, by which whoever made a link deletes it
 KEPT_SECONDS = 3600  # what a visitor sent or was shown
-_EVERY = 60.0  # seconds between two looks
+SWEEP_SECONDS = 60.0  # seconds between two looks
 _PREFIX = "deepfake-image-detector-"
 _LASTING = "links-of-deepfake-image-detector"
 
@@ -66,7 +66,7 @@ class Folder:
             threading.Thread(target=self._watch, name="sweeper", daemon=True).start()
 
     def _watch(self) -> None:
-        while not self._ended.wait(_EVERY):
+        while not self._ended.wait(SWEEP_SECONDS):
             self.sweep()
 
     def sweep(self) -> None:
@@ -76,7 +76,7 @@ class Folder:
             os.utime(self._lock.lock_file)  # systems clear the temporary folder of what is old
         try:
             for folder, seconds in {self.uploads: KEPT_SECONDS, self.links: link_seconds()}.items():
-                failures += _delete_older(folder, time.time() - max(0.0, seconds - _EVERY), self._kept)
+                failures += _delete_older(folder, time.time() - max(0.0, seconds - SWEEP_SECONDS), self._kept)
             for folder in _folders_of_the_dead(self._root, self._user):
                 failures += _delete(folder)
         except Exception:

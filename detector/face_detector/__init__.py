@@ -155,7 +155,7 @@ def _search(pixels: np.ndarray, longer: int, min_score: float, sessions: Session
         found = _turned_back(found, back, eighths)
     ratio = np.array([whole[0] / width, whole[1] / height], np.float32)
     found[:, 1:] *= np.tile(ratio, 7)
-    return _suppress(found)
+    return non_maximum_suppression(found)
 
 
 def _turned(small: np.ndarray, eighths: int) -> tuple[np.ndarray, np.ndarray]:
@@ -229,7 +229,7 @@ def _decode(maps: list[np.ndarray], min_score: float) -> np.ndarray:
     return np.concatenate(found).astype(np.float32)
 
 
-def _suppress(rows: np.ndarray) -> np.ndarray:
+def non_maximum_suppression(rows: np.ndarray) -> np.ndarray:
     """Of boxes that overlap, the surest stays. Where there are too many to compare, the largest are looked at."""
     if len(rows) > MOST_BOXES:
         rows = rows[np.argpartition(-_areas(rows), MOST_BOXES)[:MOST_BOXES]]

@@ -85,18 +85,18 @@ def pull(
             raise explain(error, repo, revision) from error
 
     with _lock:
-        if repo in _late and _late[repo].is_alive():
+        if repo in late_downloads and late_downloads[repo].is_alive():
             raise HubTrouble("an earlier download of it is still going on", None)
     try:
         return within(WITHIN, lambda stop: retried(attempt, stop))
     except Late as late:
         with _lock:
-            _late[repo] = late.thread
+            late_downloads[repo] = late.thread
         raise HubTrouble(f"the Hub did not send it within {WITHIN:.0f} seconds", None) from None
 
 
 _lock = threading.Lock()
-_late: dict[str, threading.Thread] = {}
+late_downloads: dict[str, threading.Thread] = {}
 
 
 class Late(Exception):

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from skimage import data
 
 from detector import Detector, Face, ImageError, ModelError, Result, Verdict
-from detector.detector import _added
+from detector.detector import combine
 from detector.face_detector import least_face
 from detector.model_folder import store
 from detector.picture import read
@@ -161,7 +161,7 @@ def test_every_face_has_its_own_crop_and_map(detector, group):
 def test_maps_of_two_sizes_add_up_to_one():
     rng = np.random.default_rng(1)
     small, large = rng.normal(size=(3, 2, 3)), rng.normal(size=(3, 4, 2))
-    logits, maps = _added([(1.0, small.mean(axis=(1, 2)), small), (-0.5, large.mean(axis=(1, 2)), large)])
+    logits, maps = combine([(1.0, small.mean(axis=(1, 2)), small), (-0.5, large.mean(axis=(1, 2)), large)])
     assert maps.shape == (3, 4, 6)
     assert logits == pytest.approx(small.mean(axis=(1, 2)) - 0.5 * large.mean(axis=(1, 2)))
     assert maps.mean(axis=(1, 2)) == pytest.approx(logits)

@@ -63,7 +63,7 @@ def refusal(*arguments: object, **options: object) -> str:
 @pytest.fixture
 def quick(monkeypatch):
     """Attempts that follow at once, and no late download of another test."""
-    monkeypatch.setattr(room, "_late", {})
+    monkeypatch.setattr(room, "late_downloads", {})
     monkeypatch.setattr(room, "WAITS", (0.01, 0.01))
 
 
@@ -323,7 +323,7 @@ def test_the_command_line(hub: Hub, quick, monkeypatch, hopper, capsys):
 
 @by_lfs
 def test_the_app_goes_on_with_the_bundled_model_and_says_why(hub: Hub, quick):
-    lazy = app._Lazy("owner/nothing", None)
+    lazy = app.LazyDetector("owner/nothing", None)
     info = lazy().model.info
     assert info.source == "bundled"
     assert info.note.startswith("The Hub shows no owner/nothing") and info.note.endswith("bundled model is used.")
@@ -335,7 +335,7 @@ def test_the_app_goes_on_with_the_bundled_model_and_says_why(hub: Hub, quick):
 @by_lfs
 def test_a_new_model_comes_between_two_calls_and_none_is_lost(hub: Hub, quick, hopper):
     first = hub.put(REPO, REAL)
-    lazy = app._Lazy(REPO, "main")
+    lazy = app.LazyDetector(REPO, "main")
     before = lazy()
     lazy.refresh()
     assert lazy() is before, "nothing is new"

@@ -453,7 +453,7 @@ def test_a_closed_batch_begins_no_further_picture(detector: Detector, hopper: Pa
     for thread in threading.enumerate():
         if thread.name.startswith("batch") and thread not in others:
             thread.join()
-    assert len(begun) <= 3 + batch._WORKERS
+    assert len(begun) <= 3 + batch.WORKERS
 
 
 def test_a_batch_of_pictures_over_the_limits_is_given_up(detector: Detector, hopper: Path) -> None:
@@ -466,7 +466,7 @@ def test_a_batch_of_pictures_over_the_limits_is_given_up(detector: Detector, hop
     rows = list(batch.judge(detector, [batch.Item(str(number), source) for number, source in enumerate(sources)]))
     told = [row.report["error"] for row in rows]
     assert told[:4] == [picture.TOO_MUCH, picture.TOO_MUCH, None, picture.TOO_MUCH]
-    assert told.count(picture.TOO_MUCH) <= 2 + batch._WORKERS
+    assert told.count(picture.TOO_MUCH) <= 2 + batch.WORKERS
     assert told[-1] == "Pictures before it took too much time or memory to read: send the others without them."
 
 
@@ -574,7 +574,7 @@ def test_the_time_left_is_told_in_round_numbers(seconds: float | None, words: st
 
 @pytest.mark.parametrize("limit", range(1, 7))
 def test_a_batch_is_let_in_however_few_pictures_a_visitor_has(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limit, "_counter", MovingWindowRateLimiter(MemoryStorage()))
+    monkeypatch.setattr(rate_limit, "counter", MovingWindowRateLimiter(MemoryStorage()))
     monkeypatch.setenv("DETECTOR_PICTURES_PER_MINUTE", str(limit))
     rate_limit.admit_batch(None)
     with pytest.raises(errors.Refused, match="pictures in a minute"):
@@ -582,7 +582,7 @@ def test_a_batch_is_let_in_however_few_pictures_a_visitor_has(limit: int, monkey
 
 
 def test_a_visitor_has_so_many_batches_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limit, "_counter", MovingWindowRateLimiter(MemoryStorage()))
+    monkeypatch.setattr(rate_limit, "counter", MovingWindowRateLimiter(MemoryStorage()))
     monkeypatch.setenv("DETECTOR_BATCHES_PER_MINUTE", "2")
     rate_limit.admit_batch(None)
     rate_limit.admit_batch(None)
@@ -596,7 +596,7 @@ def test_a_visitor_has_so_many_batches_a_minute(monkeypatch: pytest.MonkeyPatch)
 def test_after_the_time_that_is_told_one_may_again(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1019.9]  # a minute begins soon, which is no new beginning
     monkeypatch.setattr(time, "time", lambda: now[0])
-    monkeypatch.setattr(rate_limit, "_counter", MovingWindowRateLimiter(MemoryStorage()))
+    monkeypatch.setattr(rate_limit, "counter", MovingWindowRateLimiter(MemoryStorage()))
     monkeypatch.setenv("DETECTOR_PICTURES_PER_MINUTE", "2")
     rate_limit.admit(None)
     rate_limit.admit(None)

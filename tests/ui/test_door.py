@@ -268,7 +268,7 @@ async def reads_all(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.mark.parametrize("path", ["/api/detect", "/gradio_api/upload", CALL])
 def test_a_body_that_drips_ends(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    monkeypatch.setattr(door, "_PATIENCE", 0.2)
+    monkeypatch.setattr(door, "PATIENCE", 0.2)
 
     async def drip() -> AsyncIterator[bytes]:
         for _ in range(600):
@@ -282,7 +282,7 @@ def test_a_body_that_drips_ends(monkeypatch: pytest.MonkeyPatch, path: str) -> N
 
 
 def test_what_comes_steadily_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "_PATIENCE", 0.2)
+    monkeypatch.setattr(door, "PATIENCE", 0.2)
 
     async def steadily() -> AsyncIterator[bytes]:
         for _ in range(10):
@@ -293,7 +293,7 @@ def test_what_comes_steadily_may_take_its_time(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_who_takes_nothing_of_an_answer_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_READER_SECONDS", 0.5)
+    monkeypatch.setattr(server, "READER_SECONDS", 0.5)
     gone = threading.Event()
 
     async def endless(scope: Scope, receive: Receive, send: Send) -> None:
@@ -320,7 +320,7 @@ def test_who_takes_an_answer_slowly_gets_it() -> None:
     connection = server.Connection.__new__(server.Connection)
     connection.loop = SimpleNamespace(call_later=lambda _, *call: waiting.append(call) or SimpleNamespace(cancel=list))
     connection.transport = SimpleNamespace(get_write_buffer_size=lambda: left[0], abort=lambda: dropped.append(1))
-    connection._watch_reader()
+    connection.watch_reader()
     for left[0] in (700_000, 550_000, 440_000, 400_000):
         assert not dropped
         look, *most = waiting.pop()
@@ -352,7 +352,7 @@ def test_more_connections_than_files_may_be_open_change_nothing() -> None:
 @pytest.mark.slow
 def test_one_visitor_has_so_many_requests_at_once(running_app: RunningApp) -> None:
     streams = []
-    for number in range(door._AT_ONCE):
+    for number in range(door.AT_ONCE):
         one = http.client.HTTPConnection(*address(running_app), timeout=60)
         one.request("GET", f"/gradio_api/heartbeat/many{number}")
         streams.append((one, one.getresponse()))

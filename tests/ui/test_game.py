@@ -344,7 +344,7 @@ def test_a_replaced_detector_is_let_go(detector: Detector) -> None:
 
 
 def test_old_games_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "_KEPT_GAMES", 3)
+    monkeypatch.setattr(rounds, "KEPT_GAMES", 3)
     games = some_games()
     first = games.find(None)[0]
     others = [games.find(None)[0] for _ in range(3)]

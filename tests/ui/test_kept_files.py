@@ -86,10 +86,10 @@ def test_what_cannot_be_deleted_is_told_and_the_rest_goes(
 def test_a_sweep_that_fails_is_not_the_last(
     place: Folder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(storage, "_EVERY", 0.05)
+    monkeypatch.setattr(storage, "SWEEP_SECONDS", 0.05)
     monkeypatch.setattr(storage, "KEPT_SECONDS", 0)
     with monkeypatch.context() as patch:
-        patch.setattr(storage, "_delete_older", lambda *_: 1 / 0)
+        patch.setattr(storage, "link_seconds", lambda: 1 / 0)
         place.watch()
     (place.uploads / "sent.jpg").touch()
     end = time.monotonic() + 30
@@ -131,13 +131,11 @@ def test_what_a_killed_process_left_goes_and_what_a_living_one_has_stays(place: 
 def test_a_process_that_ends_in_a_sweep_says_nothing(
     place: Folder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    delete = storage._delete_older
-
-    def ended_first(*given: object) -> list[OSError]:
+    def ended_first() -> float:
         place.end()
-        return delete(*given)
+        return 0.0
 
-    monkeypatch.setattr(storage, "_delete_older", ended_first)
+    monkeypatch.setattr(storage, "link_seconds", ended_first)
     place.sweep()
     assert not caplog.records
 

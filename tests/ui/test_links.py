@@ -60,7 +60,7 @@ def test_only_who_made_a_link_deletes_it(tmp_path: Path) -> None:
 def test_the_oldest_goes_when_there_are_too_many(clock: list[float], tmp_path: Path) -> None:
     kept = Links(tmp_path)
     tokens = []
-    for _ in range(links._MOST + 2):
+    for _ in range(links.MOST + 2):
         clock[0] += 1
         tokens.append(kept.make(b"x", ".png", "me"))
     assert [kept.find(token) is None for token in tokens[:4]] == [True, True, False, False]
@@ -71,13 +71,13 @@ def test_nobody_pushes_out_the_links_of_others(clock: list[float], tmp_path: Pat
     kept = Links(tmp_path)
     before = [kept.make(b"x", ".png", visitor) for visitor in ("one", "two", "two")]
     greedy = []
-    for _ in range(2 * links._MOST):
+    for _ in range(2 * links.MOST):
         clock[0] += 1
         greedy.append(kept.make(b"x", ".png", "greedy"))
     after = kept.make(b"x", ".png", "three")
     assert all(kept.find(token).exists() for token in (*before, after, greedy[-1]))
-    assert sum(kept.find(token) is not None for token in greedy) == links._MOST - len(before) - 1
-    assert len(list(tmp_path.glob("*.png"))) == links._MOST
+    assert sum(kept.find(token) is not None for token in greedy) == links.MOST - len(before) - 1
+    assert len(list(tmp_path.glob("*.png"))) == links.MOST
 
 
 def test_links_outlive_the_process_where_the_host_gives_a_folder(

@@ -115,7 +115,7 @@ async function lookAt(model, { width, height, data }) {
   return { logit, map: { height: map.shape[1], width: map.shape[2], values: Array.from(map.values) } };
 }
 
-// Detector's _combine(): the weighted sum of what networks say of a crop; the mean of the map stays its logit.
+// Detector's combine(): the weighted sum of what networks say of a crop; the mean of the map stays its logit.
 function added(said) {
   const [height, width] = ["height", "width"].map((side) => said.map(({ map }) => map[side]).reduce(leastCommonMultiple));
   const values = Array.from({ length: height * width }, (_, i) => {
