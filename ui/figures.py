@@ -84,8 +84,6 @@ def _summary(measured: MeasuredSet) -> dict[str, Any]:
 
 
 def _overview(metrics: Metrics) -> str:
-    tested = {measured.name for measured in metrics.seen if measured.split == "test"}
-    seen = [m for m in metrics.seen if m.split == "test" or m.name not in tested]
     return panel_html(
         _TITLE,
         "<p>Measured the way this page works: a whole picture goes in, the faces are found, cut out and judged.</p>"
@@ -98,8 +96,8 @@ def _overview(metrics: Metrics) -> str:
         )
         + (
             "<h3>Generators and cameras it was trained on</h3><p>Other pictures of the kinds that it was trained on. "
-            f"This flatters it.</p>{_bars_html(seen)}"
-            if seen
+            f"This flatters it.</p>{_bars_html(metrics.seen_once)}"
+            if metrics.seen_once
             else ""
         ),
     )

@@ -4,7 +4,7 @@ The network is RetinaFace with MobileNet-0.25 (Deng et al. 2020, arXiv:1905.0064
 `python -m training convert-face-detector`. A picture is scaled so that its longer side is COARSE pixels, and gets a
 border, so that faces that fill the picture are found. Where this pass finds no face, or sees a hint of one that is too
 small for it, the picture is searched once more at up to FINE pixels, for small faces only: what looks large there and
-went unseen before is a cat or a stone (`python -m benchmarks.faces`).
+went unseen before is a cat or a stone.
 
 The network knows faces that are upright or a little tilted; of others it finds some, unsurely, and may take a chin for
 a forehead. So where no face is found that is surely upright, the picture is searched turned by every eighth of a

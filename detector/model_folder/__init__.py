@@ -10,7 +10,7 @@ from detector.model_folder.config import (
     NetworkConfig,
     TrainingSet,
 )
-from detector.model_folder.headline_stats import NoSignsShares, no_signs_shares
+from detector.model_folder.headline_stats import NoSignsShares, mean, no_signs_shares, value
 from detector.model_folder.hub import is_commit
 from detector.model_folder.metrics import (
     CONDITIONS,
@@ -69,5 +69,7 @@ __all__ = [
     "TrainingSet",
     "is_commit",
     "load",
+    "mean",
     "no_signs_shares",
+    "value",
 ]
