@@ -150,7 +150,7 @@ try:
     _kept = storage.folder()
 except OSError as error:
     print(
-        f"The folder for what visitors send could not be made: {error.strerror}. Look at GRADIO_TEMP_DIR and "
+        f"The folder for visitors’ pictures could not be made: {error.strerror}. Check GRADIO_TEMP_DIR and "
         "DETECTOR_LINKS.",
         file=sys.stderr,
     )
@@ -185,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     if not _ISOLATED:
-        log.warning("On this system pictures are judged without limits of memory and time: let no strangers in.")
+        log.warning("On this system pictures are judged without limits of memory and time: do not serve strangers.")
     info = _detector().model.info
     if info.note:
         log.warning(info.note)

@@ -44,7 +44,7 @@ Answers = Iterable[tuple[Path, Answer]]
 
 
 def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int:
-    """Exit status: 0 all judged, 1 some could not be, 2 usage or no model."""
+    """Exit status: 0 success, 1 some pictures failed, 2 usage error or no model."""
     arguments = _parser(prog).parse_args(argv)
     start_log(logging.ERROR, logging.BASIC_FORMAT)
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the sentences below say what its warnings would
@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int
     if told := str(passed):
         print(told, file=sys.stderr)
     if not files:
-        print("There is no picture in what was named.", file=sys.stderr)
+        print("No pictures found.", file=sys.stderr)
         return 2
     try:
         detector = _load(arguments, alone=len(files) == 1)
@@ -126,9 +126,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         dest="show",
         action="store_const",
         const=_print_jsonl,
-        help="one JSON object a picture, as it is done",
+        help="one JSON object per picture, printed as each is done",
     )
-    form.add_argument("--csv", dest="show", action="store_const", const=_print_csv, help="one row a picture")
+    form.add_argument("--csv", dest="show", action="store_const", const=_print_csv, help="one row per picture")
     parser.add_argument("--heatmaps", type=Path, metavar="DIR", help="write a heat map of every face there")
     parser.add_argument("--workers", type=options.positive, metavar="N", help="threads (default: one a core)")
     parser.add_argument(

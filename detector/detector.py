@@ -97,7 +97,7 @@ class Detector:
         an ImageError and costs nothing else. It needs Linux, or macOS, where memory is not bounded.
 
         Raises ModelError, see detector.model_folder.store.load, and SettingError where the environment variable
-        DETECTOR_TRUST_LIST says nothing usable.
+        DETECTOR_TRUST_LIST is invalid.
         """
 
         def of(folder: store.ModelFolder) -> Detector:

@@ -33,8 +33,8 @@ AVAILABLE = os.name == "posix"  # elsewhere a process can be handed no socket, a
 BOUNDED = sys.platform.startswith("linux")  # macOS takes a limit of memory and does not keep to it
 MEMORY = 1_700_000_000  # bytes of address space: 40 megapixels with alpha and without a face take it. And of the model:
 MODEL_COPIES = 3  # as it came, as LiteRT packs it for one thread, and for several
-CRASHED = "The picture ended the process that read it: the file is damaged, get another copy of it."
-BROKEN_MODEL = "The network ended the process that tried it out: export the model again."
+CRASHED = "The picture crashed the process that read it: the file is damaged, get another copy of it."
+BROKEN_MODEL = "The network crashed the process that tried it: export the model again."
 
 SHARED = 64 << 20  # bytes that both processes see; what is larger goes through the socket
 _LARGE = 4 << 20  # bytes: memory that a call used beyond these is given back after it

@@ -3,7 +3,7 @@
 NOT_READ = "{} files are not read: save the picture as JPEG or PNG."
 _DOCUMENT = "This is {}, not a picture: take a screenshot of the page with the face, and send that."
 _VIDEO = "This is a video ({}), not a picture: pause it where the face is clear, take a screenshot, and send that."
-_SOUND = "This is sound ({}), not a picture: only photographs can be judged."
+_SOUND = "This is an audio file ({}), not a picture: only photographs can be judged."
 _PACKED = "This is {}, not a picture: unpack it, and send the pictures in it."
 _LINK = "This is {}, not a picture: open it, save the picture itself, and send that."
 

@@ -34,11 +34,11 @@ MIN_SIDE = 32
 
 # What a person is told where a picture cannot be judged.
 EMPTY = "The file is empty: choose another one."
-OVERSIZE = "The file is larger than the limit of {limit} MB: save it smaller and try again."
+OVERSIZE = "The file is larger than the limit of {limit} MB: scale it down and try again."
 DRAWING = "SVG files are drawings, not photographs: save the picture as JPEG or PNG."
 NO_PICTURE = "This is not a picture that can be read: use {formats}."
 DAMAGED = "The picture is damaged and could not be decoded: get another copy of it."
-TOO_MUCH = "The picture took too much time or memory to read: save it anew as JPEG or PNG, and try again."
+TOO_MUCH = "The picture took too much time or memory to read: save it again as JPEG or PNG, and retry."
 TOO_SMALL = "The picture is {width} x {height} pixels: at least {least} on each side are needed to see a face."
 MEGAPIXELS = "has {megapixels} megapixels"
 TOO_LARGE = "The picture {size}, the limit is {limit}: scale it down and try again."

@@ -1,4 +1,4 @@
-"""LiteRT interpreters behind one door: a pool that threads share, since an interpreter serves one thread at a time."""
+"""A pool of LiteRT interpreters for many threads: each interpreter serves one thread at a time."""
 
 import threading
 from collections import defaultdict
@@ -53,8 +53,8 @@ class Session:
 
 
 class Cores:
-    """`threads` for the picture that is worked at, as long as it is the only one; else one for each, since a network on
-    several threads keeps them spinning, and other pictures need the cores."""
+    """`threads` for the picture that is being processed, as long as it is the only one; else one for each, since a
+    network on several threads keeps them spinning, and other pictures need the cores."""
 
     def __init__(self, threads: int = 1) -> None:
         self._threads, self._pictures, self._lock = threads, 0, threading.Lock()

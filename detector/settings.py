@@ -90,7 +90,7 @@ def _words(name: str) -> str | None:
     """What is no path: those may be any bytes."""
     text = _text(name)
     if text is not None and not text.isprintable():
-        raise SettingError(f"{name} must be text without line breaks, control characters or bytes that are no UTF-8.")
+        raise SettingError(f"{name} must be text without line breaks, control characters or bytes that are not UTF-8.")
     return text
 
 

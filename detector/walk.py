@@ -35,7 +35,7 @@ class PassedOver:
             kinds.append(f"{more} of other kinds")
         if self.added:
             kinds.append(f"{self.added} that systems add (hidden files, thumbnails)")
-        return f"Passed over, as no pictures: {', '.join(kinds)}." if kinds else ""
+        return f"Skipped, not pictures: {', '.join(kinds)}." if kinds else ""
 
 
 def added_by_systems(name: str) -> bool:

@@ -26,7 +26,7 @@ from scale.worker import Job, Worker
 # Of a core, as Ray counts it: so the workers of a machine that died find room on those that are left, where they would
 # otherwise wait for ever for a free core.
 _SHARE = 0.5
-# A cluster's door for clients now and then dies at their first word, https://github.com/ray-project/ray/issues/63202.
+# The Ray client server sometimes drops the first connection, https://github.com/ray-project/ray/issues/63202.
 _ATTEMPTS = 4
 _STORE = 200_000_000  # bytes of Ray's object store: the model and the keys of what is known lie there
 

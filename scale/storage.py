@@ -128,7 +128,7 @@ def _on_the_hub(text: str) -> Place:
         told = hub.explain(cause if isinstance(cause := error.__cause__, Exception) else error, repo, revision or None)
         if isinstance(told, ModelError):
             raise ScaleError(str(told)) from None
-        raise ScaleError(f"{repo} could not be had from the Hub, because {told}: try again later.") from None
+        raise ScaleError(f"{repo} could not be loaded from the Hub, because {told}: try again later.") from None
     inside = f"/{at.path_in_repo}" if at.path_in_repo else ""
     return Place(fs, f"datasets/{at.repo_id}@{commit}{inside}", commit)
 

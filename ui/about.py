@@ -34,7 +34,7 @@ stand beside the verdict and never change it.</li></ol>
 from. It is not for deciding about a person, for watching people, or for declaring a picture genuine.</p>""",
 )
 _OPENING = "In short"
-_WAITING = '<p class="page soft">The figures of the model are on their way.</p>'
+_WAITING = '<p class="page soft">Loading the model’s figures…</p>'
 _PRIVACY = """<dl class="pairs"><dt>What is sent</dt><dd>The picture that you add, to the computer that runs this
 page. Nothing else of yours.</dd>
 <dt>What is kept</dt><dd>The picture and what was drawn of it; they are deleted within about an hour. A picture
@@ -42,7 +42,7 @@ that you make a link to: {days}, or until you delete it. Your network
 address, in memory, for as long as your pictures of the last minutes are counted.</dd>
 <dt>What is logged</dt><dd>How many pictures and faces were judged, and how long it took. No picture, no file name, no
 score.</dd>
-<dt>Who else learns of it</dt><dd>Nobody: no analytics, no fonts or scripts from elsewhere, and no picture is used for
+<dt>Third parties</dt><dd>Nobody: no analytics, no fonts or scripts from elsewhere, and no picture is used for
 training. The list of trusted signers of Content Credentials is fetched once a day, and nothing of a picture goes with
 the request. Where a host such as Hugging Face runs this page, it carries the traffic, as for any website.</dd></dl>"""
 
@@ -175,7 +175,7 @@ def record_html(folder: ModelFolder) -> str:
         "Architecture": f"{told['architecture']}, {sizes}",
         "Digest": told["digest"],
         "Verdicts": f"no signs of forgery below a score of {low:.1f}, likely forged from {high:.1f}",
-        "Fitted to hold": _limits(folder.config.limits),
+        "Calibration limits": _limits(folder.config.limits),
         "Format version": told["format_version"],
         "Made on": told["date"] or "not stated",
         "Measured on": (metrics and metrics.date) or "not measured",

@@ -21,13 +21,13 @@ _DIRECTORY_BYTES = 2_000_000  # of the list of a zip's files: some ten thousands
 _LEADS_OUT = "Its path leads out of the zip: pack it again without “..” and without a leading slash."
 _LINK = "This is a link or a device, not a file: put the picture itself into the zip."
 _LOCKED = "It is locked with a password: pack the zip without one."
-_METHOD = "It is packed in a way that is not read here: make an ordinary zip."
+_METHOD = "Its compression is not supported: make an ordinary zip."
 _NESTED = "A zip in a zip is not opened: take it out and send it by itself."
 _TIGHT = f"It unpacks to over {uploads.UNPACKED_RATIO} times its size, as no photograph does: send the picture itself."
 _DAMAGED = "It is damaged in the zip and could not be unpacked: pack the zip again."
-_NO_ZIP = "This zip could not be opened: it is damaged, or no zip. Pack it again."
+_NO_ZIP = "This zip could not be opened: it is damaged, or not a zip. Pack it again."
 _CROWDED = f"This zip lists far too many files: pack the pictures alone, at most {uploads.BATCH_FILES}."
-_LARGE = f"This zip is larger than the limit of {uploads.ZIP_BYTES / 1e6:.0f} MB: make several of it."
+_LARGE = f"This zip is larger than the limit of {uploads.ZIP_BYTES / 1e6:.0f} MB: split it."
 
 
 @dataclass

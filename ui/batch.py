@@ -33,7 +33,7 @@ _THUMBNAIL = 80  # longer side in pixels, shown at half of it on a fine screen
 _EVERY = 0.4  # seconds between two looks of the page at how far it is
 _GROWTH = 1.1  # the table is sent again when it has grown by this: each time costs as much as all its rows
 _MOST_OVER = 3  # pictures of a batch over the limits of time or memory: other batches wait for its end
-_GIVEN_UP = "Pictures before it took too much time or memory to read: send the others without them."
+_GIVEN_UP = "Earlier pictures took too much time or memory to read: send the others without them."
 _NO_FILES = "No pictures came with the request: add some, or a zip of them."
 
 _LEAD = lead_html(
@@ -44,8 +44,9 @@ _LIMITS = f"""<div class="page soft"><p>Up to {uploads.BATCH_FILES} pictures at 
 each. A zip may have {uploads.ZIP_BYTES / 1e6:.0f} MB and hold {uploads.UNPACKED_BYTES / 1e6:.0f} MB unpacked; a
 zip in a zip is not opened.</p><p>Your pictures are sent to our server and deleted within about an hour.</p></div>"""
 _CAUTION = """<section class="page panel limits" aria-label="How to read the list"><h2>How to read the list</h2><ul>
-<li>The order says where to look first, not what is forged. Choose a name on top: Detect opens it and shows why.</li>
-<li>Among many real pictures some are called forged by mistake; the more you add, the more of them.</li>
+<li>The order says where to look first, not what is forged. Choose a name in the list: Detect opens the
+picture and shows why.</li>
+<li>Some real pictures are called forged by mistake: the larger the batch, the more of them.</li>
 <li>A picture at the bottom is not cleared: a new kind of forgery may show no signs at all.</li></ul></section>"""
 
 _CLICKED = """element.addEventListener('click', event => { const name = event.target.closest('[data-row]');
@@ -267,7 +268,7 @@ def picture_of(batch: Batch, number: Any) -> tuple[bytes, str]:
             source = items[number].source()
             data = source if isinstance(source, bytes) else picture.read_file(Path(str(source)))
         except (ImageError, errors.Refused, IndexError, TypeError):
-            raise errors.Refused("This picture is not kept here any more: add it anew.") from None
+            raise errors.Refused("This picture is no longer kept here: add it again.") from None
     return data, PurePosixPath(items[number].name).name
 
 
@@ -296,13 +297,11 @@ def gather(files: Any, zips: ExitStack) -> list[Item]:
             items.append(Item(name, partial(_raise, error)))
         if len(items) > uploads.BATCH_FILES:
             raise errors.Refused(
-                f"These are more than {uploads.BATCH_FILES} pictures, the most for one batch: send them in several."
+                f"This is more than {uploads.BATCH_FILES} pictures, the most for one batch: send several."
             )
         if unpacked > uploads.UNPACKED_BYTES:
             limit = f"{uploads.UNPACKED_BYTES / 1e6:.0f} MB"
-            raise errors.Refused(
-                f"What is zipped unpacks to more than the limit of {limit}: send it in several batches."
-            )
+            raise errors.Refused(f"The zips unpack to more than the limit of {limit}: send them in several batches.")
     return items
 
 
@@ -361,7 +360,7 @@ def _count(number: int, noun: str) -> str:
 def status_html(batch: Batch | None, ended: str = "") -> str:
     """How far it is: None stands for a batch that waits for its turn, `ended` is the sentence for one that is over."""
     if batch is None:
-        batch, title, note = Batch(), "Waiting for a free place…", "It begins when the batches before it are done."
+        batch, title, note = Batch(), "Waiting for your turn…", "It starts when the batches before it are done."
     elif ended:
         title, _, note = ended.partition(": ")
         note = note[:1].upper() + note[1:]

@@ -17,8 +17,8 @@ QUALITY = 88  # of pictures shown, WebP
 ACCEPT = ",".join(["image/*", *sorted(picture.SUFFIXES)])
 # No address is ever fetched.
 ADDRESS = (
-    "That is an address, and nothing is fetched from other sites: open it, copy or save the picture itself, and add "
-    "that."
+    "That is a link, and this page fetches nothing from other sites: open it, copy or save the picture itself, and "
+    "add that."
 )
 
 

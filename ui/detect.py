@@ -53,7 +53,7 @@ API_DESCRIPTION = (
     "Judge every face of one picture. Returns headline (the answer in words), verdict (likely_fake, leans_fake, "
     "uncertain, no_signs or no_face), score (0 to 1, of the most suspicious face, no probability; null without one), "
     "how rare it is (false_positive_share, unseen_share and seen_share: of real faces, and of faces forged in ways "
-    "that the model has never seen, and has, those that score at least so high), origin (what the file declares: "
+    "that the model has never seen, and has, those that score at least this high), origin (what the file declares: "
     "declared_ai, camera, edited or none), faces, provenance, warnings (code and text), the picture's and the model's "
     "checksums, and seconds by stage. no_signs means that no signs of forgery were found, never that the picture is "
     "real: some forgeries, 1 - unseen_share of those by generators that the model has never seen, score lower still."

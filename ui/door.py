@@ -54,11 +54,9 @@ class _Refused(Exception):
 
 _CLOSED = _Refusal(404, "not_found", "There is nothing at this address.")
 _STOPPING = _Refusal(
-    503, "stopping", "The detector is being stopped: please try again in a minute.", 6 * _RETRY_SECONDS
+    503, "stopping", "The detector is shutting down: please try again in a minute.", 6 * _RETRY_SECONDS
 )
-_CROWDED = _Refusal(
-    429, "too_many_at_once", "You are asking too many things at once: wait for the answers.", _RETRY_SECONDS
-)
+_CROWDED = _Refusal(429, "too_many_at_once", "Too many requests at once: wait for the answers.", _RETRY_SECONDS)
 _BUSY = _Refusal(503, "busy", errors.BUSY, _RETRY_SECONDS)
 _SLOW = _Refusal(408, "timeout", "The picture took too long to arrive: send it again.")
 _SCATTERED = _Refusal(413, "too_large", "The request lists far too many values: send pictures as files.")

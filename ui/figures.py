@@ -23,7 +23,7 @@ CONDITION_WORDS = dict(
     )
 )
 FIGURES = {
-    "auc": ("Told apart (AUC)", "shown one forged and one real face, how often the forged one gets the higher score; "
+    "auc": ("AUC", "shown one forged and one real face, how often the forged one gets the higher score; "
             "1 is always, 0.5 is a coin toss"),
     "fake_likely_fake": ("Forged: likely forged", "forgeries that this page calls likely forged, among forged faces"),
     "fake_leans_fake": ("Forged: leans forged", "forgeries that this page calls leaning to forged, among forged faces"),
@@ -34,11 +34,10 @@ FIGURES = {
     "abstention_rate": ("No verdict", "faces that this page calls neither likely forged nor without signs, among all"),
     "selective_risk": ("Wrong when it decides", "real faces called likely forged and forged ones without signs, among "
                        "all faces that got one of these two verdicts"),
-    "accuracy": ("Right if forced", "right answers where no “can’t tell” is allowed and a score of 50 decides"),
+    "accuracy": ("Accuracy at 50", "right answers where no “can’t tell” is allowed and a score of 50 decides"),
     "false_positive_rate": ("Real above 50", "real faces with a score of 50 or more"),
     "false_negative_rate": ("Forged below 50", "forged faces with a score below 50"),
-    "ece": ("Score is off by", "how far a score lies from the share that was really forged, on average (calibration "
-            "error)"),
+    "ece": ("Calibration error", "how far a score lies from the share that was really forged, on average"),
 }  # fmt: skip
 _SUMMARY = tuple(FIGURES)[:10]
 _ROLES = {"unseen": "never seen", "seen": "trained on"}

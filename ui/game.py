@@ -40,7 +40,7 @@ forged.</li>
 point: what a coin would get, for an honest answer.</li>
 <li>Nobody comes twice in a game. Your game goes on after a reload; it is kept for a while under a random number
 and nothing else about you is.</li></ul></section>"""
-BROKEN = "Something went wrong on this side. Please try again in a moment."
+BROKEN = "Something went wrong on our side. Please try again in a moment."
 FORGOTTEN = "Your earlier game is no longer kept here, so a new one begins."
 
 _MOTION = "matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'"

@@ -52,7 +52,7 @@ class FaceAnswer(BaseModel):
     box: tuple[int, int, int, int] = Field(description="Left, top, right, bottom, in pixels of the upright picture.")
     detection_score: float = Field(description="How sure the face detector is that this is a face, 0 to 1.")
     score: float = Field(description="How much speaks for a forgery, 0 to 1: it ranks faces and is no probability.")
-    false_positive_share: Share | None = Field(description="Of real faces, those that score at least so high.")
+    false_positive_share: Share | None = Field(description="The share of real faces that score at least this high.")
     unseen_share: Share | None = Field(description="The same of faces forged in ways that the model has never seen.")
     seen_share: Share | None = Field(description="The same of faces forged in ways that it was trained on.")
     verdict: Verdict
@@ -66,7 +66,7 @@ class ResultAnswer(BaseModel):
     verdict: Verdict = Field(description="Of the picture: that of its most suspicious face.")
     score: float | None = Field(description="Of the most suspicious face; null where there is no face.")
     false_positive_share: Share | None = Field(
-        description="Of photographs with as many real faces that can be judged, those where one scores so high."
+        description="Of photographs with as many real faces that can be judged, the share where one scores this high."
     )
     unseen_share: Share | None = Field(description="Of faces forged in ways that the model has never seen.")
     seen_share: Share | None = Field(description="Of faces forged in ways that it was trained on.")
@@ -291,7 +291,7 @@ def _face_number(fields: dict[str, str]) -> int:
 def _refuse_unknown(fields: dict[str, str], known: set[str]) -> None:
     if fields.keys() - known:
         words = " and ".join(["picture", *sorted(known)])
-        raise Problem(422, "wrong_field", f"There is a field that is not known here: send {words} only.")
+        raise Problem(422, "wrong_field", f"Unknown field: send only {words}.")
 
 
 # --- What went wrong --------------------------------------------------------------------------------------------------
@@ -336,7 +336,7 @@ def _answer_unexpected(_: Request, error: Exception) -> JSONResponse:
 # bytes that are no text. A codec that a client names may fail with any UnicodeError.
 GRADIO_ERRORS: dict[Any, Any] = {
     RequestValidationError: lambda *_: _error(
-        422, "malformed", "The request is not of the form that is asked for here."
+        422, "malformed", "The request does not have the form that is expected here."
     ),
     UnicodeError: lambda *_: _error(400, "malformed", "The request could not be read as text: send it in UTF-8."),
 }

@@ -59,7 +59,7 @@ def build(share: gr.Button, upload: gr.Image, page: gr.Blocks, detector: Callabl
     with box:
         link = gr.Textbox(label="Link to this result", interactive=False, buttons=["copy"], elem_id="link")
         remove = gr.Textbox(
-            label="Deletes it when opened: keep it",
+            label="Opening this one deletes the result: keep it",
             interactive=False,
             buttons=["copy"],
             elem_id="link-remove",

@@ -84,10 +84,10 @@ def _listed(folder: Path) -> list[Shown]:
             for row in rows
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GalleryError(f"The {LIST} of {folder.name} could not be understood ({error!r}): mend it.") from None
+        raise GalleryError(f"The {LIST} of {folder.name} is invalid ({error!r}): fix it.") from None
     names = [shown.file.relative_to(folder) if shown.file.is_relative_to(folder) else None for shown in listed]
     if any(name is None or ".." in name.parts for name in names):
-        raise GalleryError(f"The {LIST} of {folder.name} names files outside of it: mend it.")
+        raise GalleryError(f"The {LIST} of {folder.name} names files outside of it: fix it.")
     return listed
 
 

@@ -49,7 +49,7 @@ def build(out: Path, model: str | None = None, revision: str | None = None, addr
     be loaded."""
     before = _written(out)
     if before is None and out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise BuildError(f"{out.name} is no folder of a page: name an empty or a new one.")
+        raise BuildError(f"{out.name} is not a folder that this command wrote: name an empty or a new one.")
     files = built(model, revision, f"{address.rstrip('/')}/{PREVIEW}" if address else None)
     for path, data in files.items():
         (out / path).parent.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ FORMATS = "JPEG, PNG, WebP, GIF, BMP or, where the browser knows it, AVIF"
 _WORDS = {
     "loading": "The detector is getting ready: {n} of {all} MB",
     "ready": "Ready.",
-    "offline": "Ready, from now on without a network, too.",
+    "offline": "Ready, also offline.",
     "judging": "Looking at picture {n} of {all}…",
     "judged": ("1 picture judged.", "{n} pictures judged."),
     "judged_some": "{n} of {all} judged, {failed} could not be.",
@@ -41,9 +41,9 @@ _WORDS = {
     "marked": "Your picture; each of its faces ({n}) has a numbered box",
     "model": "Model: {name}, {digest}.",
     "no_start": "The detector could not be started in this browser: update it, or try another one.",
-    "not_secure": "Browsers run the detector only on pages with https, or on this computer: open the page so.",
+    "not_secure": "The detector needs HTTPS or localhost: open this page that way.",
     "no_file": "A part of the detector could not be loaded: check the network, and load the page again.",
-    "damaged_file": "A part of the detector did not arrive as it was made: load the page again.",
+    "damaged_file": "A part of the detector arrived damaged: load the page again.",
     "unexpected": "Something went wrong on this page, not with your picture: load the page again.",
 }
 _RECORDS = {

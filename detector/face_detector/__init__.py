@@ -77,7 +77,7 @@ class FaceDetector:
 
     def find(self, pixels: np.ndarray, *, min_face: int = MIN_FACE, min_score: float = MIN_SCORE) -> list[DetectedFace]:
         """Faces of an RGB picture, uint8 (H, W, 3), the largest first, MOST_FACES at most; an empty list where there is
-        none. Faces of `least_face` pixels or more are found for sure, smaller ones often."""
+        none. Faces of `least_face` pixels or more are detected reliably, smaller ones usually."""
         height, width = pixels.shape[:2]
         rows = self._look(pixels, min_score)
         if not ((rows[:, 0] >= SURE) & (abs(_rolls(rows)) <= LEANING)).any():
@@ -128,7 +128,7 @@ class FaceDetector:
 
 
 def least_face(width: int, height: int) -> int:
-    """Side in pixels of the smallest faces that are found for sure in a picture of this size: MIN_FACE up to a
+    """Side in pixels of the smallest faces that are detected reliably in a picture of this size: MIN_FACE up to a
     longer side of 2,133 pixels, and 1.1% of the longer side above."""
     return max(MIN_FACE, round(LEAST * max(width, height) / FINE))
 

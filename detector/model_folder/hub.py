@@ -167,7 +167,7 @@ def _pull(
         for name in names:
             if name not in listed:
                 raise ModelError(
-                    f"{repo} on the Hub has no {name}, so it is no model of this detector: look at the name."
+                    f"{repo} on the Hub has no {name}, so it is not a model for this detector: check the name."
                 )
             if (listed[name].size or 0) > limit:
                 raise ModelError(f"{name} of {repo} is larger than any model should be: it was not loaded.")
@@ -246,19 +246,19 @@ def _refusal(error: Exception, status: int | None, repo: str, revision: str | No
         case errors.GatedRepoError():
             return f"{repo} on the Hub asks to accept its terms first: do so on its page, and set HF_TOKEN."
         case errors.RepositoryNotFoundError() if get_token():
-            return f"The Hub shows no {repo} to the owner of this token: look at the name and the rights."
+            return f"The Hub has no {repo}, or your token may not see it: check the name and the token."
         case errors.RepositoryNotFoundError():
-            return f"The Hub has no public {repo}: look at the name, or set HF_TOKEN if it is private."
+            return f"The Hub has no public {repo}: check the name, or set HF_TOKEN if it is private."
         case errors.RevisionNotFoundError():
             return f"{repo} has no revision {revision}: name a branch, a tag or a whole commit."
         case errors.DisabledRepoError():
             return f"The Hub has closed {repo}: choose another model."
         case errors.HFValidationError():
-            return f"{repo} is no name that the Hub can have: write owner/name or owner/name@revision."
+            return f"{repo} is not a valid name on the Hub: write owner/name or owner/name@revision."
         case errors.HfHubHTTPError() | ConnectionError() if status == 401:
-            return "The Hub does not know the token in use: make a new one and set HF_TOKEN."
+            return "The Hub rejects your token: make a new one and set HF_TOKEN."
         case errors.HfHubHTTPError() | ConnectionError() if status == 403:
-            return f"The token in use has no right to do this with {repo}: take one that has."
+            return f"Your token may not do this with {repo}: use one that may."
     return None
 
 

@@ -199,7 +199,7 @@ def _is_trusted(status: object) -> bool:
 
 def _trusted_manifests(store: dict[str, Any]) -> set[str]:
     """The labels of the manifests besides the active one whose signers are on the list. c2pa reports on each only where
-    it finds something else than the signer of the picture noted when he took it in."""
+    it finds something else than the signer of the picture noted when ingesting it."""
     found: set[str] = set()
     for manifest in as_dict(store.get("manifests")).values():
         for ingredient in as_list(as_dict(manifest).get("ingredients")):

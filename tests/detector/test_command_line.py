@@ -146,7 +146,7 @@ def test_a_file_that_declares_ai_leads_with_that_in_every_form(run, tmp_path):
     assert (
         said in table
         and "nobody signed it" in below
-        and "What the detector says of the faces: No face found." in " ".join(below.split())
+        and "What the detector says about the faces: No face found." in " ".join(below.split())
     )
 
 
@@ -312,7 +312,7 @@ def test_a_folder_without_pictures_is_refused(run, tmp_path):
     (tmp_path / "notes.txt").touch()
     ran = run(tmp_path)
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr == "Passed over, as no pictures: 1 .txt.\nThere is no picture in what was named.\n"
+    assert ran.stderr == "Skipped, not pictures: 1 .txt.\nNo pictures found.\n"
 
 
 def test_a_model_of_ones_own(run, folder, tmp_path_factory):
@@ -336,7 +336,7 @@ def test_a_damaged_model_is_refused(run, hopper, tmp_path):
         (tmp_path / name).write_bytes(content if name != store.MODEL else b"damaged")
     ran = run(hopper, "--model", tmp_path)
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr.startswith("model.tflite is not the file that config.json was written for")
+    assert ran.stderr.startswith("model.tflite does not match its checksum in config.json")
 
 
 @pytest.mark.slow
@@ -366,7 +366,7 @@ def test_what_is_passed_over_is_counted(run, folder):
     ran = run(folder, "--jsonl")
     names = {os.path.relpath(row["file"], folder) for row in jsonl(ran.stdout)}
     assert names == {*GOOD, *BROKEN, "IMG_0001"}
-    assert "Passed over, as no pictures: 1 .txt, 2 that systems add (hidden files, thumbnails)." in ran.stderr
+    assert "Skipped, not pictures: 1 .txt, 2 that systems add (hidden files, thumbnails)." in ran.stderr
 
 
 def test_a_damaged_file_is_one_line_and_no_warning_of_a_library(run, tmp_path):

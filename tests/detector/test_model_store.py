@@ -255,25 +255,25 @@ def test_a_folder_instead_of_a_file(model, name):
 
 def test_a_truncated_model(model):
     os.truncate(model / MODEL, 100_000)
-    assert refusal(model).startswith("model.tflite is not the file that config.json was written for:")
+    assert refusal(model).startswith("model.tflite does not match its checksum in config.json:")
 
 
 def test_an_empty_model(model):
     os.truncate(model / MODEL, 0)
-    assert refusal(model).startswith("model.tflite is not the file that config.json was written for:")
+    assert refusal(model).startswith("model.tflite does not match its checksum in config.json:")
 
 
 def test_one_flipped_bit(model):
     content = bytearray((model / MODEL).read_bytes())
     content[len(content) // 2] ^= 1
     (model / MODEL).write_bytes(content)
-    assert refusal(model).startswith("model.tflite is not the file that config.json was written for:")
+    assert refusal(model).startswith("model.tflite does not match its checksum in config.json:")
 
 
 @pytest.mark.parametrize("digest", ["", "0" * 64])
 def test_another_hash(model, digest):
     configure(model, {"sha256": digest})
-    assert refusal(model).startswith("model.tflite is not the file that config.json was written for:")
+    assert refusal(model).startswith("model.tflite does not match its checksum in config.json:")
 
 
 def test_another_model_with_its_hash(model):

@@ -181,7 +181,7 @@ def _hub(folder: Path, tally: Tally) -> None:
         for size in (PAGE, 20 * PAGE, 200 * PAGE, None):
             with full(place, size) as make_room:
                 status, said = _python(["-c", code], variables)
-                noted = "bundled owner/name could not be had" in said and "could not be written" in said
+                noted = "bundled owner/name could not be loaded" in said and "could not be written" in said
                 tally.case(status == 0 and noted, f"hub on {_kind(size)}: {status} {said[-400:]}")
                 make_room()
                 status, said = _python(["-c", code], variables)

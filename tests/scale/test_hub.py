@@ -67,7 +67,7 @@ def test_pictures_and_parquet_at_one_commit(hub: Hub, tmp_path):
 def test_what_the_hub_refuses_is_said_in_a_sentence(hub: Hub):
     hub.put("datasets/owner/faces", {"a.png": picture(1)})
     wanted = {
-        "owner/none": "The Hub shows no owner/none to the owner of this token",
+        "owner/none": "The Hub has no owner/none, or your token may not see it",
         "owner/faces@none": "owner/faces has no revision none: name a branch",
         "hf://owner/faces": "hf://owner/faces is no data set",
         "hf://datasets/owner/faces/none": "There is nothing at hf://datasets/owner/faces/none",

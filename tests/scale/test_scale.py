@@ -254,9 +254,7 @@ def test_folders_are_walked_as_on_the_command_line(tmp_path, model):
         ("memory://walked", {*own[:2]}, "1 without a suffix, 1 .txt"),
     ):
         run = Run(source, tmp_path / f"out-{len(names)}", model, "one")
-        assert (
-            run.plan.passed == f"Passed over, as no pictures: {passed}, 3 that systems add (hidden files, thumbnails)."
-        )
+        assert run.plan.passed == f"Skipped, not pictures: {passed}, 3 that systems add (hidden files, thumbnails)."
         run.judge()
         found = {row["file"] for row in rows(tmp_path / f"out-{len(names)}") if not row["error"]}
         assert {name.split("/in/" if source == tmp_path / "in" else "walked/")[1] for name in found} == names

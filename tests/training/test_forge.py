@@ -177,7 +177,7 @@ def test_photographs_are_walked_as_on_the_command_line(
     options = forge.ForgeOptions(methods=("self_blend",), size=64)
     rows = forge.forge(tmp_path / "in", tmp_path / "out", options)
     assert {name for row in rows for name in row["pictures"]} == {"IMG_0001", "b.png"}
-    assert "Passed over, as no pictures: 1 .mov, 3 that systems add (hidden files, thumbnails)." in caplog.messages
+    assert "Skipped, not pictures: 1 .mov, 3 that systems add (hidden files, thumbnails)." in caplog.messages
 
 
 @pytest.fixture(scope="module")

@@ -94,7 +94,7 @@ def test_the_figures_are_those_of_the_model(look: Callable[..., "Page"], bundled
         cells = dict(zip(titles, row.locator("th, td").all_inner_texts(), strict=True))
         assert cells["Faces found"].split() == [f"{found.judged:,}", "of", f"{found.n:,}"]
         assert cells["Kind"] == {"unseen": "never seen", "seen": "trained on"}[measured.role]
-        assert cells["Told apart (AUC)"].split("\n") == [
+        assert cells["AUC"].split("\n") == [
             f"{found.auc.value:.3f}", f"{found.auc.low:.3f} to {found.auc.high:.3f}"
         ]  # fmt: skip
         for key in ("abstention_rate", "selective_risk", "real_likely_fake", "fake_no_signs", "false_negative_rate"):

@@ -195,7 +195,7 @@ def test_a_file_that_declares_ai_leads_with_that(
         told = result_with(judged, verdict=verdict, provenance=(finding,), **empty)
         page = answer.verdict_html(told, model)
         assert "<h2>This file says that it was made with AI</h2>" in page and 'panel verdict fake"' in page
-        assert f"What the detector says of the faces: {messages.TITLES[verdict]}." in text(page)
+        assert f"What the detector says about the faces: {messages.TITLES[verdict]}." in text(page)
         assert ("Example says so and signed it" if by else "A mark in the file says so, and nobody signed it") in page
         assert told.to_dict()["headline"] == "This file says that it was made with AI"
         assert told.score is None or f"<b>{components.score_words(judged.score)}</b>" in page

@@ -117,7 +117,7 @@ def test_a_zip_in_a_zip_is_not_opened() -> None:
 def test_a_bomb_that_tells_its_size_is_not_unpacked() -> None:
     data = pack({"a.jpg": bytes(31_000_000)})
     assert len(data) < 100_000
-    assert refusal(data) == "The file is larger than the limit of 30 MB: save it smaller and try again."
+    assert refusal(data) == "The file is larger than the limit of 30 MB: scale it down and try again."
     assert "200 times its size" in refusal(pack({"a.bmp": bytes(2_000_000)}))
     with archive.opened(pack({"a.bmp": bytes(2_000_000)})) as (entry,):
         assert entry.size == 0  # what is not unpacked counts nothing

@@ -216,7 +216,7 @@ def test_a_row_opens_in_detect(look: Callable[..., "Page"], mixed: list[Path], h
 @pytest.mark.parametrize("number", [None, "x", 5, 0.5])
 def test_a_row_that_is_not_kept_is_told(number: Any) -> None:
     for sent in (None, [{"path": "/etc/hostname"}]):
-        with pytest.raises(errors.Refused, match="not kept here any more"):
+        with pytest.raises(errors.Refused, match="no longer kept here"):
             batch.picture_of(batch.Batch(files=sent), number)
 
 
@@ -274,7 +274,7 @@ def test_a_batch_that_waits_can_be_stopped(
     judge(first)
     first.locator("#batch-table tbody tr").first.wait_for()
     judge(second)
-    second.locator("#batch-status").get_by_text("Waiting for a free place").wait_for()
+    second.locator("#batch-status").get_by_text("Waiting for your turn").wait_for()
     second.locator("#batch-stop").click()
     assert "Stopped" in ended(second) and second.locator("#batch-table tbody tr").count() == 0
     assert first.locator("#batch-status .ended").count() == 0, "the other one goes on"
@@ -400,7 +400,7 @@ def test_zips_together_may_hold_so_much(tmp_path: Path, monkeypatch: pytest.Monk
     upload = uploaded(many(tmp_path, 2), monkeypatch)
     monkeypatch.setattr(uploads, "UNPACKED_BYTES", 3 * len(slow()))
     assert len(gathered([upload])) == 2
-    with pytest.raises(errors.Refused, match="unpacks to more than the limit"):
+    with pytest.raises(errors.Refused, match="unpack to more than the limit"):
         gathered([upload, upload])
 
 
@@ -467,7 +467,7 @@ def test_a_batch_of_pictures_over_the_limits_is_given_up(detector: Detector, hop
     told = [row.report["error"] for row in rows]
     assert told[:4] == [picture.TOO_MUCH, picture.TOO_MUCH, None, picture.TOO_MUCH]
     assert told.count(picture.TOO_MUCH) <= 2 + batch.WORKERS
-    assert told[-1] == "Pictures before it took too much time or memory to read: send the others without them."
+    assert told[-1] == "Earlier pictures took too much time or memory to read: send the others without them."
 
 
 def test_one_failure_is_not_the_end(detector: Detector, hopper: Path) -> None:

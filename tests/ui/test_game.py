@@ -488,7 +488,7 @@ def test_a_bad_list_is_told_and_replaced(tmp_path: Path, content: str | None, ca
     outside = {"file": "../a.jpg", "label": "real", "made": "", "source": "", "caption": ""}
     (tmp_path / pictures.LIST).write_text(json.dumps([outside]) if content is None else content)
     assert pictures.load(str(tmp_path)) == GALLERY
-    assert "mend it" in caplog.text
+    assert "fix it" in caplog.text
 
 
 def test_a_data_set_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

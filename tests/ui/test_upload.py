@@ -104,7 +104,7 @@ def test_what_is_no_picture_is_told_what_to_do(look: Callable[..., "Page"]) -> N
 def test_a_picture_that_is_too_large_is_not_sent(look: Callable[..., "Page"]) -> None:
     page = look()
     sent(page, "button", ("large.tif", "image/tiff", tiff()), more=picture.MAX_BYTES)
-    assert note(page) == "The file is larger than the limit of 30 MB: save it smaller and try again."
+    assert note(page) == "The file is larger than the limit of 30 MB: scale it down and try again."
     sent(page, "drop", ("large.HEIC", "", heic()), more=picture.MAX_BYTES)
     assert page.get_by_text("Your answer appears here").is_visible()
     give(page, ASTRONAUT)

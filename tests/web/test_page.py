@@ -109,7 +109,7 @@ def test_many_pictures_by_drop_and_paste_and_the_most_suspicious_comes_first(
     page.get_by_text("3 of 4 judged, 1 could not be.").wait_for()
     assert ".heic" in page.locator("#choose").get_attribute("accept").split(",")
     page.evaluate(_PASTE, "https://example.org/a.jpg")
-    page.get_by_text("That is an address, and nothing is fetched").wait_for()
+    page.get_by_text("That is a link, and this page fetches nothing").wait_for()
     rows = page.locator(".result").all()
     outcomes = [row.get_attribute("data-outcome") for row in rows]
     order = ["declared_ai", *map(str, messages.VERDICTS), "error"]
@@ -244,7 +244,7 @@ def test_the_server_says_what_the_page_cannot(visitor: Callable[..., "Page"], ur
 def test_a_second_visit_needs_no_network(visitor: Callable[..., "Page"], built: Path) -> None:
     with served(built) as url:
         page = visitor(url)
-        page.get_by_text("Ready, from now on without a network, too.").wait_for()
+        page.get_by_text("Ready, also offline.").wait_for()
         page.close()
     again = page.context.new_page()
     again.goto(url)
@@ -262,7 +262,7 @@ def test_a_changed_network_is_not_used(visitor: Callable[..., "Page"], built: Pa
     with served(changed) as url:
         page = visitor(url, wait=False)
         page.locator("[data-state=failed]").wait_for()
-        assert page.locator("#said").inner_text().startswith("A part of the detector did not arrive as it was made")
+        assert page.locator("#said").inner_text().startswith("A part of the detector arrived damaged")
 
 
 # --- For everybody --------------------------------------------------------------------------------------------------
