@@ -42,7 +42,7 @@ def model_of(given: str | None = None) -> tuple[str | None, str | None]:
 
 
 def positive(text: str) -> int:
-    """A whole number from 1 on. Raises argparse.ArgumentTypeError, or ValueError where it is no number."""
+    """A whole number from 1 on. Raises argparse.ArgumentTypeError, or ValueError where it is not a number."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")

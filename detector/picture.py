@@ -20,7 +20,7 @@ from detector.upright import upright_rgb
 register_heif_opener(thumbnails=False)
 
 # Only decoders meant for photographs: a stranger's file must not reach the others. JPEG includes MPO, what some cameras
-# and telephones write.
+# and phones write.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "HEIF")
 FORMAT_NAMES = "JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF"
 SUFFIXES = frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in {*FORMATS, "MPO"})
@@ -103,7 +103,7 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
     if isinstance(source, (str, os.PathLike)):
         source = read_file(Path(os.fsdecode(source)), max_bytes)
     if not isinstance(source, (bytes, bytearray, memoryview)):
-        raise ImageError(f"A picture can be a path, bytes, a PIL image or an array, not {type(source).__name__}.")
+        raise ImageError(f"A picture must be a path, bytes, a PIL image or an array, not {type(source).__name__}.")
     data = bytes(source)
     _refuse_other_kinds(data)
     if len(data) > max_bytes:  # a film is too large and no picture: the latter is of more use
@@ -113,7 +113,7 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
 
 
 def _refuse_other_kinds(data: bytes) -> None:
-    """Raise ImageError for a file that is known and is no picture that can be read."""
+    """Raise ImageError for a file of a known kind that is not read."""
     if not data:
         raise ImageError(EMPTY, "empty")
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -139,7 +139,7 @@ def _opened(data: bytes, max_pixels: int) -> Image.Image:
 
 
 def _opened_as_known(data: bytes) -> Image.Image:
-    """As Image.open does, without its limit, which is below the largest that telephones make and whose warning could
+    """As Image.open does, without its limit, which is below the largest that phones make and whose warning could
     only be silenced in the whole process. The limits here are checked before anything is decoded."""
     for name in FORMATS:
         if _is(name, data[:16]):

@@ -1,5 +1,5 @@
-"""What makes a verdict weak, as a picture that is no photograph; and what takes it away: a face that is tiny, cut off,
-blurred or covered."""
+"""What weakens a verdict, such as a picture that is not a photograph, and what rules one out: a face that is tiny, cut
+off, blurred or covered."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -13,7 +13,7 @@ _KEPT = 1_800_000  # samples of an input: what a session of a larger one holds i
 
 
 class Session:
-    """One interpreter. Keeps the batch size of the last call, since changing it allocates anew."""
+    """One interpreter. Keeps the batch size of the last call, since changing it allocates memory again."""
 
     def __init__(self, model: bytes, threads: int) -> None:
         self._interpreter = Interpreter(model_content=model, num_threads=threads)
@@ -77,8 +77,8 @@ class Cores:
 
 
 class SessionPool:
-    """Sessions of one model, made when a thread finds none free, kept for the next. For bytes that are no model `take`
-    raises ValueError or RuntimeError."""
+    """Sessions of one model, made when a thread finds none free, kept for the next. `take` raises ValueError or
+    RuntimeError for bytes that are not a model."""
 
     def __init__(self, model: bytes, cores: Cores | None = None) -> None:
         self._model, self._cores = model, cores or Cores()

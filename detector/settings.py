@@ -31,7 +31,7 @@ class Settings:
 
 
 def read() -> Settings:
-    """The settings of this process. Raises SettingError for one that is no number, or no text, where it must be."""
+    """The settings of this process. Raises SettingError for an invalid one."""
     return Settings(
         model=_text("DETECTOR_MODEL"),
         revision=_words("DETECTOR_REVISION"),
@@ -108,7 +108,7 @@ def _minutes(name: str, otherwise: float) -> float:
         minutes = float(_text(name) or otherwise)
     except ValueError:
         minutes = -1.0
-    if minutes != 0 and not 0.01 <= minutes <= 1e6:  # also where it is no number
+    if minutes != 0 and not 0.01 <= minutes <= 1e6:  # also for NaN
         raise SettingError(
             f"{name} must be a number of minutes from 0.01 to 1000000, such as {otherwise:g}; 0 is never."
         )

@@ -39,7 +39,7 @@ class PassedOver:
 
 
 def added_by_systems(name: str) -> bool:
-    """Whether a file or folder of this name is none of a person's own."""
+    """Whether a file or folder of this name was added by the system, not by a person."""
     return name.startswith(".") or name.lower() in _ADDED
 
 

@@ -155,7 +155,7 @@ def _opened(output: Place, path: str) -> tuple[dict[str, Any], pq.ParquetFile]:
     try:
         return json.loads((parquet.schema_arrow.metadata or {})[_METADATA]), parquet
     except (KeyError, ValueError):
-        raise ScaleError("OUTPUT holds parquet files that are none of this command's: choose another folder.") from None
+        raise ScaleError("OUTPUT holds parquet files that this command did not write: choose another folder.") from None
 
 
 def _same_model(output: Place, found: dict[str, Any], model: ModelFolder) -> None:

@@ -74,7 +74,7 @@ def build(detector: Callable[[], Detector]) -> None:
 
     # Without triggers: when the page is opened. queue=False: no visitor waits for another one's picture.
     gr.on(None, of_the_model, None, shown, queue=False, show_progress="hidden", api_visibility="private")
-    gr.api(  # type: ignore[attr-defined]  # it is lent on by a star
+    gr.api(  # type: ignore[attr-defined]  # gradio exports it by a star
         model, api_name="model", api_description=API_DESCRIPTION
     )
 

@@ -86,7 +86,7 @@ def opened(source: str | bytes, listed: Listed | None = None) -> Iterator[list[E
     """The files of a zip, a path or bytes, in its own order, without folders and what systems add unasked. They count
     against what is left in `listed`, by default what one batch may have.
 
-    Raises ImageError for what is no zip, is too large, lists too many files or has none.
+    Raises ImageError for what is not a zip, is too large, lists too many files or has none.
     """
     listed = listed or Listed()
     if listed.left < 0:

@@ -39,7 +39,7 @@ def address() -> str | None:
         if given.startswith(("https://", "http://", "mailto:")) and "{body}" in given:
             return given
         log.warning(
-            "DETECTOR_REPORTS is no address with {title} and {body} in it, such as "
+            "DETECTOR_REPORTS is not an address with {title} and {body} in it, such as "
             "https://github.com/owner/name/issues/new?title={title}&body={body}: nobody can report a wrong verdict."
         )
         return None

@@ -129,7 +129,7 @@ def _litert(modules: Path) -> dict[str, bytes]:
     core, utilities = modules / "core", modules / "wasm-utils"
     main = (core / "dist" / "index.js").read_bytes()
     if main.count(_IMPORT) != 1:
-        raise BuildError("LiteRT.js imports its utilities otherwise than expected: look at web/build.py.")
+        raise BuildError("LiteRT.js imports its utilities in an unexpected way: see web/build.py.")
     files = {
         "index.js": main.replace(_IMPORT, _IMPORTED),
         "wasm-utils.js": (utilities / "dist" / "index.js").read_bytes(),

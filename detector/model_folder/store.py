@@ -81,7 +81,7 @@ def load(
 
     `revision` is a branch, a tag or a commit, by default `main`. A commit that is in the cache is taken from there.
     Where the Hub cannot be reached, the revision that is in the cache is used, else the bundled model, and `info.note`
-    says so. With `refresh` everything is downloaded anew and nothing stands in.
+    says so. With `refresh` everything is downloaded again and nothing stands in.
 
     Raises ModelError where a file is missing or damaged, a hash or the digest is not the one in config.json,
     metrics.json is of another model, the folder is of a newer format, or the Hub knows no such name or revision or

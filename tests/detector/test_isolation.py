@@ -193,9 +193,9 @@ def nowhere_a_number(network: bytearray) -> None:
 
 def test_a_network_that_answers_with_no_number_is_refused(hopper: Path) -> None:
     folder = with_network(nowhere_a_number)
-    with pytest.raises(ModelError, match="answers with what is no number"):
+    with pytest.raises(ModelError, match="answer is not a number"):
         Detector(folder).detect(hopper)
-    with pytest.raises(ModelError, match="answers with what is no number"):
+    with pytest.raises(ModelError, match="answer is not a number"):
         Detector(folder, isolated=True)
 
 

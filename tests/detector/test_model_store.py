@@ -290,7 +290,9 @@ def test_another_model_with_its_hash(model):
 def test_no_network_with_its_hash(model, content):
     (model / MODEL).write_bytes(content)
     configure(model, {"sha256": hashlib.sha256(content).hexdigest()})
-    assert refusal(model, Detector.load) == ("model.tflite is no network that LiteRT can run: export the model again.")
+    assert refusal(model, Detector.load) == (
+        "model.tflite is not a network that LiteRT can run: export the model again."
+    )
 
 
 def test_a_configuration_that_lies_about_the_input(model):

@@ -342,7 +342,7 @@ def test_arrays_of_other_shapes_are_refused(shape):
 )
 def test_other_types_are_refused(source):
     kind = type(source).__name__
-    assert refusal(source) == f"A picture can be a path, bytes, a PIL image or an array, not {kind}."
+    assert refusal(source) == f"A picture must be a path, bytes, a PIL image or an array, not {kind}."
 
 
 @pytest.mark.parametrize(

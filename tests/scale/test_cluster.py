@@ -166,7 +166,7 @@ def test_one_machine_needs_no_cluster(tmp_path, hopper):
 
 @pytest.mark.parametrize(
     ("source", "sentence"),
-    [("none", "There is nothing at none: look at the name."), (".", "INPUT and OUTPUT lie in one another")],
+    [("none", "There is nothing at none: check the name."), (".", "INPUT and OUTPUT lie in one another")],
 )
 def test_what_is_wrong_is_said_before_anything_starts(tmp_path, source, sentence):
     process = start(source, ROOT / "tests" / "out", "--address", "127.0.0.1:1")
