@@ -1,7 +1,8 @@
 """Charts that a page carries as inline SVG: drawn here, moved along by SCRIPT.
 
 A chart is a <figure>: chips choose a line, a slider (or the pointer) moves along it, a sentence says what is there, and
-a table below holds the same figures. Values are handed over as shares, 0..1.
+a table below holds the same figures. Values are handed over as shares, 0..1. The model folder's own plots cannot
+replace them: a model from the Hub comes without, and a PNG has no figures for a keyboard or a screen reader.
 """
 
 import json

@@ -1,4 +1,5 @@
-"""Files of a repository on the Hub, checked and kept: within a bounded time, or a reason why not.
+"""Files of a repository on the Hub, checked and kept: within a bounded time, or a reason why not. snapshot_download
+alone bounds no time and compares no hashes.
 
 The client library is imported when it is needed, since it takes longer to import than a picture takes to judge.
 """
