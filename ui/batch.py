@@ -22,7 +22,7 @@ from detector import Detector, ImageError, picture
 from detector.rows import row_of
 from ui import archive, errors, gradio_patches, rate_limit, storage, uploads
 from ui.batch_list import ERROR, ORDER, Row, csv_of, json_of, table_html, tone_of, words_of
-from ui.components import data_url, error_html, lead_html
+from ui.components import LIVE, data_url, error_html, lead_html
 from ui.gradio_patches import has_left, was_refused
 from ui.icons import icon
 
@@ -137,8 +137,7 @@ class _Tab:
                 gr.HTML(_LIMITS)
             with gr.Column(scale=7, min_width=290):
                 self.status = gr.HTML(status_html(Batch()), elem_id="batch-status")
-                live = '<div aria-live="polite">${value}</div>'
-                self.said = gr.HTML(elem_id="batch-said", html_template=live)
+                self.said = gr.HTML(elem_id="batch-said", html_template=LIVE)
                 with gr.Row(elem_classes="pair"):
                     self.start = gr.Button("Judge all", variant="primary", min_width=130, elem_id="batch-start")
                     self.stop = gr.Button("Stop", interactive=False, min_width=130, elem_id="batch-stop")

@@ -12,6 +12,7 @@ from detector import picture
 from ui.icons import icon
 
 QUALITY = 88  # of pictures shown, WebP
+LIVE = '<div aria-live="polite">${value}</div>'  # a gr.HTML whose changes a screen reader tells
 
 # What the list to choose files from shows: by "image/*" alone, browsers leave out kinds that they do not know.
 ACCEPT = ",".join(["image/*", *sorted(picture.SUFFIXES)])

@@ -29,7 +29,7 @@ from ui import (
     uploads,
 )
 from ui.answer import LABELS, LIMITS, SHOWN_FACES, cards_html, evidence_html, record_html, verdict_html
-from ui.components import ACCEPT, ADDRESS, data_url, error_html, lead_html
+from ui.components import ACCEPT, ADDRESS, LIVE, data_url, error_html, lead_html
 from ui.icons import icon
 
 log = logging.getLogger(__name__)
@@ -118,8 +118,7 @@ class _Tab:
                 example_pictures.build(self.upload)
                 gr.HTML(PRIVACY)
             with gr.Column(scale=7, min_width=290):
-                live = '<div aria-live="polite">${value}</div>'
-                self.verdict = gr.HTML(WAITING, elem_id="verdict", html_template=live)
+                self.verdict = gr.HTML(WAITING, elem_id="verdict", html_template=LIVE)
                 self.preview = gr.HTML(visible="hidden", elem_id="preview")
         with gr.Column(visible=False) as self.faces:
             with gr.Row(equal_height=False):

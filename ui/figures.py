@@ -107,12 +107,12 @@ def _bars_html(sets: Sequence[MeasuredSet]) -> str:
     fakes = [row for measured in sets for row in _by_generator(measured) if row[1].fake_no_signs]
     fakes.sort(key=lambda row: -row[1].fake_no_signs.value if row[1].fake_no_signs else 0)
     reals = [(set_title(measured), measured.clean) for measured in sets if measured.clean.real_likely_fake]
-    lists = (("Of 100 forged faces", _fake_shares, fakes), ("Of 100 real faces", _real_shares, reals))
+    lists = (("Of 100 forged faces", "fake", fakes), ("Of 100 real faces", "real", reals))
     return (
         '<div class="columns">'
         + "".join(
-            f"<div><h4>{title}</h4>{charts.shares_html([(name, shares(found)) for name, found in rows])}</div>"
-            for title, shares, rows in lists
+            f"<div><h4>{title}</h4>{charts.shares_html([(name, _shares(found, kind)) for name, found in rows])}</div>"
+            for title, kind, rows in lists
             if rows
         )
         + "</div>"
@@ -127,16 +127,10 @@ def _by_generator(measured: MeasuredSet) -> list[tuple[str, Measured]]:
     return [(named or set_title(measured), measured.clean)]
 
 
-def _fake_shares(found: Measured) -> list[tuple[str, str, float]]:
-    return _shares(found.fake_likely_fake, found.fake_leans_fake, found.fake_no_signs)
-
-
-def _real_shares(found: Measured) -> list[tuple[str, str, float]]:
-    return _shares(found.real_likely_fake, found.real_leans_fake, found.real_no_signs)
-
-
-def _shares(likely: Figure | None, leans: Figure | None, no_signs: Figure | None) -> list[tuple[str, str, float]]:
+def _shares(found: Measured, kind: str) -> list[tuple[str, str, float]]:
     """The parts of a bar; those that were not measured are in the rest."""
+    verdicts = ("likely_fake", "leans_fake", "no_signs")
+    likely, leans, no_signs = (getattr(found, f"{kind}_{verdict}") for verdict in verdicts)
     above = [("f", "likely forged", likely), ("l", "leans forged", leans)]
     parts = [(tone, word, figure.value) for tone, word, figure in above if figure]
     last = [("c", "no signs", no_signs.value)] if no_signs else []

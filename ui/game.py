@@ -17,7 +17,7 @@ from detector import Detector, Verdict, cutout, messages
 from detector.result import ModelInfo
 from ui import pictures
 from ui.answer import LABELS
-from ui.components import figure_html, lead_html, picture_html, score_words
+from ui.components import LIVE, figure_html, lead_html, picture_html, score_words
 from ui.icons import TONES, icon
 from ui.rounds import Answer, Game, Games, Round
 
@@ -87,7 +87,7 @@ class _Tab:
             gr.HTML(RULES)
             self.begin = gr.Button("Play", variant="primary", size="lg", elem_id="play")
         with gr.Column(visible=False, elem_id="rounds") as self.rounds:
-            self.status = gr.HTML(html_template='<div aria-live="polite">${value}</div>', elem_id="status")
+            self.status = gr.HTML(html_template=LIVE, elem_id="status")
             with gr.Row(equal_height=False):
                 with gr.Column(scale=6, min_width=290):
                     self.stage = gr.HTML(elem_id="stage")
