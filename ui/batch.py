@@ -160,7 +160,7 @@ class _Tab:
             self.run, self.upload, page, preprocess=False, concurrency_id="batch", concurrency_limit=1, **quiet
         )
         running.then(self.finish, self.kept, page, queue=False, **quiet)
-        running.failure(self.refuse, self.kept, page, queue=False, **quiet)
+        running.failure(self.refused, self.kept, page, queue=False, **quiet)
         self.table.click(self.reopen, self.kept, [self.one, self.tabs], queue=False, **quiet)
         self.stop.click(None, cancels=[running], api_visibility="private")
 
@@ -238,7 +238,7 @@ class _Tab:
             self.save_json: gr.DownloadButton(value=self.keep(json_of(batch.rows), "pictures.json"), interactive=True),
         }
 
-    def refuse(self, batch: Batch | None, request: gr.Request) -> dict[Any, Any]:
+    def refused(self, batch: Batch | None, request: gr.Request) -> dict[Any, Any]:
         """Where no place in the queue was free. What was stopped while it waited for its turn comes here too."""
         batch = batch or Batch(refusal=errors.BUSY if was_refused(request, self.run) else None)
         return {**self.finish(batch), self.kept: batch}

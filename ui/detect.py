@@ -110,7 +110,7 @@ class _Tab:
     def __init__(self, detector: Callable[[], Detector], page: gr.Blocks) -> None:
         self.detector, self.reports_to = detector, feedback.address()
         gr.HTML(_LEAD)
-        self.promise = gr.HTML('<p class="page soft">&nbsp;</p>', elem_id="promise")
+        self.promised = gr.HTML('<p class="page soft">&nbsp;</p>', elem_id="promise")
         with gr.Row(equal_height=False, elem_classes="ask"):
             with gr.Column(scale=5, min_width=290):
                 self.upload = _upload_field()
@@ -144,7 +144,7 @@ class _Tab:
         private: dict[str, Any] = {"api_visibility": "private"}
         hidden: dict[str, Any] = {"show_progress": "hidden", **private}
         # Without triggers: when the page is opened.
-        gr.on(None, self.tell_promise, None, self.promise, queue=False, **hidden)
+        gr.on(None, self.promise, None, self.promised, queue=False, **hidden)
         # preprocess=False: gradio would open the file with every decoder that Pillow has, and answer a bare "Error"
         # where that fails. uploads.file_of() takes what it hands over instead.
         whole = [self.verdict, self.faces, self.marked, self.which, self.compared, self.cards, self.evidence]
@@ -165,7 +165,7 @@ class _Tab:
         emptied = [self.verdict, self.preview, self.faces, self.evidence]
         self.upload.clear(None, None, emptied, js=f"() => {_EMPTIED}", **private)
         judging.then(None, self.upload, emptied, js=_SETTLE, **private)
-        judging.failure(self.refuse, self.upload, whole, preprocess=False, queue=False, **hidden).then(
+        judging.failure(self.refused, self.upload, whole, preprocess=False, queue=False, **hidden).then(
             None, self.upload, emptied, js=_SETTLE, **private
         )
         self.which.input(self.pick, [self.which, self.judged], self.compared, **hidden)
@@ -192,7 +192,7 @@ class _Tab:
             **shared,
         )
 
-    def tell_promise(self) -> str:
+    def promise(self) -> str:
         return f'<p class="page soft">{caught.line(self.detector().model.metrics)}</p>'
 
     def answer(
@@ -222,7 +222,7 @@ class _Tab:
         except Exception as error:
             yield {self.verdict: error_html(LABELS["error"], errors.sentence_of(error))}
 
-    def refuse(self, upload: dict[str, Any] | None) -> dict[Any, Any]:
+    def refused(self, upload: dict[str, Any] | None) -> dict[Any, Any]:
         """Where no place in the queue was free: `answer` tells of all else itself."""
         busy = error_html("No answer this time", errors.BUSY)
         return {self.verdict: busy if upload else WAITING, **self.hidden()}
