@@ -19,7 +19,7 @@ from ui.components import fold_html, lead_html, panel_html, table_html
 
 _LEAD = lead_html(
     "How good is it, and what is it for?",
-    "How often it was wrong when it was tested, set by set; and, to open, all there is to know of it.",
+    "How often it was wrong in tests, set by set, and below everything else there is to know about it.",
 )
 _PURPOSE = fold_html(
     "What it does, and what it is for",
@@ -37,7 +37,7 @@ _OPENING = "In short"
 _WAITING = '<p class="page soft">Loading the model’s figures…</p>'
 _PRIVACY = """<dl class="pairs"><dt>What is sent</dt><dd>The picture that you add, to the computer that runs this
 page. Nothing else of yours.</dd>
-<dt>What is kept</dt><dd>The picture and what was drawn of it; they are deleted within about an hour. A picture
+<dt>What is kept</dt><dd>The picture and what was drawn from it; they are deleted within about an hour. A picture
 that you make a link to: {days}, or until you delete it. Your network
 address, in memory, for as long as your pictures of the last minutes are counted.</dd>
 <dt>What is logged</dt><dd>How many pictures and faces were judged, and how long it took. No picture, no file name, no
@@ -215,7 +215,7 @@ def calls_html() -> str:
     limit = f" Up to {most} pictures a minute are judged." if most else ""
     return fold_html(
         "Use it from your own programs",
-        "<p>Every call answers with the same object: the verdict, the score of each face, what the file says of "
+        "<p>Every call returns the same object: the verdict, the score of each face, what the file says of "
         "itself, and checksums of picture and model. "
         f'<a href="api/docs">All calls, their answers and errors</a>.{limit}</p>'
         f'<div class="calls" data-here="{url}">{"".join(_call(*item) for item in items)}</div>',

@@ -75,8 +75,8 @@ def table_html(rows: Iterable[Row]) -> str:
     heads = "".join(f'<th scope="col" role="columnheader">{head}</th>' for head in _HEADS)
     body = "".join(_row_html(row) for row in _sorted(rows))
     return (
-        '<div class="page panel list"><table role="table"><caption>What says it was made with AI first, then the '
-        f'most suspicious. Scores go from 0 to 100.</caption><thead role="rowgroup"><tr role="row">{heads}</tr>'
+        '<div class="page panel list"><table role="table"><caption>What says it was made with AI comes first, then '
+        f'the most suspicious. Scores go from 0 to 100.</caption><thead role="rowgroup"><tr role="row">{heads}</tr>'
         f'</thead><tbody role="rowgroup">{body}</tbody></table></div>'
     )
 

@@ -48,7 +48,7 @@ def table(metrics: Metrics, data: DataRoles) -> str:
     return "".join(
         table_html(caption, _HEADER, [_row(measured, data) for measured in sets])
         for caption, sets in (
-            ("Of 100 faces that it has never seen the like of", metrics.unseen),
+            ("Of 100 faces of kinds that it has never seen", metrics.unseen),
             ("Of 100 other faces of the kinds it was trained on, which flatters it", metrics.seen_once),
         )
         if sets

@@ -178,8 +178,8 @@ def _confusion_html(sets: Sequence[MeasuredSet]) -> str:
         return ""
     return (
         "<h3>Right and wrong, counted</h3><p>Each face of the clean pictures, where a score of 50 decides and no "
-        "“can’t tell” is allowed. These are the confusion matrices; what is right has a solid ground, what is wrong a "
-        f'hatched one.</p><div class="columns">{"".join(grids)}</div>'
+        "“can’t tell” is allowed. These are the confusion matrices; right answers have a solid background, wrong ones "
+        f'a hatched one.</p><div class="columns">{"".join(grids)}</div>'
     )
 
 

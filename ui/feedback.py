@@ -21,7 +21,7 @@ What is the picture really, and how do you know?
 
 
 
-Leave the rest as it is. Nothing in it is of the picture itself, its name or what its file says. Add the picture \
+Leave the rest as it is. It holds nothing of the picture itself, its name or what its file says. Add the picture \
 only if everybody may see it.
 
 ```json

@@ -44,7 +44,7 @@ _ROLES = {"unseen": "never seen", "seen": "trained on"}
 _TITLE = "How often it is right"
 _MEASURE = "<code>python -m training evaluate</code> measures it."
 _UNMEASURED = (
-    "<p>This model was never measured on generators and cameras that it has not seen. Nobody can tell how it judges "
+    "<p>This model was never measured on generators and cameras that it has not seen. Nobody knows how it judges "
     "their pictures; the figures below say nothing about them.</p>"
 )
 
@@ -53,7 +53,7 @@ def section_html(metrics: Metrics | None) -> str:
     """What a reader can use of the figures, as bars and tables; a sentence where there is none."""
     if not metrics or not metrics.sets:
         return panel_html(
-            _TITLE, f"<p>No figures came with this model: nobody can tell how often it is right. {_MEASURE}</p>"
+            _TITLE, f"<p>No figures came with this model: nobody knows how often it is right. {_MEASURE}</p>"
         )
     return _overview(metrics) + _tables(metrics)
 

@@ -38,7 +38,7 @@ bet as you do: “{messages.VERDICTS[Verdict.NO_SIGNS]}” counts as a guess of 
 forged.</li>
 <li>For “{messages.VERDICTS[Verdict.UNCERTAIN]}”, “{messages.VERDICTS[Verdict.LEANS_FAKE]}” or no face it gets half a
 point: what a coin would get, for an honest answer.</li>
-<li>Nobody comes twice in a game. Your game goes on after a reload; it is kept for a while under a random number
+<li>Nobody appears twice in a game. Your game goes on after a reload; it is kept for a while under a random number
 and nothing else about you is.</li></ul></section>"""
 BROKEN = "Something went wrong on our side. Please try again in a moment."
 FORGOTTEN = "Your earlier game is no longer kept here, so a new one begins."
