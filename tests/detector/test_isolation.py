@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -30,7 +31,12 @@ def others() -> set[psutil.Process]:
 
 
 def workers(others: set[psutil.Process]) -> set[psutil.Process]:
-    return {child for child in psutil.Process().children() if "detector.worker" in child.cmdline()} - others
+    found = set()
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # it has ended
+            if "detector.worker" in child.cmdline():
+                found.add(child)
+    return found - others
 
 
 @pytest.fixture(scope="module")
