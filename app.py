@@ -27,8 +27,8 @@ import gradio as gr
 
 from detector import Detector, ModelError, model_folder, options, text
 from detector.result import ModelSource
-from ui import about, batch, detect, game, gradio_patches, http_api, intake, link_preview, mcp_tools, uploads
-from ui.parts import masthead_html
+from ui import about, batch, detect, game, gradio_patches, http_api, link_preview, mcp_tools, storage, uploads
+from ui.components import masthead_html
 from ui.theme import CSS, HEAD, theme
 
 log = logging.getLogger("app")
@@ -42,7 +42,7 @@ _AT_ONCE = 12  # pictures handed on at the same time: the detector's own workers
 _INSIDE = "127.0.0.0/8,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,::1,fc00::/7"
 
 
-class _Lazy:
+class LazyDetector:
     """The detector of this process: loaded for the first picture, or before it by `load`. `refresh` puts another in its
     place between two calls; who has been handed the old one goes on with it."""
 
@@ -123,7 +123,7 @@ def launch_options(detector: Callable[[], Detector]) -> dict[str, Any]:
         # What gradio says to screen readers and has no words for.
         "i18n": gr.I18n(en={"common.upload": "Add files", "common.complete": "Done"}),
         "mcp_server": True,
-        "max_file_size": intake.ZIP_BYTES,  # gradio knows one for all; what is no zip is measured where it is read
+        "max_file_size": uploads.ZIP_BYTES,  # gradio knows one for all; what is no zip is measured where it is read
         "show_error": False,
         "run_history": False,  # a visitor's pictures are kept nowhere, their own browser included
         "enable_monitoring": False,
@@ -147,16 +147,16 @@ with contextlib.suppress(ImportError):  # on a Space of Hugging Face's it is ins
 
 
 try:
-    _kept = uploads.folder()
+    _kept = storage.folder()
 except OSError as error:
     print(
-        f"The folder for what visitors send could not be made: {error.strerror}. Look at GRADIO_TEMP_DIR and "
+        f"The folder for visitors’ pictures could not be made: {error.strerror}. Check GRADIO_TEMP_DIR and "
         "DETECTOR_LINKS.",
         file=sys.stderr,
     )
     sys.exit(2)
 os.environ["GRADIO_TEMP_DIR"] = str(_kept.uploads)
-_detector = _Lazy(_settings.model, _settings.revision)
+_detector = LazyDetector(_settings.model, _settings.revision)
 demo = build(_detector)
 _kept.keep_what_is_there()
 
@@ -185,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     if not _ISOLATED:
-        log.warning("On this system pictures are judged without limits of memory and time: let no strangers in.")
+        log.warning("On this system pictures are judged without limits of memory and time: do not serve strangers.")
     info = _detector().model.info
     if info.note:
         log.warning(info.note)

@@ -62,7 +62,7 @@ def main() -> None:
     real = [real[i] for i in rng.permutation(len(real))]
     forged = np.concatenate(scores(detector, fake, 1)) if fake else np.zeros(0)
     print(f"{len(real)} real faces, {len(forged)} forged ones")
-    print("| faces | pictures | accused, as one face | accused, as so many | drawn anew | forged found among them |")
+    print("| faces | pictures | accused, as one face | accused, as so many | redrawn | forged found among them |")
     print("|---|---|---|---|---|---|")
     for n in GROUPS:
         print(_row(detector, n, scores(detector, real, n), forged, rng))

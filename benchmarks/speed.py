@@ -23,7 +23,7 @@ from PIL import Image
 from detector import Detector, options
 from detector.classifier import Classifier
 from detector.crop import crop_face
-from detector.finder import FaceDetector
+from detector.face_detector import FaceDetector
 from detector.model_folder import store
 from detector.sessions import Cores
 from training.augment import corruptions

@@ -65,7 +65,7 @@ def measure(folder: Path, detector: Detector, context: "BrowserContext", work: P
         print(f"\nready after {first:.2f} s, the second time {again:.2f} s")
         for name, size in PHOTOS.items():
             files = []
-            for number in range(ROUNDS + 1):  # the first compiles the finder for its shape
+            for number in range(ROUNDS + 1):  # the first compiles the face detector for its shape
                 files.append(work / f"{number}.jpg")
                 files[-1].write_bytes(jpeg(photograph(size, turn=number)))
             here = [seconds_in(page, file) for file in files][1:]

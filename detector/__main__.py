@@ -19,10 +19,10 @@ from detector import (
     Result,
     Verdict,
     __version__,
+    messages,
     options,
     picture,
     walk,
-    words,
 )
 from detector.errors import SettingError
 from detector.files import atomic_path, write_error_hint
@@ -44,7 +44,7 @@ Answers = Iterable[tuple[Path, Answer]]
 
 
 def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int:
-    """Exit status: 0 all judged, 1 some could not be, 2 usage or no model."""
+    """Exit status: 0 success, 1 some pictures failed, 2 usage error or no model."""
     arguments = _parser(prog).parse_args(argv)
     start_log(logging.ERROR, logging.BASIC_FORMAT)
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the sentences below say what its warnings would
@@ -53,20 +53,10 @@ def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int
     if told := str(passed):
         print(told, file=sys.stderr)
     if not files:
-        print("There is no picture in what was named.", file=sys.stderr)
+        print("No pictures found.", file=sys.stderr)
         return 2
     try:
-        model, revision = options.model_of(arguments.model)
-        # Pictures run side by side, one core each: faster over a folder than one picture on all cores.
-        threads = None if len(files) == 1 else 1
-        detector = Detector.load(
-            model,
-            revision=revision,
-            refresh=arguments.refresh,
-            threads=threads,
-            isolated=arguments.isolated,
-            workers=arguments.workers or (1 if len(files) == 1 else None),
-        )
+        detector = _load(arguments, alone=len(files) == 1)
         if detector.model.info.note:
             print(detector.model.info.note, file=sys.stderr)
         if arguments.heatmaps:
@@ -77,6 +67,24 @@ def main(argv: list[str] | None = None, prog: str = "python -m detector") -> int
     except OSError:
         print("The folder for heat maps could not be made: check its name and rights.", file=sys.stderr)
         return 2
+    return _show(arguments, detector, files)
+
+
+def _load(arguments: argparse.Namespace, *, alone: bool) -> Detector:
+    model, revision = options.model_of(arguments.model)
+    return Detector.load(
+        model,
+        revision=revision,
+        refresh=arguments.refresh,
+        # Pictures run side by side, one core each: faster over a folder than one picture on all cores.
+        threads=None if alone else 1,
+        isolated=arguments.isolated,
+        workers=arguments.workers or (1 if alone else None),
+    )
+
+
+def _show(arguments: argparse.Namespace, detector: Detector, files: list[Path]) -> int:
+    """Judge the files and print what is said of them. Returns the exit status."""
     answers: Iterable[tuple[Path, Answer]] = zip(
         files, detector.detect_many(files, max_pixels=arguments.max_pixels, workers=arguments.workers), strict=True
     )
@@ -118,9 +126,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         dest="show",
         action="store_const",
         const=_print_jsonl,
-        help="one JSON object a picture, as it is done",
+        help="one JSON object per picture, printed as each is done",
     )
-    form.add_argument("--csv", dest="show", action="store_const", const=_print_csv, help="one row a picture")
+    form.add_argument("--csv", dest="show", action="store_const", const=_print_csv, help="one row per picture")
     parser.add_argument("--heatmaps", type=Path, metavar="DIR", help="write a heat map of every face there")
     parser.add_argument("--workers", type=options.positive, metavar="N", help="threads (default: one a core)")
     parser.add_argument(
@@ -201,19 +209,19 @@ def _print_table(answers: Answers, total: int) -> int:
             declared = answer.origin.kind is OriginKind.DECLARED_AI
             style = "magenta" if declared else _COLOURS[answer.verdict]
             verdict = Text(_plain(answer.headline.title), style=style)
-            real = words.per_100(share.value) if (share := answer.shares.false_positive) else ""
+            real = messages.per_100(share.value) if (share := answer.shares.false_positive) else ""
             name, faces = Text(visible(str(file))), str(len(answer.faces))
             table.add_row(name, verdict, score, real, faces, Text(" ".join(notes)))
     console = Console() if sys.stdout.isatty() else Console(width=200)
     console.print(table)
-    for line in _told(last) if total == 1 and last else [words.NOT_PROOF] if cleared else []:
+    for line in _told(last) if total == 1 and last else [messages.NOT_PROOF] if cleared else []:
         console.print(Text(_plain(f"\n{visible(line)}")))
     return failed
 
 
 def _told(result: Result) -> list[str]:
     """What the headline means, and how rare the score is."""
-    rarity = words.rarity(result.verdict, result.shares, result.judged)
+    rarity = messages.rarity(result.verdict, result.shares, result.judged)
     return [*result.headline.lines, *([rarity] if result.score is not None and not result.undecidable else [])]
 
 

@@ -17,7 +17,7 @@ class Classifier:
             with self._sessions.take() as session:
                 shape = session.input_shape
         except (ValueError, RuntimeError):
-            raise ModelError("model.tflite is no network that LiteRT can run: export the model again.") from None
+            raise ModelError("model.tflite is not a network that LiteRT can run: export the model again.") from None
         if len(shape) != 4 or tuple(shape[1:]) != (input_size, input_size, 3):
             raise ModelError("The network's input is not the size that config.json says: export the model again.")
         self._size = input_size
@@ -37,7 +37,7 @@ class Classifier:
             if set(by_rank) != {1, 3}:
                 raise ModelError("The network lacks its logit or its activation map: export the model again.")
             if not all(np.isfinite(output).all() for output in outputs):
-                raise ModelError("The network answers with what is no number: export the model again.")
+                raise ModelError("The network's answer is not a number: export the model again.")
             logits.append(by_rank[1])
             maps.append(by_rank[3])
         return np.concatenate(logits), np.concatenate(maps)

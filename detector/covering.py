@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from detector.crop import crop_face
-from detector.finder import FoundFace
+from detector.face_detector import DetectedFace
 from detector.sessions import Cores, SessionPool
 
 MODEL = Path(__file__).parent / "face_detector" / "covering.tflite"
@@ -24,7 +24,7 @@ class CoveringDetector:
     def __init__(self, cores: Cores | None = None) -> None:
         self._sessions = SessionPool(MODEL.read_bytes(), cores)
 
-    def logits(self, pixels: np.ndarray, found: Sequence[FoundFace]) -> np.ndarray:
+    def logits(self, pixels: np.ndarray, found: Sequence[DetectedFace]) -> np.ndarray:
         """float32 (N,), from COVERED on for a covered one, of the faces `found` in `pixels` uint8 (H, W, 3)."""
         logits = np.empty(len(found), np.float32)
         with self._sessions.take() as session:

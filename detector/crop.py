@@ -1,6 +1,6 @@
 """The crop of a face: its geometry is defined here, for training, measuring and serving alike.
 
-The finder's box reaches from the hairline to the chin and is taller than wide. The crop is a square about the
+The face detector's box reaches from the hairline to the chin and is taller than wide. The crop is a square about the
 features: its side is `margin` times the root of the box's area (the steadiest of the box's measures across poses), its
 centre lies DOWN of the box's height below the box's centre. What lies outside the picture repeats the picture's edge.
 
@@ -25,7 +25,7 @@ Box = tuple[float, float, float, float]
 
 def roll(keypoints: np.ndarray) -> float:
     """Degrees, -180 to 180, by which a face is turned clockwise, by the line of its eyes and the way from them down to
-    its mouth. `keypoints` (5, 2) as in detector.finder."""
+    its mouth. `keypoints` (5, 2) as in detector.face_detector."""
     right_eye, left_eye, _, right_corner, left_corner = np.asarray(keypoints, float)
     eyes = left_eye - right_eye
     mouth = (right_corner + left_corner - right_eye - left_eye) / 2
@@ -41,7 +41,7 @@ def turns(roll: float) -> tuple[int, float]:
 
 
 def loose(roll: float) -> float:
-    """By what factor the finder's box of a face is too large."""
+    """By what factor the face detector's box of a face is too large."""
     return 1 + LOOSE * math.sin(math.radians(2 * abs(turns(roll)[1])))
 
 

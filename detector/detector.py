@@ -14,7 +14,7 @@ from pickle import PickleBuffer
 import numpy as np
 from PIL import Image
 
-from detector import finder, picture, provenance, quality
+from detector import face_detector, picture, provenance, quality
 from detector.classifier import Classifier
 from detector.covering import CoveringDetector
 from detector.crop import crop_face
@@ -28,19 +28,20 @@ from detector.verdict import SUSPICION, Verdict
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """A picture with its faces found and cut out, not yet judged; `crops` has an array for each look."""
+class _Prepared:
+    """A picture with its faces found and cut out, not yet judged; `crops` has an array for each of
+    `Detector.crop_specs`."""
 
     picture: picture.Picture
-    found: list[finder.FoundFace]
+    found: list[face_detector.DetectedFace]
     crops: tuple[np.ndarray, ...]
     doubts: list[tuple[WarningCode, ...]]
     provenance: tuple[provenance.Finding, ...]
     seconds: dict[str, float]
 
 
-_Look = tuple[int, float]  # at a face, see Detector.looks
-_Judged = tuple[np.ndarray, np.ndarray]  # by one look: logits (N,) and activation maps (N, h, w), weighted and added up
+_CropSpec = tuple[int, float]  # input size and margin, see Detector.crop_specs
+_Judged = tuple[np.ndarray, np.ndarray]  # of one crop: logits (N,) and activation maps (N, h, w), weighted and added up
 
 
 class Detector:
@@ -63,12 +64,12 @@ class Detector:
             self._load()
 
     def _load(self) -> None:
-        self._networks: dict[_Look, list[tuple[float, Classifier]]] = {}
+        self._networks: dict[_CropSpec, list[tuple[float, Classifier]]] = {}
         for network in self._folder.networks:
             size, margin, weight = network.config.input_size, network.config.crop_margin, network.config.weight
             classifier = Classifier(network.model, size, self.cores)
             self._networks.setdefault((size, margin), []).append((weight, classifier))
-        self._finder = finder.FaceDetector(self.cores)
+        self._face_detector = face_detector.FaceDetector(self.cores)
         self._covering = CoveringDetector(self.cores)
 
     @classmethod
@@ -96,7 +97,7 @@ class Detector:
         an ImageError and costs nothing else. It needs Linux, or macOS, where memory is not bounded.
 
         Raises ModelError, see detector.model_folder.store.load, and SettingError where the environment variable
-        DETECTOR_TRUST_LIST says nothing usable.
+        DETECTOR_TRUST_LIST is invalid.
         """
 
         def of(folder: store.ModelFolder) -> Detector:
@@ -115,17 +116,17 @@ class Detector:
         return self._folder
 
     @property
-    def looks(self) -> tuple[tuple[int, float], ...]:
+    def crop_specs(self) -> tuple[tuple[int, float], ...]:
         """Size in pixels and margin in face sides of the crops of a face; networks that ask for the same share them."""
         return tuple(dict.fromkeys((one.config.input_size, one.config.crop_margin) for one in self._folder.networks))
 
-    def judge_crops(self, *crops: np.ndarray) -> np.ndarray:
-        """Scores, float64 (N,), of crops that were cut elsewhere, an array uint8 RGB (N, S, S, 3) for each of `looks`:
+    def score_crops(self, *crops: np.ndarray) -> np.ndarray:
+        """Scores, float64 (N,), of crops cut elsewhere, an array uint8 RGB (N, S, S, 3) for each of `crop_specs`:
         for measuring."""
         if self._pool is not None:
-            scores: np.ndarray = self._pool.ask("judge_crops", *crops)
+            scores: np.ndarray = self._pool.ask("score_crops", *crops)
             return scores
-        return self._folder.calibration.score(_fused(self._judge(crops)))
+        return self._folder.calibration.score(_sum_logits(self._judge(crops)))
 
     def detect(
         self,
@@ -133,7 +134,7 @@ class Detector:
         *,
         max_pixels: int = picture.MAX_PIXELS,
         max_bytes: int = picture.MAX_BYTES,
-        min_face: int = finder.MIN_FACE,
+        min_face: int = face_detector.MIN_FACE,
     ) -> Result:
         """Judge every face of one picture: a path, bytes, a PIL image, an array in the order RGB, not OpenCV's BGR, or
         what detector.picture.read gave.
@@ -150,14 +151,14 @@ class Detector:
                 min_face=min_face,
             )
             return result
-        return self._detect(self._look(source, max_pixels, max_bytes, min_face))
+        return self._detect(self._prepare(source, max_pixels, max_bytes, min_face))
 
     def detect_with_preview(self, source: picture.Source, longest: int) -> tuple[Result, np.ndarray]:
         """What `detect` gives, and the pixels that `preview` gives of the same picture."""
         if self._pool is not None:
             answer: tuple[Result, np.ndarray] = self._pool.ask("detect_with_preview", _given(source), longest)
             return answer
-        seen = self._look(source, picture.MAX_PIXELS, picture.MAX_BYTES, finder.MIN_FACE)
+        seen = self._prepare(source, picture.MAX_PIXELS, picture.MAX_BYTES, face_detector.MIN_FACE)
         return self._detect(seen), _reduced(seen.picture.pixels, longest)
 
     def preview(self, source: picture.Source, longest: int) -> tuple[PictureInfo, np.ndarray]:
@@ -175,7 +176,7 @@ class Detector:
         *,
         max_pixels: int = picture.MAX_PIXELS,
         max_bytes: int = picture.MAX_BYTES,
-        min_face: int = finder.MIN_FACE,
+        min_face: int = face_detector.MIN_FACE,
         workers: int | None = None,
         batch_size: int = 16,
     ) -> Iterator[Result | ImageError]:
@@ -191,10 +192,10 @@ class Detector:
             return
         workers = workers or os.cpu_count() or 1
 
-        def batches(pool: ThreadPoolExecutor) -> Iterator[list[Future[_Seen]]]:
+        def batches(pool: ThreadPoolExecutor) -> Iterator[list[Future[_Prepared]]]:
             batch = []
             for source in sources:
-                batch.append(pool.submit(self._look, source, max_pixels, max_bytes, min_face))
+                batch.append(pool.submit(self._prepare, source, max_pixels, max_bytes, min_face))
                 if len(batch) == batch_size:
                     yield batch
                     batch = []
@@ -230,19 +231,19 @@ class Detector:
             while waiting:
                 yield waiting.popleft().result()
 
-    def _detect(self, seen: _Seen) -> Result:
+    def _detect(self, seen: _Prepared) -> Result:
         started = time.perf_counter()
         judged = self._judge(seen.crops)
         return self._result(seen, judged, time.perf_counter() - started)
 
-    def _judge_batch(self, batch: list[Future[_Seen]]) -> list[Result | ImageError]:
-        seen: list[_Seen | ImageError] = []
+    def _judge_batch(self, batch: list[Future[_Prepared]]) -> list[Result | ImageError]:
+        seen: list[_Prepared | ImageError] = []
         for future in batch:
             try:
                 seen.append(future.result())
             except ImageError as error:
                 seen.append(error)
-        readable = [item for item in seen if isinstance(item, _Seen)]
+        readable = [item for item in seen if isinstance(item, _Prepared)]
         started = time.perf_counter()
         judged = self._judge([np.concatenate(parts) for parts in zip(*(s.crops for s in readable), strict=True)])
         share = (time.perf_counter() - started) / max(1, len(readable))
@@ -258,12 +259,12 @@ class Detector:
         return results
 
     def _judge(self, crops: Sequence[np.ndarray]) -> list[_Judged]:
-        """What the networks say of each look. `crops` is empty where no picture could be read."""
-        looks = zip(self._networks.values(), crops, strict=True) if crops else ()
+        """What the networks say of each kind of crop. `crops` is empty where no picture could be read."""
+        specs = zip(self._networks.values(), crops, strict=True) if crops else ()
         with self.cores.one_more():
-            return [_added([(w, *c.predict(own)) for w, c in networks]) for networks, own in looks]
+            return [combine([(w, *c.predict(own)) for w, c in networks]) for networks, own in specs]
 
-    def _look(self, source: picture.Source, max_pixels: int, max_bytes: int, min_face: int) -> _Seen:
+    def _prepare(self, source: picture.Source, max_pixels: int, max_bytes: int, min_face: int) -> _Prepared:
         read = picture.read(source, max_pixels=max_pixels, max_bytes=max_bytes)
         times = [time.perf_counter()]
         try:
@@ -272,27 +273,27 @@ class Detector:
             raise ImageError(picture.TOO_MUCH, "resource_limit") from None
         times.append(time.perf_counter())
         with self.cores.one_more():
-            found = self._finder.find(read.pixels, min_face=min_face)
+            found = self._face_detector.find(read.pixels, min_face=min_face)
             covering = self._covering.logits(read.pixels, found)
-        crops = tuple(_crops(read.pixels, found, *look) for look in self._networks)
+        crops = tuple(_crops(read.pixels, found, *spec) for spec in self._networks)
         doubts = quality.doubts(found, crops[0], covering)
         times.append(time.perf_counter())
         stages = zip(("provenance", "faces"), pairwise(times), strict=True)
         seconds = {"read": read.seconds, **{stage: end - start for stage, (start, end) in stages}}
-        return _Seen(read, found, crops, doubts, findings, seconds)
+        return _Prepared(read, found, crops, doubts, findings, seconds)
 
-    def _result(self, seen: _Seen, judged: list[_Judged], judging: float) -> Result:
+    def _result(self, seen: _Prepared, judged: list[_Judged], judging: float) -> Result:
         calibration = self._folder.calibration
         curves = self._folder.curves
-        scores = [float(score) for score in calibration.score(_fused(judged))]
+        scores = [float(score) for score in calibration.score(_sum_logits(judged))]
         can = [not doubts for doubts in seen.doubts]
         verdicts = calibration.verdicts(scores, can)
         shares = [curves.at(score) if curves and known else Shares() for score, known in zip(scores, can, strict=True)]
         margins = [margin for _, margin in self._networks]
         faces = []
         for i, found in enumerate(seen.found):
-            loudest = max(range(len(judged)), key=lambda number: judged[number][0][i])
-            evidence = Evidence.SURROUNDINGS if margins[loudest] > min(margins) else Evidence.FACE
+            top = max(range(len(judged)), key=lambda number: judged[number][0][i])
+            evidence = Evidence.SURROUNDINGS if margins[top] > min(margins) else Evidence.FACE
             faces.append(
                 Face(
                     box=_scaled(found.box, seen.picture),
@@ -303,8 +304,8 @@ class Detector:
                     evidence=evidence,
                     roll=found.roll,
                     doubts=seen.doubts[i],
-                    crop=seen.crops[loudest][i],
-                    activation=judged[loudest][1][i],
+                    crop=seen.crops[top][i],
+                    activation=judged[top][1][i],
                 )
             )
         faces.sort(key=lambda face: (SUSPICION.index(face.verdict), face.score), reverse=True)
@@ -352,13 +353,13 @@ def _reduced(pixels: np.ndarray, longest: int) -> np.ndarray:
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0))
 
 
-def _fused(judged: list[_Judged]) -> np.ndarray:
-    """The logits of the faces: the sum over looks."""
+def _sum_logits(judged: list[_Judged]) -> np.ndarray:
+    """The logits of the faces: the sum over the kinds of crop."""
     total: np.ndarray = np.sum([logits for logits, _ in judged], axis=0)
     return total
 
 
-def _added(judged: list[tuple[float, np.ndarray, np.ndarray]]) -> _Judged:
+def combine(judged: list[tuple[float, np.ndarray, np.ndarray]]) -> _Judged:
     """The weighted sum of what networks say, (weight, logits, maps) each: the mean of a map stays its logit."""
     height, width = (math.lcm(*(maps.shape[axis] for _, _, maps in judged)) for axis in (1, 2))
     logits: np.ndarray = np.sum([weight * own for weight, own, _ in judged], axis=0)
@@ -371,7 +372,7 @@ def _spread(maps: np.ndarray, height: int, width: int) -> np.ndarray:
     return maps.repeat(height // maps.shape[1], axis=1).repeat(width // maps.shape[2], axis=2)
 
 
-def _crops(pixels: np.ndarray, found: Sequence[finder.FoundFace], size: int, margin: float) -> np.ndarray:
+def _crops(pixels: np.ndarray, found: Sequence[face_detector.DetectedFace], size: int, margin: float) -> np.ndarray:
     """The faces as a network sees them, uint8 (N, size, size, 3)."""
     crops = np.empty((len(found), size, size, 3), np.uint8)
     for i, face in enumerate(found):

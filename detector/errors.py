@@ -38,7 +38,7 @@ class ModelError(Told, RuntimeError):
 
 
 class SettingError(Told, ValueError):
-    """An environment variable that says nothing usable. `str(error)` says which one, and what it may be."""
+    """An invalid environment variable. `str(error)` says which one, and what it may be."""
 
 
 class WorkerError(RuntimeError):

@@ -16,7 +16,7 @@ VERDICTS = {
 TITLES = {
     **VERDICTS,
     Verdict.LEANS_FAKE: "Leans forged, but not enough to say so",
-    Verdict.UNCERTAIN: "Can’t tell: real and forged faces score here alike",
+    Verdict.UNCERTAIN: "Can’t tell: real and forged faces score alike here",
 }
 NOT_JUDGED_TITLE = "Can’t tell: too little of the face shows"
 NOT_PROOF = "That does not prove the picture real: some forgeries score as low."
@@ -53,7 +53,7 @@ DECLARED = "Says that it was made with AI"  # in few words
 # Of what a file declares. {by} is a signer or a program, {title} the headline of the faces alone.
 WORDS = {
     "declared_ai": "This file says that it was made with AI",
-    "faces": "What the detector says of the faces: {title}.",
+    "faces": "What the detector says about the faces: {title}.",
     "camera": "Signed by a camera, yet {verdict}: the two disagree",
     "disagree": (
         "One of the two misleads: the detector suspects some real faces, and a camera can take a picture of a forged "

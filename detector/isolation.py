@@ -33,14 +33,14 @@ AVAILABLE = os.name == "posix"  # elsewhere a process can be handed no socket, a
 BOUNDED = sys.platform.startswith("linux")  # macOS takes a limit of memory and does not keep to it
 MEMORY = 1_700_000_000  # bytes of address space: 40 megapixels with alpha and without a face take it. And of the model:
 MODEL_COPIES = 3  # as it came, as LiteRT packs it for one thread, and for several
-CRASHED = "The picture ended the process that read it: the file is damaged, get another copy of it."
-BROKEN_MODEL = "The network ended the process that tried it out: export the model again."
+CRASHED = "The picture crashed the process that read it: the file is damaged, get another copy of it."
+BROKEN_MODEL = "The network crashed the process that tried it: export the model again."
 
-_SHARED = 64 << 20  # bytes that both processes see; what is larger goes through the socket
+SHARED = 64 << 20  # bytes that both processes see; what is larger goes through the socket
 _LARGE = 4 << 20  # bytes: memory that a call used beyond these is given back after it
 _START = 120.0  # seconds for a worker, on a machine that is busy with others
 _SLOW = 0.5  # seconds: a picture that takes longer leaves its place to the next
-_HUNG = 55.0  # seconds after which a worker without an answer is given up: more only where its picture may take more
+HUNG = 55.0  # seconds after which a worker without an answer is given up: more only where its picture may take more
 _SPARE = 60.0  # seconds that a worker above the number of places is kept
 
 
@@ -57,9 +57,9 @@ class Channel:
     through a socket."""
 
     def __init__(self, socket: Connection, memory: int) -> None:
-        """`memory` is the descriptor of a file of _SHARED bytes."""
+        """`memory` is the descriptor of a file of SHARED bytes."""
         self.socket = socket
-        self._memory = mmap.mmap(memory, _SHARED)
+        self._memory = mmap.mmap(memory, SHARED)
 
     def send(self, value: object) -> None:
         parts: list[memoryview] = []
@@ -68,7 +68,7 @@ class Channel:
         def stays(part: pickle.PickleBuffer) -> bool:
             nonlocal size
             raw = part.raw()
-            if size + raw.nbytes > _SHARED:
+            if size + raw.nbytes > SHARED:
                 return True  # in the pickle
             parts.append(raw)
             size += raw.nbytes
@@ -106,8 +106,8 @@ class _Worker:
 
     def __init__(self, model: ModelFolder, limits: Limits, threads: int) -> None:
         socket, theirs = Pipe()
-        with theirs, _memory_file() as memory:
-            os.ftruncate(memory.fileno(), _SHARED)
+        with theirs, memory_file() as memory:
+            os.ftruncate(memory.fileno(), SHARED)
             self._channel = Channel(socket, memory.fileno())
             given = [theirs.fileno(), memory.fileno()]
             self.process = subprocess.Popen(
@@ -150,7 +150,7 @@ class _Worker:
         self.process.wait()
 
 
-def _memory_file() -> IO[bytes]:
+def memory_file() -> IO[bytes]:
     """A file without a name, in memory where the system has such."""
     return os.fdopen(os.memfd_create("pictures"), "r+b") if BOUNDED else tempfile.TemporaryFile()
 
@@ -233,7 +233,7 @@ class Pool:
                     worker.ask((call, len(self._working) == 1))
                     if not worker.answers_within(_SLOW) and self._slow.take_if_free():
                         self._make_room(place, worker)
-                    answer = worker.answer(max(_HUNG, self._limits.seconds))
+                    answer = worker.answer(max(HUNG, self._limits.seconds))
                     if isinstance(answer, ImageError) and answer.code == "resource_limit":
                         raise answer  # the worker has ended with it
                     return answer

@@ -28,7 +28,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "one); where the Hub cannot be reached, the cached revision or the bundled model is used, and a line says so",
     )
     parser.add_argument(
-        "--refresh", action="store_true", help="download the model from the Hub anew, and accept no other in its place"
+        "--refresh", action="store_true", help="download the model from the Hub again, and fail rather than use another"
     )
 
 
@@ -42,7 +42,7 @@ def model_of(given: str | None = None) -> tuple[str | None, str | None]:
 
 
 def positive(text: str) -> int:
-    """A whole number from 1 on. Raises argparse.ArgumentTypeError, or ValueError where it is no number."""
+    """A whole number from 1 on. Raises argparse.ArgumentTypeError, or ValueError where it is not a number."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
@@ -60,7 +60,7 @@ def port(text: str) -> int:
 def port_taken(number: int | None) -> str:
     """The sentence for a port that nobody can listen on, None where all that were tried are such."""
     which = f"Port {number}" if number else "Every port that was tried"
-    return f"{which} is in use, or may not be used by you: choose another one with --port."
+    return f"{which} is in use, or you may not use it: choose another one with --port."
 
 
 def told(main: Callable[[], int | None]) -> NoReturn:

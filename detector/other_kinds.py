@@ -1,9 +1,9 @@
-"""What people send that is no picture that is read here: known by how it begins, and told what it is and what to do."""
+"""Files that are not pictures: recognised by their first bytes, each with a sentence for whoever sent it."""
 
 NOT_READ = "{} files are not read: save the picture as JPEG or PNG."
 _DOCUMENT = "This is {}, not a picture: take a screenshot of the page with the face, and send that."
 _VIDEO = "This is a video ({}), not a picture: pause it where the face is clear, take a screenshot, and send that."
-_SOUND = "This is sound ({}), not a picture: only photographs can be judged."
+_SOUND = "This is an audio file ({}), not a picture: only photographs can be judged."
 _PACKED = "This is {}, not a picture: unpack it, and send the pictures in it."
 _LINK = "This is {}, not a picture: open it, save the picture itself, and send that."
 
@@ -47,7 +47,7 @@ OTHER_KINDS = (
 
 
 def sentence_for(data: bytes) -> str | None:
-    """What is told of a file of these bytes; None where it is none of them."""
+    """The sentence for a file of these bytes; None where it is of none of these kinds."""
     for sentence, name, at, start in OTHER_KINDS:
         if data.startswith(start, at):
             return sentence.format(name)

@@ -20,7 +20,7 @@ from detector.upright import upright_rgb
 register_heif_opener(thumbnails=False)
 
 # Only decoders meant for photographs: a stranger's file must not reach the others. JPEG includes MPO, what some cameras
-# and telephones write.
+# and phones write.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "HEIF")
 FORMAT_NAMES = "JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF"
 SUFFIXES = frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in {*FORMATS, "MPO"})
@@ -34,11 +34,11 @@ MIN_SIDE = 32
 
 # What a person is told where a picture cannot be judged.
 EMPTY = "The file is empty: choose another one."
-OVERSIZE = "The file is larger than the limit of {limit} MB: save it smaller and try again."
+OVERSIZE = "The file is larger than the limit of {limit} MB: scale it down and try again."
 DRAWING = "SVG files are drawings, not photographs: save the picture as JPEG or PNG."
 NO_PICTURE = "This is not a picture that can be read: use {formats}."
 DAMAGED = "The picture is damaged and could not be decoded: get another copy of it."
-TOO_MUCH = "The picture took too much time or memory to read: save it anew as JPEG or PNG, and try again."
+TOO_MUCH = "The picture took too much time or memory to read: save it again as JPEG or PNG, and retry."
 TOO_SMALL = "The picture is {width} x {height} pixels: at least {least} on each side are needed to see a face."
 MEGAPIXELS = "has {megapixels} megapixels"
 TOO_LARGE = "The picture {size}, the limit is {limit}: scale it down and try again."
@@ -103,8 +103,17 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
     if isinstance(source, (str, os.PathLike)):
         source = read_file(Path(os.fsdecode(source)), max_bytes)
     if not isinstance(source, (bytes, bytearray, memoryview)):
-        raise ImageError(f"A picture can be a path, bytes, a PIL image or an array, not {type(source).__name__}.")
+        raise ImageError(f"A picture must be a path, bytes, a PIL image or an array, not {type(source).__name__}.")
     data = bytes(source)
+    _refuse_other_kinds(data)
+    if len(data) > max_bytes:  # a film is too large and no picture: the latter is of more use
+        raise oversize(max_bytes)
+    image = _opened(data, max_pixels)
+    return _from_image(image, image.format, data, max_pixels, min_side)
+
+
+def _refuse_other_kinds(data: bytes) -> None:
+    """Raise ImageError for a file of a known kind that is not read."""
     if not data:
         raise ImageError(EMPTY, "empty")
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -114,10 +123,11 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
         raise ImageError(told, "unsupported_format")
     if (raw := frames.camera_raw(data)) is not None:
         raise ImageError(other_kinds.NOT_READ.format(raw), "unsupported_format")
-    if len(data) > max_bytes:  # a film is too large and no picture: the latter is of more use
-        raise oversize(max_bytes)
+
+
+def _opened(data: bytes, max_pixels: int) -> Image.Image:
     try:
-        image = _opened(data)
+        return _opened_as_known(data)
     except (UnidentifiedImageError, SyntaxError):
         raise ImageError(NO_PICTURE.format(formats=FORMAT_NAMES)) from None
     except Image.DecompressionBombError:
@@ -126,11 +136,10 @@ def _read(source: Source, max_pixels: int, max_bytes: int, min_side: int) -> Pic
         raise ImageError(TOO_MUCH, "resource_limit") from None
     except Exception:  # a decoder may raise anything on a hostile header
         raise ImageError("The picture is damaged and could not be opened: get another copy of it.", "damaged") from None
-    return _from_image(image, image.format, data, max_pixels, min_side)
 
 
-def _opened(data: bytes) -> Image.Image:
-    """As Image.open does, without its limit, which is below the largest that telephones make and whose warning could
+def _opened_as_known(data: bytes) -> Image.Image:
+    """As Image.open does, without its limit, which is below the largest that phones make and whose warning could
     only be silenced in the whole process. The limits here are checked before anything is decoded."""
     for name in FORMATS:
         if _is(name, data[:16]):

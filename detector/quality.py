@@ -1,12 +1,12 @@
-"""What makes a verdict weak, as a picture that is no photograph; and what takes it away: a face that is tiny, cut off,
-blurred or covered."""
+"""What weakens a verdict, such as a picture that is not a photograph, and what rules one out: a face that is tiny, cut
+off, blurred or covered."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from detector import finder
+from detector import face_detector
 from detector.covering import COVERED
 from detector.crop import turns
 from detector.picture import Picture
@@ -64,11 +64,13 @@ SENTENCES = {
 }
 
 
-def doubts(found: Sequence[finder.FoundFace], crops: np.ndarray, covering: np.ndarray) -> list[tuple[WarningCode, ...]]:
+def doubts(
+    found: Sequence[face_detector.DetectedFace], crops: np.ndarray, covering: np.ndarray
+) -> list[tuple[WarningCode, ...]]:
     """Which of DOUBTS keep each of the faces `found` from being judged, of their `crops` uint8 (N, S, S, 3) and what
     CoveringDetector says of them, float (N,)."""
 
-    def of(face: finder.FoundFace, crop: np.ndarray, logit: float) -> tuple[WarningCode, ...]:
+    def of(face: face_detector.DetectedFace, crop: np.ndarray, logit: float) -> tuple[WarningCode, ...]:
         doubted = (face.side < TINY_FACE, face.visible < CUT_OFF, sharpness(crop) < BLURRED, logit >= COVERED)
         return tuple(code for code, is_so in zip(DOUBTS, doubted, strict=True) if is_so)
 
@@ -76,7 +78,7 @@ def doubts(found: Sequence[finder.FoundFace], crops: np.ndarray, covering: np.nd
 
 
 def warnings(
-    seen: Picture, found: Sequence[finder.FoundFace], doubted: Sequence[tuple[WarningCode, ...]]
+    seen: Picture, found: Sequence[face_detector.DetectedFace], doubted: Sequence[tuple[WarningCode, ...]]
 ) -> Iterator[Warning]:
     """What makes the verdict on `seen` weak, its faces as `found`, with such doubts."""
     if _is_graphic(seen.pixels):
@@ -88,8 +90,8 @@ def warnings(
         yield _warning(WarningCode.MORE_FRAMES, seen.frame)
     if turned := sum(turns(face.roll)[0] > 0 for face in found):
         yield _warning(WarningCode.TURNED_FACE, turned)
-    least = finder.least_face(width, height)
-    if least > 2 * finder.MIN_FACE:
+    least = face_detector.least_face(width, height)
+    if least > 2 * face_detector.MIN_FACE:
         yield _warning(WarningCode.LARGE_PICTURE, round(least * seen.width / width))
     counts = Counter(code for own in doubted for code in own)
     for code in DOUBTS:
@@ -97,7 +99,7 @@ def warnings(
             yield _warning(code, counts[code])
     if (judged := sum(not own for own in doubted)) >= MANY_FACES:
         yield _warning(WarningCode.MANY_FACES, judged)
-    if len(found) == finder.MOST_FACES:
+    if len(found) == face_detector.MOST_FACES:
         yield _warning(WarningCode.TOO_MANY_FACES, len(found))
 
 

@@ -37,8 +37,8 @@ class WarningCode(StrEnum):
 
 @dataclass(frozen=True)
 class Face:
-    """One face. `box` is (left, top, right, bottom) in pixels of the upright picture, `detection_score` the finder's
-    certainty that it is a face, `score`, which is no probability, how much speaks for a forgery, both 0..1; `shares`
+    """One face. `box` is (left, top, right, bottom) in pixels of the upright picture, `detection_score` how certain
+    the face detector is of it, `score`, which is no probability, how much speaks for a forgery, both 0..1; `shares`
     are the measured ones at that score; `roll` by how many degrees it is turned clockwise, -180..180. `evidence` tells
     which of the model's networks suspects it most; `doubts` are why it cannot be judged: then it is `uncertain`,
     whatever its score. `crop` uint8 (S, S, 3) is what that network saw, `activation` float32 (h, w) its map of

@@ -1,4 +1,4 @@
-"""LiteRT interpreters behind one door: a pool that threads share, since an interpreter serves one thread at a time."""
+"""A pool of LiteRT interpreters for many threads: each interpreter serves one thread at a time."""
 
 import threading
 from collections import defaultdict
@@ -13,7 +13,7 @@ _KEPT = 1_800_000  # samples of an input: what a session of a larger one holds i
 
 
 class Session:
-    """One interpreter. Keeps the batch size of the last call, since changing it allocates anew."""
+    """One interpreter. Keeps the batch size of the last call, since changing it allocates memory again."""
 
     def __init__(self, model: bytes, threads: int) -> None:
         self._interpreter = Interpreter(model_content=model, num_threads=threads)
@@ -33,7 +33,7 @@ class Session:
 
     @property
     def is_large(self) -> bool:
-        """Whether it holds much memory: a gigabyte for the face finder's larger look."""
+        """Whether it holds much memory: a gigabyte for the face detector's larger look."""
         return bool(np.prod(self._shape) > _KEPT)
 
     def run(self, batch: np.ndarray) -> list[np.ndarray]:
@@ -53,8 +53,8 @@ class Session:
 
 
 class Cores:
-    """`threads` for the picture that is worked at, as long as it is the only one; else one for each, since a network on
-    several threads keeps them spinning, and other pictures need the cores."""
+    """`threads` for the picture that is being processed, as long as it is the only one; else one for each, since a
+    network on several threads keeps them spinning, and other pictures need the cores."""
 
     def __init__(self, threads: int = 1) -> None:
         self._threads, self._pictures, self._lock = threads, 0, threading.Lock()
@@ -77,8 +77,8 @@ class Cores:
 
 
 class SessionPool:
-    """Sessions of one model, made when a thread finds none free, kept for the next. For bytes that are no model `take`
-    raises ValueError or RuntimeError."""
+    """Sessions of one model, made when a thread finds none free, kept for the next. `take` raises ValueError or
+    RuntimeError for bytes that are not a model."""
 
     def __init__(self, model: bytes, cores: Cores | None = None) -> None:
         self._model, self._cores = model, cores or Cores()

@@ -31,7 +31,7 @@ class Settings:
 
 
 def read() -> Settings:
-    """The settings of this process. Raises SettingError for one that is no number, or no text, where it must be."""
+    """The settings of this process. Raises SettingError for an invalid one."""
     return Settings(
         model=_text("DETECTOR_MODEL"),
         revision=_words("DETECTOR_REVISION"),
@@ -90,7 +90,7 @@ def _words(name: str) -> str | None:
     """What is no path: those may be any bytes."""
     text = _text(name)
     if text is not None and not text.isprintable():
-        raise SettingError(f"{name} must be text without line breaks, control characters or bytes that are no UTF-8.")
+        raise SettingError(f"{name} must be text without line breaks, control characters or bytes that are not UTF-8.")
     return text
 
 
@@ -108,7 +108,7 @@ def _minutes(name: str, otherwise: float) -> float:
         minutes = float(_text(name) or otherwise)
     except ValueError:
         minutes = -1.0
-    if minutes != 0 and not 0.01 <= minutes <= 1e6:  # also where it is no number
+    if minutes != 0 and not 0.01 <= minutes <= 1e6:  # also for NaN
         raise SettingError(
             f"{name} must be a number of minutes from 0.01 to 1000000, such as {otherwise:g}; 0 is never."
         )

@@ -72,7 +72,7 @@ class Calibration:
         return self.likely_fake_from if self.leans_fake_from is None else self.leans_fake_from
 
     def score(self, logits: np.ndarray) -> np.ndarray:
-        """Scores, float64 in [0, 1], of logits of any shape: they rank faces, and are no probability of a forgery."""
+        """Scores, float64 in [0, 1], of logits of any shape: they rank faces and are not probabilities."""
         scaled = np.asarray(logits, np.float64) / self.temperature
         return 1.0 / (1.0 + np.exp(-np.clip(scaled, -60, 60)))
 

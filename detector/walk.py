@@ -35,11 +35,11 @@ class PassedOver:
             kinds.append(f"{more} of other kinds")
         if self.added:
             kinds.append(f"{self.added} that systems add (hidden files, thumbnails)")
-        return f"Passed over, as no pictures: {', '.join(kinds)}." if kinds else ""
+        return f"Skipped, not pictures: {', '.join(kinds)}." if kinds else ""
 
 
 def added_by_systems(name: str) -> bool:
-    """Whether a file or folder of this name is none of a person's own."""
+    """Whether a file or folder of this name was added by the system, not by a person."""
     return name.startswith(".") or name.lower() in _ADDED
 
 

@@ -40,7 +40,7 @@ def main() -> None:
         try:
             detector = Detector(folder, threads)
             with detector.cores.one_more():  # one thread takes less memory, and most workers never need more
-                detector.judge_crops(*(np.full((1, size, size, 3), 128, np.uint8) for size, _ in detector.looks))
+                detector.score_crops(*(np.full((1, size, size, 3), 128, np.uint8) for size, _ in detector.crop_specs))
         except (ModelError, SettingError) as error:
             channel.send(error)
             return

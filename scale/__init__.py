@@ -2,6 +2,6 @@
 
     python -m scale judge INPUT OUTPUT [--address ray://HOST:10001]
 
-Rooms: `places` (folders and addresses), `plan` (what is to be judged), `parts` (the parquet files and what they already
-hold), `worker` (the actor that takes a unit of the plan to a part), `run` (Ray Data: units over workers), `errors`.
+Rooms: `storage` (folders and addresses), `plan` (what is to be judged), `results` (the parquet files and what they
+already hold), `worker` (the actor that judges a unit of the plan), `run` (Ray Data: units over workers), `errors`.
 """

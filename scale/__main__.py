@@ -13,10 +13,10 @@ from scale.errors import ScaleError
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit status: 0 all judged, 1 some could not be, 2 usage, no model, or the run was stopped."""
+    """Exit status: 0 success, 1 some pictures failed, 2 usage error, no model, or the run was stopped."""
     arguments = _parser().parse_args(argv)
     if not all(importlib.util.find_spec(name) for name in ("ray", "pyarrow")):
-        print("Bulk judging needs Ray: pip install '.[scale]' in the project's folder", file=sys.stderr)
+        print("Bulk judging needs Ray: run pip install '.[scale]' in the project's folder", file=sys.stderr)
         return 2
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the sentences below say what its warnings would
     try:
@@ -78,7 +78,7 @@ def _judge(arguments: argparse.Namespace) -> int:
     for told in filter(None, (at.note, at.passed)):
         print(told, file=sys.stderr)
     if not at.pictures:
-        print("There is no picture in what was named.", file=sys.stderr)
+        print("No pictures found.", file=sys.stderr)
         return 2
     print(
         f"{at.judged:,} judged, {at.failed:,} could not be, {at.known:,} were in {arguments.output} before; "

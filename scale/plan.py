@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from detector import walk
 from scale.errors import ScaleError
-from scale.places import PARQUET, Place
+from scale.storage import PARQUET, Place
 
 UNIT = 256  # pictures: seconds of work, and parts of the output that are not too small
 FIRST_UNIT = 16

@@ -18,15 +18,15 @@ import detector
 import scale
 from detector.model_folder import store
 from detector.result import ModelSource
-from scale import parts, plan
+from scale import plan, results
 from scale.errors import ScaleError
-from scale.places import Place, within
+from scale.storage import Place, within
 from scale.worker import Job, Worker
 
 # Of a core, as Ray counts it: so the workers of a machine that died find room on those that are left, where they would
 # otherwise wait for ever for a free core.
 _SHARE = 0.5
-# A cluster's door for clients now and then dies at their first word, https://github.com/ray-project/ray/issues/63202.
+# The Ray client server sometimes drops the first connection, https://github.com/ray-project/ray/issues/63202.
 _ATTEMPTS = 4
 _STORE = 200_000_000  # bytes of Ray's object store: the model and the keys of what is known lie there
 
@@ -80,12 +80,12 @@ def _run(options: Options, cluster: AbstractContextManager[None]) -> Iterator[Pr
     if within(output, source) or within(source, output):
         raise ScaleError("INPUT and OUTPUT lie in one another: choose an OUTPUT elsewhere.")
     run = uuid.uuid4().hex[:12]
-    known = parts.begin(output, run, model)
+    known = results.begin(output, run, model)
     with cluster:
         workers = options.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         todo = plan.make(source, output, f"_plan-{run}.arrow", workers, options.column)
         progress = Progress(
-            todo.pictures, parts.revision(model), model.info.note, failed_before=known.failed, passed=todo.passed
+            todo.pictures, results.revision(model), model.info.note, failed_before=known.failed, passed=todo.passed
         )
         yield progress
         try:

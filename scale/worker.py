@@ -20,9 +20,9 @@ from detector import Detector, Result
 from detector.errors import ImageError, WorkerError
 from detector.model_folder import ModelFolder
 from detector.picture import MAX_BYTES, oversize
-from scale import parts, plan
+from scale import plan, results
 from scale.errors import ScaleError
-from scale.places import Place
+from scale.storage import Place
 
 _CHUNK, _CHUNK_BYTES = 16, 32_000_000  # pictures that are handed to the Detector at once
 _READERS = 4  # enough to hide the way to an object store behind the judging
@@ -58,9 +58,9 @@ class _Read:
 class Worker:
     """One core, one Detector. Raises ScaleError where this machine does not see what it needs."""
 
-    def __init__(self, job: Job, model: ModelFolder, known: parts.Known) -> None:
+    def __init__(self, job: Job, model: ModelFolder, known: results.Known) -> None:
         self._job, self._model, self._known = job, model, known
-        parts.check(job.output, job.run)
+        results.check(job.output, job.run)
         if not job.source.exists():
             raise ScaleError("A worker does not see INPUT: put it where every machine does, or on an object store.")
         self._plan = plan.read(job.plan)
@@ -78,7 +78,7 @@ class Worker:
             nonlocal known
             for picture in self._pictures(plan.unit(self._plan, number)):
                 sha256 = picture.sha256
-                if parts.key(picture.file, sha256) in self._known:
+                if results.key(picture.file, sha256) in self._known:
                     known += 1
                 else:
                     yield picture, sha256
@@ -87,11 +87,11 @@ class Worker:
             good = [picture.data for picture, _ in chunk if picture.error is None]
             answers = self._detector.detect_many(good)
             for picture, sha256 in chunk:
-                rows.append(parts.row(picture.file, sha256, picture.error or _told(next(answers))))
+                rows.append(results.row(picture.file, sha256, picture.error or _told(next(answers))))
         if rows:
-            parts.check(self._job.output, self._job.run)
+            results.check(self._job.output, self._job.run)
             # The same unit of the same run has the same name: done again after a death, it is written over itself.
-            parts.write(self._job.output, f"part-{self._job.run}-{number:07d}.parquet", rows, self._model)
+            results.write(self._job.output, f"part-{self._job.run}-{number:07d}.parquet", rows, self._model)
         failed = sum(row.get("error") is not None for row in rows)
         return {"judged": len(rows) - failed, "failed": failed, "known": known}
 

@@ -15,7 +15,7 @@ from PIL import Image
 from skimage import data
 
 from detector import Detector
-from detector.finder import FaceDetector
+from detector.face_detector import FaceDetector
 from detector.sessions import Cores
 from tests.support import ROOT
 from tests.support.running_app import PATIENCE, RunningApp, api_client, browser, serve

@@ -17,7 +17,7 @@ from tests.support.running_app import browser, serve
 from tests.support.web_page import served
 from ui import boxes
 from ui import link_preview as preview
-from ui.parts import data_url
+from ui.components import data_url
 from ui.theme import CSS
 from web.build import build
 

@@ -208,7 +208,7 @@ def _add_convert_face_detector(commands: Commands) -> None:
     parser.add_argument("--out", type=Path, help="file to write (default: the detector's own)")
 
     def run(arguments: argparse.Namespace) -> None:
-        from detector.finder import MODEL
+        from detector.face_detector import MODEL
         from training import face_detector
 
         print(face_detector.convert(arguments.out or MODEL))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import keras
 import numpy as np
 
-from detector import finder
+from detector import face_detector
 from detector.classifier import Classifier
 from detector.model_folder import (
     CalibrationLimits,
@@ -129,7 +129,7 @@ def export(
         architecture=" and ".join(dict.fromkeys(network.options.architecture for network in networks)),
         networks=_network_configs(networks, files),
         calibration=fitted.calibration,
-        face_detector=finder.FINDER_VERSION,
+        face_detector=face_detector.VERSION,
         limits=_limits(limits, data, fitted.shares),
         data=_roles(data),
         offset=round(fitted.offset, 6),

@@ -18,7 +18,7 @@ import onnx
 from keras import layers
 from onnx import numpy_helper
 
-from detector.finder import MODEL
+from detector.face_detector import MODEL
 from training.errors import TrainingError
 from training.files import write
 

@@ -15,11 +15,11 @@ from detector.model_folder import CalibrationLimits, Counts, ModelFolder, no_sig
 from detector.text import excerpt
 from ui import caught, charts, curves, figures, snippets
 from ui.answer import LABELS, LIMITS_LIST
-from ui.parts import fold_html, lead_html, panel_html, table_html
+from ui.components import fold_html, lead_html, panel_html, table_html
 
 _LEAD = lead_html(
     "How good is it, and what is it for?",
-    "How often it was wrong when it was tested, set by set; and, to open, all there is to know of it.",
+    "How often it was wrong in tests, set by set, and below everything else there is to know about it.",
 )
 _PURPOSE = fold_html(
     "What it does, and what it is for",
@@ -34,15 +34,15 @@ stand beside the verdict and never change it.</li></ol>
 from. It is not for deciding about a person, for watching people, or for declaring a picture genuine.</p>""",
 )
 _OPENING = "In short"
-_WAITING = '<p class="page soft">The figures of the model are on their way.</p>'
+_WAITING = '<p class="page soft">Loading the model’s figures…</p>'
 _PRIVACY = """<dl class="pairs"><dt>What is sent</dt><dd>The picture that you add, to the computer that runs this
 page. Nothing else of yours.</dd>
-<dt>What is kept</dt><dd>The picture and what was drawn of it; they are deleted within about an hour. A picture
+<dt>What is kept</dt><dd>The picture and what was drawn from it; they are deleted within about an hour. A picture
 that you make a link to: {days}, or until you delete it. Your network
 address, in memory, for as long as your pictures of the last minutes are counted.</dd>
 <dt>What is logged</dt><dd>How many pictures and faces were judged, and how long it took. No picture, no file name, no
 score.</dd>
-<dt>Who else learns of it</dt><dd>Nobody: no analytics, no fonts or scripts from elsewhere, and no picture is used for
+<dt>Third parties</dt><dd>Nobody: no analytics, no fonts or scripts from elsewhere, and no picture is used for
 training. The list of trusted signers of Content Credentials is fetched once a day, and nothing of a picture goes with
 the request. Where a host such as Hugging Face runs this page, it carries the traffic, as for any website.</dd></dl>"""
 
@@ -74,7 +74,7 @@ def build(detector: Callable[[], Detector]) -> None:
 
     # Without triggers: when the page is opened. queue=False: no visitor waits for another one's picture.
     gr.on(None, of_the_model, None, shown, queue=False, show_progress="hidden", api_visibility="private")
-    gr.api(  # type: ignore[attr-defined]  # it is lent on by a star
+    gr.api(  # type: ignore[attr-defined]  # gradio exports it by a star
         model, api_name="model", api_description=API_DESCRIPTION
     )
 
@@ -175,7 +175,7 @@ def record_html(folder: ModelFolder) -> str:
         "Architecture": f"{told['architecture']}, {sizes}",
         "Digest": told["digest"],
         "Verdicts": f"no signs of forgery below a score of {low:.1f}, likely forged from {high:.1f}",
-        "Fitted to hold": _limits(folder.config.limits),
+        "Calibration limits": _limits(folder.config.limits),
         "Format version": told["format_version"],
         "Made on": told["date"] or "not stated",
         "Measured on": (metrics and metrics.date) or "not measured",
@@ -215,7 +215,7 @@ def calls_html() -> str:
     limit = f" Up to {most} pictures a minute are judged." if most else ""
     return fold_html(
         "Use it from your own programs",
-        "<p>Every call answers with the same object: the verdict, the score of each face, what the file says of "
+        "<p>Every call returns the same object: the verdict, the score of each face, what the file says of "
         "itself, and checksums of picture and model. "
         f'<a href="api/docs">All calls, their answers and errors</a>.{limit}</p>'
         f'<div class="calls" data-here="{url}">{"".join(_call(*item) for item in items)}</div>',

@@ -5,14 +5,14 @@ Every string in it may come from a stranger's file: all are escaped.
 
 from html import escape
 
-from detector import Face, Result, Verdict, cutout, heatmap, quality, words
+from detector import Face, Result, Verdict, cutout, heatmap, messages, quality
 from detector.model_folder import ModelFolder
 from detector.provenance import Finding, ListOwner, Signature
 from detector.result import Evidence
 from detector.shares import Shares
 from detector.verdict import Calibration
-from ui.parts import figure_html, score_words
-from ui.shapes import TONES, icon, tone_of
+from ui.components import figure_html, score_words
+from ui.icons import TONES, icon, tone_of
 
 SHOWN_FACES = 24  # cards; the JSON has every face
 
@@ -54,7 +54,7 @@ LABELS = {
     "face_alt": "Face {n}, cut out of the picture",
     "traces_alt": "Face {n} with its traces of a forgery marked in colour",
     "face_score": "Score: {score} of 100.",
-    "face_size": "{width} × {height} pixels; face finder’s score {found} of 1.",
+    "face_size": "{width} × {height} pixels; face detector’s score {found} of 1.",
     "records": "For your records",
     "error": "This picture could not be judged",
     "evidence": "What the file says about itself",
@@ -73,7 +73,7 @@ EVIDENCE = {
     Evidence.SURROUNDINGS: ("The face and its surroundings", "Most of it comes from the picture around the face."),
 }
 
-LIMITS_LIST = f"<ul>{''.join(f'<li>{escape(limit)}</li>' for limit in words.LIMITS)}</ul>"
+LIMITS_LIST = f"<ul>{''.join(f'<li>{escape(limit)}</li>' for limit in messages.LIMITS)}</ul>"
 LIMITS = (
     f'<section class="page panel limits" aria-label="{LABELS["limits"]}"><h2>{LABELS["limits"]}</h2>'
     f"{LIMITS_LIST}</section>"
@@ -103,7 +103,7 @@ def _score_html(result: Result, calibration: Calibration) -> str:
         100 * threshold
         for threshold in (calibration.no_signs_below, calibration.leans_from, calibration.likely_fake_from)
     )
-    score, rarity = score_words(result.score), words.rarity(result.verdict, result.shares, result.judged)
+    score, rarity = score_words(result.score), messages.rarity(result.verdict, result.shares, result.judged)
     alt = LABELS["scale"].format(score=score, low=f"{low:.0f}", leans=f"{leans:.0f}", high=f"{high:.0f}")
     zones = {"no_signs": low, "uncertain": leans - low, "leans_fake": high - leans, "likely_fake": 100 - high}
     bar = "".join(f'<i class="{name}" style="width:{width:.2f}%"></i>' for name, width in zones.items())
@@ -136,7 +136,7 @@ def _card(number: int, face: Face, result: Result, model: ModelFolder) -> str:
     left, top, right, bottom = face.box
     seen, traces = cutout.of_face(face, result, model)
     size = LABELS["face_size"].format(width=right - left, height=bottom - top, found=f"{face.detection_score:.2f}")
-    line = "" if face.shares == Shares() else words.rarity(face.verdict, face.shares)
+    line = "" if face.shares == Shares() else messages.rarity(face.verdict, face.shares)
     shown, whence = EVIDENCE[face.evidence]
     margins = {network.config.crop_margin for network in model.networks}
     if len(margins) == 1 or face.verdict is Verdict.NO_SIGNS:
@@ -146,7 +146,7 @@ def _card(number: int, face: Face, result: Result, model: ModelFolder) -> str:
     name = LABELS["card"].format(n=number)
     return (
         f'<article class="card {tone}" data-face="{number}" aria-label="{name}"><div class="head">'
-        f'<span class="number">{number}</span><h3>{words.VERDICTS[face.verdict]}</h3>{icon(tone)}</div>'
+        f'<span class="number">{number}</span><h3>{messages.VERDICTS[face.verdict]}</h3>{icon(tone)}</div>'
         f'<div class="pair">{figure_html(seen, LABELS["face_alt"].format(n=number), shown)}'
         + (figure_html(traces, LABELS["traces_alt"].format(n=number), LABELS["traces"]) if traces else "")
         + f'</div><div class="words"><p>{why or score}</p>'

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PureWindowsPath
 
 from detector import ImageError, picture, walk
-from ui import intake
+from ui import uploads
 from ui.zip_names import names_of
 
 _STARTS = (b"PK\x03\x04", b"PK\x05\x06")  # of a zip, and of an empty one
@@ -21,20 +21,20 @@ _DIRECTORY_BYTES = 2_000_000  # of the list of a zip's files: some ten thousands
 _LEADS_OUT = "Its path leads out of the zip: pack it again without “..” and without a leading slash."
 _LINK = "This is a link or a device, not a file: put the picture itself into the zip."
 _LOCKED = "It is locked with a password: pack the zip without one."
-_METHOD = "It is packed in a way that is not read here: make an ordinary zip."
+_METHOD = "Its compression is not supported: make an ordinary zip."
 _NESTED = "A zip in a zip is not opened: take it out and send it by itself."
-_TIGHT = f"It unpacks to over {intake.UNPACKED_RATIO} times its size, as no photograph does: send the picture itself."
+_TIGHT = f"It unpacks to over {uploads.UNPACKED_RATIO} times its size, as no photograph does: send the picture itself."
 _DAMAGED = "It is damaged in the zip and could not be unpacked: pack the zip again."
-_NO_ZIP = "This zip could not be opened: it is damaged, or no zip. Pack it again."
-_CROWDED = f"This zip lists far too many files: pack the pictures alone, at most {intake.BATCH_FILES}."
-_LARGE = f"This zip is larger than the limit of {intake.ZIP_BYTES / 1e6:.0f} MB: make several of it."
+_NO_ZIP = "This zip could not be opened: it is damaged, or not a zip. Pack it again."
+_CROWDED = f"This zip lists far too many files: pack the pictures alone, at most {uploads.BATCH_FILES}."
+_LARGE = f"This zip is larger than the limit of {uploads.ZIP_BYTES / 1e6:.0f} MB: split it."
 
 
 @dataclass
 class Listed:
     """How many more files the zips of one batch may list, those that are passed over among them."""
 
-    left: int = 100 * intake.BATCH_FILES
+    left: int = 100 * uploads.BATCH_FILES
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def opened(source: str | bytes, listed: Listed | None = None) -> Iterator[list[E
     """The files of a zip, a path or bytes, in its own order, without folders and what systems add unasked. They count
     against what is left in `listed`, by default what one batch may have.
 
-    Raises ImageError for what is no zip, is too large, lists too many files or has none.
+    Raises ImageError for what is not a zip, is too large, lists too many files or has none.
     """
     listed = listed or Listed()
     if listed.left < 0:
@@ -96,7 +96,7 @@ def opened(source: str | bytes, listed: Listed | None = None) -> Iterator[list[E
     except OSError:
         raise ImageError(_NO_ZIP) from None
     with _Bounded(raw) as file:
-        if file.seek(0, os.SEEK_END) > intake.ZIP_BYTES:
+        if file.seek(0, os.SEEK_END) > uploads.ZIP_BYTES:
             raise ImageError(_LARGE)
         try:
             archive = zipfile.ZipFile(file)
@@ -137,7 +137,7 @@ def _is_noise(info: zipfile.ZipInfo, name: str) -> bool:
 
 def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Entry:
     refusal = _refusal(info, name)
-    return Entry(intake.plain_name(name), 0 if refusal else info.file_size, refusal, archive, info)
+    return Entry(uploads.plain_name(name), 0 if refusal else info.file_size, refusal, archive, info)
 
 
 def _refusal(info: zipfile.ZipInfo, name: str) -> str | None:
@@ -156,6 +156,6 @@ def _refusal(info: zipfile.ZipInfo, name: str) -> str | None:
         return _NESTED
     if info.file_size > picture.MAX_BYTES:
         return str(picture.oversize(picture.MAX_BYTES))
-    if info.file_size > max(_SMALL, intake.UNPACKED_RATIO * info.compress_size):
+    if info.file_size > max(_SMALL, uploads.UNPACKED_RATIO * info.compress_size):
         return _TIGHT
     return None

@@ -20,33 +20,37 @@ from pydantic import ValidationError, model_validator
 
 from detector import Detector, ImageError, picture
 from detector.rows import row_of
-from ui import archive, gradio_patches, intake, uploads
+from ui import archive, errors, gradio_patches, rate_limit, storage, uploads
 from ui.batch_list import ERROR, ORDER, Row, csv_of, json_of, table_html, tone_of, words_of
+from ui.components import LIVE, data_url, error_html, lead_html
 from ui.gradio_patches import has_left, was_refused
-from ui.parts import data_url, error_html, lead_html
-from ui.shapes import icon
+from ui.icons import icon
 
 log = logging.getLogger(__name__)
 
-_WORKERS = min(os.cpu_count() or 1, 4)  # pictures in memory at the same time: up to 150 MB each
+WORKERS = min(os.cpu_count() or 1, 4)  # pictures in memory at the same time: up to 150 MB each
 _THUMBNAIL = 80  # longer side in pixels, shown at half of it on a fine screen
 _EVERY = 0.4  # seconds between two looks of the page at how far it is
 _GROWTH = 1.1  # the table is sent again when it has grown by this: each time costs as much as all its rows
 _MOST_OVER = 3  # pictures of a batch over the limits of time or memory: other batches wait for its end
-_GIVEN_UP = "Pictures before it took too much time or memory to read: send the others without them."
+_GIVEN_UP = "Earlier pictures took too much time or memory to read: send the others without them."
 _NO_FILES = "No pictures came with the request: add some, or a zip of them."
 
 _LEAD = lead_html(
     "Which of these pictures should you look at first?",
     "Add many photographs or a zip of them. You get one list, the most suspicious on top, to read here and to save.",
 )
-_LIMITS = f"""<div class="page soft"><p>Up to {intake.BATCH_FILES} pictures at once, {picture.MAX_BYTES / 1e6:.0f} MB
-each. A zip may have {intake.ZIP_BYTES / 1e6:.0f} MB and hold {intake.UNPACKED_BYTES / 1e6:.0f} MB unpacked; a zip in a
-zip is not opened.</p><p>Your pictures are sent to our server and deleted within about an hour.</p></div>"""
+_LIMITS = f"""<div class="page soft"><p>Up to {uploads.BATCH_FILES} pictures at once, {picture.MAX_BYTES / 1e6:.0f} MB
+each. A zip may have {uploads.ZIP_BYTES / 1e6:.0f} MB and hold {uploads.UNPACKED_BYTES / 1e6:.0f} MB unpacked; a
+zip in a zip is not opened.</p><p>Your pictures are sent to our server and deleted within about an hour.</p></div>"""
 _CAUTION = """<section class="page panel limits" aria-label="How to read the list"><h2>How to read the list</h2><ul>
-<li>The order says where to look first, not what is forged. Choose a name on top: Detect opens it and shows why.</li>
-<li>Among many real pictures some are called forged by mistake; the more you add, the more of them.</li>
+<li>The order says where to look first, not what is forged. Choose a name in the list: Detect opens the
+picture and shows why.</li>
+<li>Some real pictures are called forged by mistake: the larger the batch, the more of them.</li>
 <li>A picture at the bottom is not cleared: a new kind of forgery may show no signs at all.</li></ul></section>"""
+
+_CLICKED = """element.addEventListener('click', event => { const name = event.target.closest('[data-row]');
+if (name) trigger('click', {row: Number(name.dataset.row)}) })"""
 
 API_DESCRIPTION = (
     "Judge many pictures: a list of files, zips among them. Returns a list with an object for each picture, in the "
@@ -92,7 +96,7 @@ class Batch:
     judged at all."""
 
     total: int | None = None
-    uploads: Any = None  # what was sent, as gradio's file field says it
+    files: Any = None  # what was sent, as gradio's file field says it
     rows: list[Row] = field(default_factory=list)
     refusal: str | None = None
     started: float = field(default_factory=time.monotonic)
@@ -109,136 +113,149 @@ class Batch:
 def build(detector: Callable[[], Detector], tabs: gr.Tabs, one: gr.Image) -> None:
     """Lay the tab out in the `gr.Blocks` that is open. `detector` is called when a batch comes, not before. A picture
     of the list can be opened in the field `one`, on the tab Detect of `tabs`."""
+    tab = _Tab(detector, tabs, one)
+    tab.connect()
+    tab.add_endpoint()
 
-    def begin() -> dict[Any, Any]:
+
+class _Tab:
+    """The tab's components, and what happens in them."""
+
+    def __init__(self, detector: Callable[[], Detector], tabs: gr.Tabs, one: gr.Image) -> None:
+        self.detector, self.tabs, self.one = detector, tabs, one
+        gr.HTML(_LEAD)
+        with gr.Row(equal_height=False, elem_classes="ask"):
+            with gr.Column(scale=5, min_width=290):
+                self.upload = gr.File(
+                    file_count="multiple",
+                    label="Your pictures, or a zip",
+                    height=230,
+                    buttons=[],
+                    elem_id="batch-upload",
+                )
+                self.upload.data_model = _Files
+                gr.HTML(_LIMITS)
+            with gr.Column(scale=7, min_width=290):
+                self.status = gr.HTML(status_html(Batch()), elem_id="batch-status")
+                self.said = gr.HTML(elem_id="batch-said", html_template=LIVE)
+                with gr.Row(elem_classes="pair"):
+                    self.start = gr.Button("Judge all", variant="primary", min_width=130, elem_id="batch-start")
+                    self.stop = gr.Button("Stop", interactive=False, min_width=130, elem_id="batch-stop")
+                with gr.Row(elem_classes="pair"):
+                    off: dict[str, Any] = {"interactive": False, "min_width": 130}
+                    self.save_csv = gr.DownloadButton("Save as CSV", elem_id="batch-csv", **off)
+                    self.save_json = gr.DownloadButton("Save as JSON", elem_id="batch-json", **off)
+        self.table = gr.HTML(elem_id="batch-table", js_on_load=_CLICKED)
+        gr.HTML(_CAUTION)
+        self.kept = gr.State(time_to_live=storage.KEPT_SECONDS)
+
+    def connect(self) -> None:
+        """What the components do."""
+        page = [self.status, self.said, self.table, self.start, self.stop, self.save_csv, self.save_json, self.kept]
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        # Apart from `run`, which may have to wait for the batch of somebody else: to stop works at once.
+        begun = self.start.click(self.begin, outputs=page, queue=False, **quiet)
+        # preprocess=False: gradio would copy each file once more, and answer a bare "Error" where that fails.
+        running = begun.then(
+            self.run, self.upload, page, preprocess=False, concurrency_id="batch", concurrency_limit=1, **quiet
+        )
+        running.then(self.finish, self.kept, page, queue=False, **quiet)
+        running.failure(self.refused, self.kept, page, queue=False, **quiet)
+        self.table.click(self.reopen, self.kept, [self.one, self.tabs], queue=False, **quiet)
+        self.stop.click(None, cancels=[running], api_visibility="private")
+
+    def add_endpoint(self) -> None:
+        """What the API has."""
+        # An endpoint needs a component to hang on: gr.api() knows no files.
+        gr.Button(visible=False).click(
+            self.detect_batch,
+            self.upload,
+            gr.JSON(visible=False, label="results"),
+            preprocess=False,
+            concurrency_id="batch",
+            concurrency_limit=1,
+            api_name="detect_batch",
+            api_description=API_DESCRIPTION,
+        )
+
+    def begin(self) -> dict[Any, Any]:
         return {
-            status: status_html(None),
-            said: "",
-            table: "",
-            start: gr.Button(interactive=False),
-            stop: gr.Button(interactive=True),
-            save_csv: gr.DownloadButton(value=None, interactive=False),
-            save_json: gr.DownloadButton(value=None, interactive=False),
-            kept: None,
+            self.status: status_html(None),
+            self.said: "",
+            self.table: "",
+            self.start: gr.Button(interactive=False),
+            self.stop: gr.Button(interactive=True),
+            self.save_csv: gr.DownloadButton(value=None, interactive=False),
+            self.save_json: gr.DownloadButton(value=None, interactive=False),
+            self.kept: None,
         }
 
-    def run(uploads: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        batch = Batch(uploads=uploads)
-        yield {kept: batch}  # what is done stays there when the visitor stops the rest
+    def run(self, files: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        batch = Batch(files=files)
+        yield {self.kept: batch}  # what is done stays there when the visitor stops the rest
         try:
-            intake.admit_batch(request)
+            rate_limit.admit_batch(request)
             with ExitStack() as zips:
-                items = gather(uploads, zips)
+                items = gather(files, zips)
                 batch.total = len(items)
-                yield {status: status_html(batch), said: f"Judging {_count(batch.total, 'picture')}."}
-                yield from follow(batch, items)
+                yield {self.status: status_html(batch), self.said: f"Judging {_count(batch.total, 'picture')}."}
+                yield from self.follow(batch, items)
         except Exception as error:
-            batch.refusal = intake.sentence_of(error)
+            batch.refusal = errors.sentence_of(error)
 
-    def follow(batch: Batch, items: Sequence[Item]) -> Iterator[dict[Any, Any]]:
+    def follow(self, batch: Batch, items: Sequence[Item]) -> Iterator[dict[Any, Any]]:
         told, next_table, next_quarter = time.monotonic(), 1.0, 1
-        with closing(judge(detector(), items)) as rows:
+        with closing(judge(self.detector(), items)) as rows:
             for row in rows:
                 batch.rows.append(row)
                 done, now = len(batch.rows), time.monotonic()
                 if now - told < _EVERY and done > 1:
                     continue
-                told, changed = now, {status: status_html(batch)}
+                told, changed = now, {self.status: status_html(batch)}
                 if done >= next_table:
                     next_table = max(done + 1, done * _GROWTH)
-                    changed[table] = table_html(batch.rows)
+                    changed[self.table] = table_html(batch.rows)
                 if 4 * done >= next_quarter * len(items):  # a reader of the screen hears of quarters, not of each
                     next_quarter = 4 * done // len(items) + 1
-                    changed[said] = f"{done} of {len(items)} done."
+                    changed[self.said] = f"{done} of {len(items)} done."
                 yield changed
 
-    def finish(batch: Batch | None) -> dict[Any, Any]:
+    def finish(self, batch: Batch | None) -> dict[Any, Any]:
         """Also after a stop, and then more than once: nothing in here counts."""
         batch = batch or Batch()
-        idle: dict[Any, Any] = {start: gr.Button(interactive=True), stop: gr.Button(interactive=False)}
+        idle: dict[Any, Any] = {self.start: gr.Button(interactive=True), self.stop: gr.Button(interactive=False)}
         if batch.refusal:
-            return {**idle, status: error_html("These pictures could not be judged", batch.refusal), said: ""}
+            told = error_html("These pictures could not be judged", batch.refusal)
+            return {**idle, self.status: told, self.said: ""}
         summary = summary_of(batch)
-        shown = {**idle, status: status_html(batch, summary), said: summary}
+        shown = {**idle, self.status: status_html(batch, summary), self.said: summary}
         if not batch.rows:
             return shown
         return {
             **shown,
-            table: table_html(batch.rows),
-            save_csv: gr.DownloadButton(value=keep(csv_of(batch.rows), "pictures.csv"), interactive=True),
-            save_json: gr.DownloadButton(value=keep(json_of(batch.rows), "pictures.json"), interactive=True),
+            self.table: table_html(batch.rows),
+            self.save_csv: gr.DownloadButton(value=self.keep(csv_of(batch.rows), "pictures.csv"), interactive=True),
+            self.save_json: gr.DownloadButton(value=self.keep(json_of(batch.rows), "pictures.json"), interactive=True),
         }
 
-    def refused(batch: Batch | None, request: gr.Request) -> dict[Any, Any]:
+    def refused(self, batch: Batch | None, request: gr.Request) -> dict[Any, Any]:
         """Where no place in the queue was free. What was stopped while it waited for its turn comes here too."""
-        batch = batch or Batch(refusal=intake.BUSY if was_refused(request, run) else None)
-        return {**finish(batch), kept: batch}
+        batch = batch or Batch(refusal=errors.BUSY if was_refused(request, self.run) else None)
+        return {**self.finish(batch), self.kept: batch}
 
-    def reopen(batch: Batch | None, clicked: gr.EventData) -> dict[Any, Any]:
-        with intake.answering():
+    def reopen(self, batch: Batch | None, clicked: gr.EventData) -> dict[Any, Any]:
+        with errors.answering():
             row = clicked._data.get("row") if isinstance(clicked._data, dict) else None
-            return {one: keep(*picture_of(batch or Batch(), row)), tabs: gr.Tabs(selected="detect")}
+            return {self.one: self.keep(*picture_of(batch or Batch(), row)), self.tabs: gr.Tabs(selected="detect")}
 
-    def keep(data: bytes, name: str) -> str:
-        return gradio_patches.save_bytes(data, name, upload.GRADIO_CACHE)
+    def keep(self, data: bytes, name: str) -> str:
+        return gradio_patches.save_bytes(data, name, self.upload.GRADIO_CACHE)
 
-    def detect_batch(files: list[dict[str, Any]] | None, request: gr.Request) -> list[dict[str, Any]]:
-        with intake.answering():
-            intake.admit_batch(request)
-            with ExitStack() as zips, closing(judge(detector(), gather(files, zips))) as rows:
+    def detect_batch(self, files: list[dict[str, Any]] | None, request: gr.Request) -> list[dict[str, Any]]:
+        with errors.answering():
+            rate_limit.admit_batch(request)
+            with ExitStack() as zips, closing(judge(self.detector(), gather(files, zips))) as rows:
                 return [row.report for row in takewhile(lambda row: not has_left(), rows)]
-
-    gr.HTML(_LEAD)
-    with gr.Row(equal_height=False, elem_classes="ask"):
-        with gr.Column(scale=5, min_width=290):
-            upload = gr.File(
-                file_count="multiple",
-                label="Your pictures, or a zip",
-                height=230,
-                buttons=[],
-                elem_id="batch-upload",
-            )
-            upload.data_model = _Files
-            gr.HTML(_LIMITS)
-        with gr.Column(scale=7, min_width=290):
-            status = gr.HTML(status_html(Batch()), elem_id="batch-status")
-            said = gr.HTML(elem_id="batch-said", html_template='<div aria-live="polite">${value}</div>')
-            with gr.Row(elem_classes="pair"):
-                start = gr.Button("Judge all", variant="primary", min_width=130, elem_id="batch-start")
-                stop = gr.Button("Stop", interactive=False, min_width=130, elem_id="batch-stop")
-            with gr.Row(elem_classes="pair"):
-                save_csv = gr.DownloadButton("Save as CSV", interactive=False, min_width=130, elem_id="batch-csv")
-                save_json = gr.DownloadButton("Save as JSON", interactive=False, min_width=130, elem_id="batch-json")
-    table = gr.HTML(elem_id="batch-table", js_on_load=_CLICKED)
-    gr.HTML(_CAUTION)
-    kept = gr.State(time_to_live=uploads.KEPT_SECONDS)
-
-    page = [status, said, table, start, stop, save_csv, save_json, kept]
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    # Apart from `run`, which may have to wait for the batch of somebody else: to stop works at once.
-    begun = start.click(begin, outputs=page, queue=False, **quiet)
-    # preprocess=False: gradio would copy each file once more, and answer a bare "Error" where that fails.
-    running = begun.then(run, upload, page, preprocess=False, concurrency_id="batch", concurrency_limit=1, **quiet)
-    running.then(finish, kept, page, queue=False, **quiet)
-    running.failure(refused, kept, page, queue=False, **quiet)
-    table.click(reopen, kept, [one, tabs], queue=False, **quiet)
-    stop.click(None, cancels=[running], api_visibility="private")
-
-    # An endpoint needs a component to hang on: gr.api() knows no files.
-    gr.Button(visible=False).click(
-        detect_batch,
-        upload,
-        gr.JSON(visible=False, label="results"),
-        preprocess=False,
-        concurrency_id="batch",
-        concurrency_limit=1,
-        api_name="detect_batch",
-        api_description=API_DESCRIPTION,
-    )
-
-
-_CLICKED = """element.addEventListener('click', event => { const name = event.target.closest('[data-row]');
-if (name) trigger('click', {row: Number(name.dataset.row)}) })"""
 
 
 def picture_of(batch: Batch, number: Any) -> tuple[bytes, str]:
@@ -246,46 +263,44 @@ def picture_of(batch: Batch, number: Any) -> tuple[bytes, str]:
     is not kept any more."""
     with ExitStack() as zips:
         try:
-            items = gather(batch.uploads, zips)
+            items = gather(batch.files, zips)
             source = items[number].source()
             data = source if isinstance(source, bytes) else picture.read_file(Path(str(source)))
-        except (ImageError, intake.Refused, IndexError, TypeError):
-            raise intake.Refused("This picture is not kept here any more: add it anew.") from None
+        except (ImageError, errors.Refused, IndexError, TypeError):
+            raise errors.Refused("This picture is no longer kept here: add it again.") from None
     return data, PurePosixPath(items[number].name).name
 
 
-def gather(uploads: Any, zips: ExitStack) -> list[Item]:
+def gather(files: Any, zips: ExitStack) -> list[Item]:
     """What gradio's file field sends with `preprocess=False`, as Items: those of a zip in its place, and of a file that
     cannot be opened one that says so when it is read. Zips stay open in `zips`.
 
     Raises Refused for nothing at all, or more than a batch may be.
     """
-    uploads = [uploads] if isinstance(uploads, dict) else uploads
-    if not isinstance(uploads, list) or not uploads:
-        raise intake.Refused(_NO_FILES)
+    files = [files] if isinstance(files, dict) else files
+    if not isinstance(files, list) or not files:
+        raise errors.Refused(_NO_FILES)
     items: list[Item] = []
     listed, unpacked = archive.Listed(), 0
-    for number, upload in enumerate(uploads, 1):
-        name = intake.name_of(upload, number)
+    for number, upload in enumerate(files, 1):
+        name = uploads.name_of(upload, number)
         try:
-            source = intake.file_of(upload)
+            source = uploads.file_of(upload)
             if archive.is_zip(source, name):
                 entries = zips.enter_context(archive.opened(source, listed))
                 unpacked += sum(entry.size for entry in entries)
                 items += [Item(entry.name, entry.read) for entry in entries]
             else:
-                items.append(Item(name, partial(intake.file_of, upload)))
+                items.append(Item(name, partial(uploads.file_of, upload)))
         except ImageError as error:
             items.append(Item(name, partial(_raise, error)))
-        if len(items) > intake.BATCH_FILES:
-            raise intake.Refused(
-                f"These are more than {intake.BATCH_FILES} pictures, the most for one batch: send them in several."
+        if len(items) > uploads.BATCH_FILES:
+            raise errors.Refused(
+                f"This is more than {uploads.BATCH_FILES} pictures, the most for one batch: send several."
             )
-        if unpacked > intake.UNPACKED_BYTES:
-            limit = f"{intake.UNPACKED_BYTES / 1e6:.0f} MB"
-            raise intake.Refused(
-                f"What is zipped unpacks to more than the limit of {limit}: send it in several batches."
-            )
+        if unpacked > uploads.UNPACKED_BYTES:
+            limit = f"{uploads.UNPACKED_BYTES / 1e6:.0f} MB"
+            raise errors.Refused(f"The zips unpack to more than the limit of {limit}: send them in several batches.")
     return items
 
 
@@ -299,18 +314,18 @@ def judge(detector: Detector, items: Iterable[Item]) -> Generator[Row, None, Non
     A picture is read when its turn comes. Closing the iterator ends the work: no further picture
     is begun.
     """
-    started, done, errors = time.perf_counter(), 0, 0
-    pool = ThreadPoolExecutor(_WORKERS, "batch")
+    started, done, failed = time.perf_counter(), 0, 0
+    pool = ThreadPoolExecutor(WORKERS, "batch")
     try:
         over: list[ImageError] = []
         for future in [pool.submit(_judge, detector, item, n, over) for n, item in enumerate(items)]:
             row = future.result()
             done += 1
-            errors += row.outcome == ERROR
+            failed += row.outcome == ERROR
             yield row
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        log.info("1 batch, %d pictures, %d errors, %.1f s", done, errors, time.perf_counter() - started)
+        log.info("1 batch, %d pictures, %d errors, %.1f s", done, failed, time.perf_counter() - started)
 
 
 def _judge(detector: Detector, item: Item, number: int, over: list[ImageError]) -> Row:
@@ -323,7 +338,7 @@ def _judge(detector: Detector, item: Item, number: int, over: list[ImageError]) 
     except Exception as error:  # one picture is not the end of the others
         if isinstance(error, ImageError) and error.code in ("resource_limit", "crashed"):
             over.append(error)
-        return Row(row_of(item.name, ImageError(intake.sentence_of(error))), number)
+        return Row(row_of(item.name, ImageError(errors.sentence_of(error))), number)
 
 
 def summary_of(batch: Batch) -> str:
@@ -344,7 +359,7 @@ def _count(number: int, noun: str) -> str:
 def status_html(batch: Batch | None, ended: str = "") -> str:
     """How far it is: None stands for a batch that waits for its turn, `ended` is the sentence for one that is over."""
     if batch is None:
-        batch, title, note = Batch(), "Waiting for a free place…", "It begins when the batches before it are done."
+        batch, title, note = Batch(), "Waiting for your turn…", "It starts when the batches before it are done."
     elif ended:
         title, _, note = ended.partition(": ")
         note = note[:1].upper() + note[1:]

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from detector import Verdict, words
+from detector import Verdict, messages
 from detector.provenance import OriginKind, Trust
 from detector.rows import csv_cells, csv_writer
-from ui import shapes
-from ui.parts import score_words
-from ui.shapes import TONES, icon
+from ui import icons
+from ui.components import score_words
+from ui.icons import TONES, icon
 
 DECLARED = str(OriginKind.DECLARED_AI)  # goes before the verdict
 ERROR = "error"  # stands where a verdict would
-ORDER = (DECLARED, *(str(verdict) for verdict in words.VERDICTS), ERROR)
+ORDER = (DECLARED, *(str(verdict) for verdict in messages.VERDICTS), ERROR)
 _TRUST = [str(trust) for trust in reversed(Trust)]
 
 
@@ -62,11 +62,11 @@ def tone_of(outcome: str) -> str:
 
 
 def words_of(outcome: str) -> str:
-    return _WORDS.get(outcome) or words.VERDICTS[Verdict(outcome)]
+    return _WORDS.get(outcome) or messages.VERDICTS[Verdict(outcome)]
 
 
-_TONES = {DECLARED: shapes.DECLARED, ERROR: ERROR}
-_WORDS = {DECLARED: words.DECLARED, ERROR: "Could not be judged"}
+_TONES = {DECLARED: icons.DECLARED, ERROR: ERROR}
+_WORDS = {DECLARED: messages.DECLARED, ERROR: "Could not be judged"}
 
 
 def table_html(rows: Iterable[Row]) -> str:
@@ -75,8 +75,8 @@ def table_html(rows: Iterable[Row]) -> str:
     heads = "".join(f'<th scope="col" role="columnheader">{head}</th>' for head in _HEADS)
     body = "".join(_row_html(row) for row in _sorted(rows))
     return (
-        '<div class="page panel list"><table role="table"><caption>What says it was made with AI first, then the '
-        f'most suspicious. Scores go from 0 to 100.</caption><thead role="rowgroup"><tr role="row">{heads}</tr>'
+        '<div class="page panel list"><table role="table"><caption>What says it was made with AI comes first, then '
+        f'the most suspicious. Scores go from 0 to 100.</caption><thead role="rowgroup"><tr role="row">{heads}</tr>'
         f'</thead><tbody role="rowgroup">{body}</tbody></table></div>'
     )
 
@@ -112,7 +112,7 @@ def _reached(report: dict[str, Any]) -> str:
     share = report["false_positive_share"]
     if share is None:
         return ""
-    of = words.of_100(share["value"])
+    of = messages.of_100(share["value"])
     judged = sum(not face["doubts"] for face in report["faces"])
     whom = f"by {of} real faces" if judged < 2 else f"in {of} such photographs"
     return f'<p class="soft">reached {escape(whom)}</p>'

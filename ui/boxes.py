@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from detector import Result, Verdict
-from ui.shapes import BOX_COLOURS
+from ui.icons import BOX_COLOURS
 
 LONGEST = 1600  # side in pixels of what is drawn
 

@@ -1,14 +1,13 @@
 """What the model catches and what not, by its own figures: a line for the first screen, and a row for each set."""
 
 import re
-from collections.abc import Iterable
 from html import escape
 
-from detector import Verdict, words
-from detector.model_folder import DataRoles, Figure, Measured, MeasuredSet, Metrics
+from detector import Verdict, messages
+from detector.messages import per_100
+from detector.model_folder import DataRoles, Measured, MeasuredSet, Metrics, mean, value
 from detector.text import excerpt
-from detector.words import per_100
-from ui.parts import table_html
+from ui.components import table_html
 
 UNMEASURED = "On forgeries by generators it has never seen, nobody has measured how often this model is right."
 _CLAIMS = (Verdict.LIKELY_FAKE, Verdict.LEANS_FAKE, Verdict.NO_SIGNS)
@@ -19,7 +18,7 @@ def line(metrics: Metrics | None) -> str:
     """How often it calls forged what is, and what is not, on sets that the model has never seen: every set counts
     alike."""
     unseen = [measured.clean for measured in (metrics.unseen if metrics else ())]
-    fake, real = (_mean(_called(measured, kind) for measured in unseen) for kind in ("fake", "real"))
+    fake, real = (mean(_called(measured, kind) for measured in unseen) for kind in ("fake", "real"))
     if fake is None or real is None:
         return UNMEASURED
     leans = any(measured.fake_leans_fake for measured in unseen)
@@ -35,24 +34,22 @@ def verdicts(metrics: Metrics) -> list[tuple[str, str]]:
     unseen = [measured.clean for measured in metrics.unseen]
     told = []
     for verdict in _CLAIMS:
-        real, fake = (_mean(_value(getattr(of, f"{kind}_{verdict}")) for of in unseen) for kind in ("real", "fake"))
+        real, fake = (mean(value(getattr(of, f"{kind}_{verdict}")) for of in unseen) for kind in ("real", "fake"))
         if real is None or fake is None:
             continue
         does = "misses" if verdict is Verdict.NO_SIGNS else "catches"
         of_forged = f"{does} {_told(fake)} in 100 forgeries of unfamiliar generators"
-        told.append((words.VERDICTS[verdict], f"Gives this answer to {_told(real)} in 100 real faces; {of_forged}."))
+        told.append((messages.VERDICTS[verdict], f"Gives this answer to {_told(real)} in 100 real faces; {of_forged}."))
     return told
 
 
 def table(metrics: Metrics, data: DataRoles) -> str:
     """One row a set, in plain words, the unseen ones first; of a seen set its test pictures, where it has any."""
-    tested = {measured.name for measured in metrics.seen if measured.split == "test"}
-    seen = [one for one in metrics.seen if one.split == "test" or one.name not in tested]
     return "".join(
         table_html(caption, _HEADER, [_row(measured, data) for measured in sets])
         for caption, sets in (
-            ("Of 100 faces that it has never seen the like of", metrics.unseen),
-            ("Of 100 other faces of the kinds it was trained on, which flatters it", seen),
+            ("Of 100 faces of kinds that it has never seen", metrics.unseen),
+            ("Of 100 other faces of the kinds it was trained on, which flatters it", metrics.seen_once),
         )
         if sets
     )
@@ -60,7 +57,7 @@ def table(metrics: Metrics, data: DataRoles) -> str:
 
 def _row(measured: MeasuredSet, data: DataRoles) -> list[str]:
     found = measured.clean
-    shares = (_called(found, "fake"), _value(found.fake_no_signs), _called(found, "real"), _value(found.real_no_signs))
+    shares = (_called(found, "fake"), value(found.fake_no_signs), _called(found, "real"), value(found.real_no_signs))
     return [escape(name_of(measured, data)), *("–" if share is None else escape(per_100(share)) for share in shares)]
 
 
@@ -76,17 +73,8 @@ def name_of(measured: MeasuredSet, data: DataRoles) -> str:
 
 def _called(found: Measured, kind: str) -> float | None:
     """The share of the faces of a kind that is called likely forged, or leans to it."""
-    likely, leans = (_value(getattr(found, f"{kind}_{verdict}")) for verdict in ("likely_fake", "leans_fake"))
+    likely, leans = (value(getattr(found, f"{kind}_{verdict}")) for verdict in ("likely_fake", "leans_fake"))
     return None if likely is None else likely + (leans or 0.0)
-
-
-def _value(figure: Figure | None) -> float | None:
-    return None if figure is None else figure.value
-
-
-def _mean(shares: Iterable[float | None]) -> float | None:
-    there = [share for share in shares if share is not None]
-    return sum(there) / len(there) if there else None
 
 
 def _told(share: float) -> str:

@@ -1,7 +1,8 @@
 """Charts that a page carries as inline SVG: drawn here, moved along by SCRIPT.
 
 A chart is a <figure>: chips choose a line, a slider (or the pointer) moves along it, a sentence says what is there, and
-a table below holds the same figures. Values are handed over as shares, 0..1.
+a table below holds the same figures. Values are handed over as shares, 0..1. The model folder's own plots cannot
+replace them: a model from the Hub comes without, and a PNG has no figures for a keyboard or a screen reader.
 """
 
 import json
@@ -9,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from detector.words import per_100
+from detector.messages import per_100
 
 _SIDE, _LEFT, _BOTTOM, _TOP = 320, 40, 40, 8  # of a square plot, in SVG units: about a pixel each on a phone
+_INNER = _SIDE - _LEFT - 12  # side of what its axes enclose
 _PANEL, _PANEL_HEIGHT = 150, 92
 
 
@@ -75,26 +77,11 @@ def plane_html(
     the slider stands first, `table` the HTML of the same figures. The line's name stands in the upper left where
     `names_above`, else in the lower right.
     """
-    inner = _SIDE - _LEFT - 12
-    bottom = _TOP + inner
+    inner, bottom = _INNER, _TOP + _INNER
 
     def at(point: Point) -> tuple[float, float]:
         return _LEFT + inner * point.x, bottom - inner * point.y
 
-    grid = "".join(
-        f'<line x1="{_LEFT}" x2="{_LEFT + inner}" y1="{bottom - inner * t:.1f}" y2="{bottom - inner * t:.1f}"/>'
-        f'<text x="{_LEFT - 6}" y="{bottom - inner * t + 4:.1f}" class="end">{100 * t:.0f}</text>'
-        f'<text x="{_LEFT + inner * t:.1f}" y="{bottom + 16}" class="middle">{100 * t:.0f}</text>'
-        for t in (0, 0.25, 0.5, 0.75, 1)
-    )
-    middle = _TOP + inner / 2
-    axes = (
-        f'<g class="grid">{grid}</g><line class="guess" x1="{_LEFT}" y1="{bottom}" x2="{_LEFT + inner}" y2="{_TOP}"/>'
-        f'<text class="note middle" transform="translate({_LEFT + inner * 0.6:.0f} {bottom - inner * 0.6 + 16:.0f}) '
-        f'rotate(-45)">{escape(diagonal)}</text>'
-        f'<text x="{_LEFT + inner / 2:.0f}" y="{bottom + 34}" class="middle">{escape(x)}</text>'
-        f'<text class="middle" transform="translate(11 {middle:.0f}) rotate(-90)">{escape(y)}</text>'
-    )
     name = (_LEFT + 10, _TOP + 20, "") if names_above else (_LEFT + inner - 6, bottom - 12, " end")
     drawn = "".join(
         _line(
@@ -105,7 +92,7 @@ def plane_html(
         )
         for number, line in enumerate(lines)
     )
-    svg = _svg(_SIDE, bottom + _BOTTOM, axes + drawn + _MARKER, alt)
+    svg = _svg(_SIDE, bottom + _BOTTOM, _axes(x, y, diagonal) + drawn + _MARKER, alt)
     return _figure(
         key,
         "" if all_shown else "one",
@@ -117,6 +104,24 @@ def plane_html(
         start,
         lines[0].points,
         table,
+    )
+
+
+def _axes(x: str, y: str, diagonal: str) -> str:
+    inner, bottom = _INNER, _TOP + _INNER
+    grid = "".join(
+        f'<line x1="{_LEFT}" x2="{_LEFT + inner}" y1="{bottom - inner * t:.1f}" y2="{bottom - inner * t:.1f}"/>'
+        f'<text x="{_LEFT - 6}" y="{bottom - inner * t + 4:.1f}" class="end">{100 * t:.0f}</text>'
+        f'<text x="{_LEFT + inner * t:.1f}" y="{bottom + 16}" class="middle">{100 * t:.0f}</text>'
+        for t in (0, 0.25, 0.5, 0.75, 1)
+    )
+    middle = _TOP + inner / 2
+    return (
+        f'<g class="grid">{grid}</g><line class="guess" x1="{_LEFT}" y1="{bottom}" x2="{_LEFT + inner}" y2="{_TOP}"/>'
+        f'<text class="note middle" transform="translate({_LEFT + inner * 0.6:.0f} {bottom - inner * 0.6 + 16:.0f}) '
+        f'rotate(-45)">{escape(diagonal)}</text>'
+        f'<text x="{_LEFT + inner / 2:.0f}" y="{bottom + 34}" class="middle">{escape(x)}</text>'
+        f'<text class="middle" transform="translate(11 {middle:.0f}) rotate(-90)">{escape(y)}</text>'
     )
 
 

@@ -4,16 +4,16 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+from detector.messages import per_100
 from detector.model_folder import MeasuredSet, Metrics, Robustness
-from detector.words import per_100
 from ui import charts
 from ui.charts import Line, Point
+from ui.components import panel_html, table_html
 from ui.figures import FIGURES, cell, set_title
-from ui.parts import panel_html, table_html
 
 _ROBUSTNESS = {
-    "auc": "Told apart (AUC × 100)",
-    "accuracy": "Right if forced",
+    "auc": "AUC × 100",
+    "accuracy": "Accuracy at 50",
     "false_positive_rate": "Real above 50",
     "false_negative_rate": "Forged below 50",
 }
@@ -46,7 +46,7 @@ def _roc_html(sets: Sequence[MeasuredSet]) -> str:
         rows.append([escape(title), cell("auc", measured.clean.auc), *(f"{_of_100(y)}" for y in found)])
     if not lines:
         return ""
-    header = ["Pictures", "Told apart (AUC)", *(f"Found at {limit:.0%} false alarms" for limit in _ACCEPTED)]
+    header = ["Pictures", "AUC", *(f"Found at {limit:.0%} false alarms" for limit in _ACCEPTED)]
     return (
         "<h3>More forgeries found, more real faces suspected</h3><p>A detector that suspects more finds more "
         "forgeries, and accuses more real faces. The closer a line comes to the upper left corner, the better. This is "
@@ -133,7 +133,7 @@ def _robustness_html(robustness: Robustness) -> str:
         return ""
     header = ["Damage", "Severity", "Faces judged", *(FIGURES[key][0] for key in _ROBUSTNESS)]
     return (
-        f"<h3>What damage to a picture does</h3><p>{robustness.pictures:,} pictures of {escape(robustness.set)} "
+        f"<h3>Robustness to damage</h3><p>{robustness.pictures:,} pictures of {escape(robustness.set)} "
         "were damaged in many ways, from a little (1) to a lot (5). Shaded: the 95% interval. A hollow dot: a face was "
         "found in fewer than half of the pictures, so the figure tells of the easy ones only.</p>"
         + charts.panels_html(
@@ -178,8 +178,8 @@ def _confusion_html(sets: Sequence[MeasuredSet]) -> str:
         return ""
     return (
         "<h3>Right and wrong, counted</h3><p>Each face of the clean pictures, where a score of 50 decides and no "
-        "“can’t tell” is allowed. These are the confusion matrices; what is right has a solid ground, what is wrong a "
-        f'hatched one.</p><div class="columns">{"".join(grids)}</div>'
+        "“can’t tell” is allowed. These are the confusion matrices; right answers have a solid background, wrong ones "
+        f'a hatched one.</p><div class="columns">{"".join(grids)}</div>'
     )
 
 

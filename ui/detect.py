@@ -11,24 +11,26 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from detector import Detector, ImageError, Result, Verdict, cutout, picture, words
+from detector import Detector, ImageError, Result, Verdict, cutout, messages, picture
 from detector.heatmap import overlay
 from detector.model_folder import ModelFolder
 from ui import (
     boxes,
     caught,
-    doubt,
+    errors,
     example_pictures,
+    feedback,
     gradio_patches,
-    intake,
     link_box,
     next_steps,
+    rate_limit,
     report,
+    storage,
     uploads,
 )
 from ui.answer import LABELS, LIMITS, SHOWN_FACES, cards_html, evidence_html, record_html, verdict_html
-from ui.parts import ACCEPT, ADDRESS, data_url, error_html, lead_html
-from ui.shapes import icon
+from ui.components import ACCEPT, ADDRESS, LIVE, data_url, error_html, lead_html
+from ui.icons import icon
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ API_DESCRIPTION = (
     "Judge every face of one picture. Returns headline (the answer in words), verdict (likely_fake, leans_fake, "
     "uncertain, no_signs or no_face), score (0 to 1, of the most suspicious face, no probability; null without one), "
     "how rare it is (false_positive_share, unseen_share and seen_share: of real faces, and of faces forged in ways "
-    "that the model has never seen, and has, those that score at least so high), origin (what the file declares: "
+    "that the model has never seen, and has, those that score at least this high), origin (what the file declares: "
     "declared_ai, camera, edited or none), faces, provenance, warnings (code and text), the picture's and the model's "
     "checksums, and seconds by stage. no_signs means that no signs of forgery were found, never that the picture is "
     "real: some forgeries, 1 - unseen_share of those by generators that the model has never seen, score lower still."
@@ -80,206 +82,6 @@ _SCRIPT = Path(__file__).with_name("upload.js").read_text(encoding="utf-8").repl
 HEAD = f"<script>\n{_SCRIPT}</script>\n"
 _NOTE = '<div class="page"><p role="status"></p></div>'
 
-
-def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
-    """Lay the tab out in `page`, which is open, and return its field. `detector` is called when a visitor opens the
-    page, not before."""
-    doubted = doubt.address()
-
-    def answer(
-        upload: dict[str, Any] | None, request: gr.Request, progress: gr.Progress = _PROGRESS
-    ) -> Iterator[dict[Any, Any]]:
-        if not upload:
-            yield {verdict: WAITING, **hidden()}
-            return
-        yield {verdict: LOOKING, **hidden()}  # an old answer must not stand beside a new picture
-        try:
-            progress(0.2, desc="Looking for faces")
-            intake.admit(request)
-            current = detector()  # once: it may be another in the next moment
-            result, pixels = judge_and_show(current, intake.file_of(upload))
-            progress(0.8, desc="Drawing what was found")
-            yield {
-                verdict: verdict_html(result, current.model)
-                + next_steps.steps_html(result)
-                + doubt.link_html(result, doubted),
-                preview: "" if result.picture.format in _BROWSERS_SHOW else _preview_html(pixels),
-                evidence: gr.Column(visible=True),
-                findings: evidence_html(result),
-                record: record_html(result),
-                **reports(result, pixels, current.model, intake.name_of(upload, 1)),
-                **({} if result.verdict is Verdict.NO_FACE else show_faces(result, pixels, current.model)),
-            }
-        except Exception as error:
-            yield {verdict: error_html(LABELS["error"], intake.sentence_of(error))}
-
-    def hidden() -> dict[Any, Any]:
-        return {
-            faces: gr.Column(visible=False),
-            evidence: gr.Column(visible=False),
-            preview: "",
-            judged: [],
-            link: gr.Column(visible=False),
-        }
-
-    def refused(upload: dict[str, Any] | None) -> dict[Any, Any]:
-        """Where no place in the queue was free: `answer` tells of all else itself."""
-        return {verdict: error_html("No answer this time", intake.BUSY) if upload else WAITING, **hidden()}
-
-    def show_faces(result: Result, pixels: np.ndarray, model: ModelFolder) -> dict[Any, Any]:
-        shown = [cutout.of_face(face, result, model) for face in result.faces[:SHOWN_FACES]]
-        numbers = list(range(1, len(shown) + 1))
-        boxed = boxes.draw(pixels, result)
-        return {
-            faces: gr.Column(visible=True),
-            marked: gr.Image(keep(boxed), alt_text=_alt(result)),
-            which: gr.Radio([(f"Face {n}", n) for n in numbers], value=1, visible=len(shown) > 1),
-            compared: compared_html(*shown[0]),
-            cards: cards_html(result, model),
-            judged: shown,
-        }
-
-    def reports(result: Result, pixels: np.ndarray, model: ModelFolder, name: str) -> dict[Any, Any]:
-        stem = f"report-{result.picture.sha256[:12]}"
-        return {
-            page_report: keep_text(report.as_html(result, pixels, model, name), f"{stem}.html"),
-            json_report: keep_text(report.as_json(result, name), f"{stem}.json"),
-        }
-
-    def keep(image: Image.Image) -> str:
-        return gradio_patches.save_picture(image, upload.GRADIO_CACHE)
-
-    def keep_text(text: str, name: str) -> str:
-        return gradio_patches.save_bytes(text.encode(), name, upload.GRADIO_CACHE)
-
-    def pick(number: int | None, kept: list[cutout.Cutouts]) -> Any:
-        if not kept or not number or not 0 < number <= len(kept):
-            return gr.skip()
-        return compared_html(*kept[number - 1])
-
-    def detect(picture: dict[str, Any] | None, request: gr.Request) -> dict[str, Any]:
-        """Judge every face of one picture: was it forged?
-
-        Args:
-            picture: the photograph, a file or a data: URL; addresses are not fetched
-        """
-        with intake.answering():
-            intake.admit(request)
-            return judge(detector(), intake.file_of(picture)).to_dict()
-
-    def heatmap(picture: dict[str, Any] | None, face: float | None, request: gr.Request) -> Image.Image:
-        """Mark where the traces of a forgery lie in one face of a picture.
-
-        Args:
-            picture: the photograph, a file or a data: URL; addresses are not fetched
-            face: which face, 1 for the most suspicious
-        """
-        with intake.answering():
-            intake.admit(request)
-            result = judge(detector(), intake.file_of(picture))
-            return heatmap_of(result, face)
-
-    def promise() -> str:
-        return f'<p class="page soft">{caught.line(detector().model.metrics)}</p>'
-
-    gr.HTML(_LEAD)
-    promised = gr.HTML('<p class="page soft">&nbsp;</p>', elem_id="promise")
-    with gr.Row(equal_height=False, elem_classes="ask"):
-        with gr.Column(scale=5, min_width=290):
-            # image_mode=None and type="filepath" keep the bytes as they were uploaded, with all that the file says.
-            upload = gr.Image(
-                type="filepath",
-                image_mode=None,
-                sources=["upload", "clipboard", "webcam"],
-                label="Your picture",
-                placeholder="# Drop a picture here\nor click to choose one, or paste one",
-                alt_text="The picture that you added",
-                height=260,
-                buttons=[],
-                webcam_options=gr.WebcamOptions(mirror=False),
-                elem_id="upload",
-            )
-            gr.HTML(_NOTE, elem_id="upload-note")
-            example_pictures.build(upload)
-            gr.HTML(PRIVACY)
-        with gr.Column(scale=7, min_width=290):
-            verdict = gr.HTML(WAITING, elem_id="verdict", html_template='<div aria-live="polite">${value}</div>')
-            preview = gr.HTML(visible="hidden", elem_id="preview")
-    with gr.Column(visible=False) as faces:
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=7, min_width=290):
-                marked = gr.Image(
-                    label="The faces that were judged",
-                    format="webp",
-                    interactive=False,
-                    buttons=["fullscreen", "download"],
-                    height=420,
-                    elem_id="marked",
-                )
-                which = gr.Radio(label="Which face to look at", visible=False, elem_id="which")
-            with gr.Column(scale=5, min_width=290):
-                compared = gr.HTML(elem_id="compared", js_on_load=_SLIDE)
-        cards = gr.HTML(elem_id="cards")
-    with gr.Column(visible=False) as evidence:
-        findings = gr.HTML(elem_id="evidence")
-        record = gr.HTML(elem_id="record")
-        with gr.Row(elem_id="take-away"):
-            page_report = gr.DownloadButton("Download the report", variant="secondary")
-            json_report = gr.DownloadButton("Download as JSON", variant="secondary")
-            share = gr.Button("Make a link to this result", variant="secondary")
-        link = link_box.build(share, upload, page, detector)
-    gr.HTML(LIMITS)
-    judged = gr.State([], time_to_live=uploads.KEPT_SECONDS)
-
-    # Without triggers: when the page is opened.
-    gr.on(None, promise, None, promised, queue=False, show_progress="hidden", api_visibility="private")
-    # preprocess=False: gradio would open the file with every decoder that Pillow has, and answer a bare "Error" where
-    # that fails. intake.file_of() takes what it hands over instead.
-    whole = [verdict, faces, marked, which, compared, cards, evidence, findings, record]
-    whole += [page_report, json_report, link, judged, preview]
-    judging = upload.change(
-        answer,
-        upload,
-        whole,
-        preprocess=False,
-        show_progress="full",
-        show_progress_on=verdict,
-        trigger_mode="always_last",
-        concurrency_id="judge",
-        api_visibility="private",
-    )
-    # In the browser alone: without a network, an old answer must not stay beside an empty box either. Nor one whose end
-    # arrives when its picture has gone.
-    emptied = [verdict, preview, faces, evidence]
-    upload.clear(None, None, emptied, js=f"() => {_EMPTIED}", api_visibility="private")
-    judging.then(None, upload, emptied, js=_SETTLE, api_visibility="private")
-    judging.failure(
-        refused, upload, whole, preprocess=False, queue=False, show_progress="hidden", api_visibility="private"
-    ).then(None, upload, emptied, js=_SETTLE, api_visibility="private")
-    which.input(pick, [which, judged], compared, show_progress="hidden", api_visibility="private")
-
-    # An endpoint needs a component to hang on, since gr.api() knows no files. Its function's name is that of the tool.
-    gr.Button(visible=False).click(
-        detect,
-        upload,
-        gr.JSON(visible=False, label="result"),
-        preprocess=False,
-        concurrency_id="judge",
-        api_name="detect",
-        api_description=API_DESCRIPTION,
-    )
-    gr.Button(visible=False).click(
-        heatmap,
-        [upload, gr.Number(1, label="Which face", precision=0, visible=False)],
-        gr.Image(visible=False, label="heat map", format="webp"),
-        preprocess=False,
-        concurrency_id="judge",
-        api_name="heatmap",
-        api_description=_HEATMAP_DESCRIPTION,
-    )
-    return upload
-
-
 _PROGRESS = gr.Progress()
 _HIDE = "{__type__: 'update', visible: false}"
 _EMPTIED = f"[{json.dumps(WAITING)}, '', {_HIDE}, {_HIDE}]"
@@ -291,6 +93,225 @@ const theirs = document.querySelector('#upload .image-frame img'); if (ours && t
 document.querySelector('#verdict [data-verdict], #verdict [role=alert]')?.scrollIntoView({
 block: 'nearest', behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'});
 return Array(4).fill({__type__: 'update'}) }""".replace("EMPTIED", _EMPTIED)
+
+
+def build(detector: Callable[[], Detector], page: gr.Blocks) -> gr.Image:
+    """Lay the tab out in `page`, which is open, and return its field. `detector` is called when a visitor opens the
+    page, not before."""
+    tab = _Tab(detector, page)
+    tab.connect()
+    tab.add_endpoints()
+    return tab.upload
+
+
+class _Tab:
+    """The tab's components, and what happens in them."""
+
+    def __init__(self, detector: Callable[[], Detector], page: gr.Blocks) -> None:
+        self.detector, self.reports_to = detector, feedback.address()
+        gr.HTML(_LEAD)
+        self.promised = gr.HTML('<p class="page soft">&nbsp;</p>', elem_id="promise")
+        with gr.Row(equal_height=False, elem_classes="ask"):
+            with gr.Column(scale=5, min_width=290):
+                self.upload = _upload_field()
+                gr.HTML(_NOTE, elem_id="upload-note")
+                example_pictures.build(self.upload)
+                gr.HTML(PRIVACY)
+            with gr.Column(scale=7, min_width=290):
+                self.verdict = gr.HTML(WAITING, elem_id="verdict", html_template=LIVE)
+                self.preview = gr.HTML(visible="hidden", elem_id="preview")
+        with gr.Column(visible=False) as self.faces:
+            with gr.Row(equal_height=False):
+                with gr.Column(scale=7, min_width=290):
+                    self.marked = _marked_picture()
+                    self.which = gr.Radio(label="Which face to look at", visible=False, elem_id="which")
+                with gr.Column(scale=5, min_width=290):
+                    self.compared = gr.HTML(elem_id="compared", js_on_load=_SLIDE)
+            self.cards = gr.HTML(elem_id="cards")
+        with gr.Column(visible=False) as self.evidence:
+            self.findings = gr.HTML(elem_id="evidence")
+            self.record = gr.HTML(elem_id="record")
+            with gr.Row(elem_id="take-away"):
+                self.page_report = gr.DownloadButton("Download the report", variant="secondary")
+                self.json_report = gr.DownloadButton("Download as JSON", variant="secondary")
+                share = gr.Button("Make a link to this result", variant="secondary")
+            self.link = link_box.build(share, self.upload, page, detector)
+        gr.HTML(LIMITS)
+        self.judged = gr.State([], time_to_live=storage.KEPT_SECONDS)
+
+    def connect(self) -> None:
+        """What the components do."""
+        private: dict[str, Any] = {"api_visibility": "private"}
+        hidden: dict[str, Any] = {"show_progress": "hidden", **private}
+        # Without triggers: when the page is opened.
+        gr.on(None, self.promise, None, self.promised, queue=False, **hidden)
+        # preprocess=False: gradio would open the file with every decoder that Pillow has, and answer a bare "Error"
+        # where that fails. uploads.file_of() takes what it hands over instead.
+        whole = [self.verdict, self.faces, self.marked, self.which, self.compared, self.cards, self.evidence]
+        whole += [self.findings, self.record, self.page_report, self.json_report, self.link, self.judged, self.preview]
+        judging = self.upload.change(
+            self.answer,
+            self.upload,
+            whole,
+            preprocess=False,
+            show_progress="full",
+            show_progress_on=self.verdict,
+            trigger_mode="always_last",
+            concurrency_id="judge",
+            **private,
+        )
+        # In the browser alone: without a network, an old answer must not stay beside an empty box either. Nor one whose
+        # end arrives when its picture has gone.
+        emptied = [self.verdict, self.preview, self.faces, self.evidence]
+        self.upload.clear(None, None, emptied, js=f"() => {_EMPTIED}", **private)
+        judging.then(None, self.upload, emptied, js=_SETTLE, **private)
+        judging.failure(self.refused, self.upload, whole, preprocess=False, queue=False, **hidden).then(
+            None, self.upload, emptied, js=_SETTLE, **private
+        )
+        self.which.input(self.pick, [self.which, self.judged], self.compared, **hidden)
+
+    def add_endpoints(self) -> None:
+        """What the API has."""
+        # An endpoint needs a component to hang on, since gr.api() knows no files. Its function's name is that of the
+        # tool.
+        shared: dict[str, Any] = {"preprocess": False, "concurrency_id": "judge"}
+        gr.Button(visible=False).click(
+            self.detect,
+            self.upload,
+            gr.JSON(visible=False, label="result"),
+            api_name="detect",
+            api_description=API_DESCRIPTION,
+            **shared,
+        )
+        gr.Button(visible=False).click(
+            self.heatmap,
+            [self.upload, gr.Number(1, label="Which face", precision=0, visible=False)],
+            gr.Image(visible=False, label="heat map", format="webp"),
+            api_name="heatmap",
+            api_description=_HEATMAP_DESCRIPTION,
+            **shared,
+        )
+
+    def promise(self) -> str:
+        return f'<p class="page soft">{caught.line(self.detector().model.metrics)}</p>'
+
+    def answer(
+        self, upload: dict[str, Any] | None, request: gr.Request, progress: gr.Progress = _PROGRESS
+    ) -> Iterator[dict[Any, Any]]:
+        if not upload:
+            yield {self.verdict: WAITING, **self.hidden()}
+            return
+        yield {self.verdict: LOOKING, **self.hidden()}  # an old answer must not stand beside a new picture
+        try:
+            progress(0.2, desc="Looking for faces")
+            rate_limit.admit(request)
+            current = self.detector()  # once: it may be another in the next moment
+            result, pixels = judge_and_show(current, uploads.file_of(upload))
+            progress(0.8, desc="Drawing what was found")
+            yield {
+                self.verdict: verdict_html(result, current.model)
+                + next_steps.steps_html(result)
+                + feedback.link_html(result, self.reports_to),
+                self.preview: "" if result.picture.format in _BROWSERS_SHOW else _preview_html(pixels),
+                self.evidence: gr.Column(visible=True),
+                self.findings: evidence_html(result),
+                self.record: record_html(result),
+                **self.reports(result, pixels, current.model, uploads.name_of(upload, 1)),
+                **({} if result.verdict is Verdict.NO_FACE else self.show_faces(result, pixels, current.model)),
+            }
+        except Exception as error:
+            yield {self.verdict: error_html(LABELS["error"], errors.sentence_of(error))}
+
+    def refused(self, upload: dict[str, Any] | None) -> dict[Any, Any]:
+        """Where no place in the queue was free: `answer` tells of all else itself."""
+        busy = error_html("No answer this time", errors.BUSY)
+        return {self.verdict: busy if upload else WAITING, **self.hidden()}
+
+    def hidden(self) -> dict[Any, Any]:
+        return {
+            self.faces: gr.Column(visible=False),
+            self.evidence: gr.Column(visible=False),
+            self.preview: "",
+            self.judged: [],
+            self.link: gr.Column(visible=False),
+        }
+
+    def show_faces(self, result: Result, pixels: np.ndarray, model: ModelFolder) -> dict[Any, Any]:
+        shown = [cutout.of_face(face, result, model) for face in result.faces[:SHOWN_FACES]]
+        numbers = list(range(1, len(shown) + 1))
+        boxed = gradio_patches.save_picture(boxes.draw(pixels, result), self.upload.GRADIO_CACHE)
+        return {
+            self.faces: gr.Column(visible=True),
+            self.marked: gr.Image(boxed, alt_text=_alt(result)),
+            self.which: gr.Radio([(f"Face {n}", n) for n in numbers], value=1, visible=len(shown) > 1),
+            self.compared: compared_html(*shown[0]),
+            self.cards: cards_html(result, model),
+            self.judged: shown,
+        }
+
+    def reports(self, result: Result, pixels: np.ndarray, model: ModelFolder, name: str) -> dict[Any, Any]:
+        stem = f"report-{result.picture.sha256[:12]}"
+        return {
+            self.page_report: self.keep(report.as_html(result, pixels, model, name), f"{stem}.html"),
+            self.json_report: self.keep(report.as_json(result, name), f"{stem}.json"),
+        }
+
+    def keep(self, text: str, name: str) -> str:
+        return gradio_patches.save_bytes(text.encode(), name, self.upload.GRADIO_CACHE)
+
+    def pick(self, number: int | None, kept: list[cutout.Cutouts]) -> Any:
+        if not kept or not number or not 0 < number <= len(kept):
+            return gr.skip()
+        return compared_html(*kept[number - 1])
+
+    def detect(self, picture: dict[str, Any] | None, request: gr.Request) -> dict[str, Any]:
+        """Judge every face of one picture: was it forged?
+
+        Args:
+            picture: the photograph, a file or a data: URL; addresses are not fetched
+        """
+        with errors.answering():
+            rate_limit.admit(request)
+            return judge(self.detector(), uploads.file_of(picture)).to_dict()
+
+    def heatmap(self, picture: dict[str, Any] | None, face: float | None, request: gr.Request) -> Image.Image:
+        """Mark where the traces of a forgery lie in one face of a picture.
+
+        Args:
+            picture: the photograph, a file or a data: URL; addresses are not fetched
+            face: which face, 1 for the most suspicious
+        """
+        with errors.answering():
+            rate_limit.admit(request)
+            result = judge(self.detector(), uploads.file_of(picture))
+            return heatmap_of(result, face)
+
+
+def _upload_field() -> gr.Image:
+    # image_mode=None and type="filepath" keep the bytes as they were uploaded, with all that the file says.
+    return gr.Image(
+        type="filepath",
+        image_mode=None,
+        sources=["upload", "clipboard", "webcam"],
+        label="Your picture",
+        placeholder="# Drop a picture here\nor click to choose one, or paste one",
+        alt_text="The picture that you added",
+        height=260,
+        buttons=[],
+        webcam_options=gr.WebcamOptions(mirror=False),
+        elem_id="upload",
+    )
+
+
+def _marked_picture() -> gr.Image:
+    return gr.Image(
+        label="The faces that were judged",
+        format="webp",
+        interactive=False,
+        buttons=["fullscreen", "download"],
+        height=420,
+        elem_id="marked",
+    )
 
 
 class NoSuchFace(ImageError):
@@ -358,7 +379,7 @@ def _log(result: Result, started: float) -> None:
 
 def _alt(result: Result) -> str:
     shown = "; ".join(
-        f"face {number}, {words.VERDICTS[face.verdict]}" for number, face in enumerate(result.faces[:8], 1)
+        f"face {number}, {messages.VERDICTS[face.verdict]}" for number, face in enumerate(result.faces[:8], 1)
     )
     count = len(result.faces)
     return f"Your picture with {count} {'face' if count == 1 else 'faces'} marked: {shown}{'…' if count > 8 else '.'}"

@@ -16,12 +16,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from detector import settings
-from ui import intake, open_routes, uploads
+from ui import errors, open_routes, rate_limit, storage
 from ui.open_routes import Kind, Route
 
-_PATIENCE = 30.0  # seconds for a request to arrive, and
+PATIENCE = 30.0  # seconds for a request to arrive, and
 _SLOWEST = 50_000  # bytes a second above that
-_AT_ONCE = 100  # requests of one visitor; a browser has six
+AT_ONCE = 100  # requests of one visitor; a browser has six
 _IN_MEMORY = 130_000_000  # bytes of all requests that are kept in memory while they are answered, half for one visitor
 _PARTS = 100_000  # values of a request in JSON: each takes a hundred times its byte
 _RETRY_SECONDS = 10
@@ -54,12 +54,10 @@ class _Refused(Exception):
 
 _CLOSED = _Refusal(404, "not_found", "There is nothing at this address.")
 _STOPPING = _Refusal(
-    503, "stopping", "The detector is being stopped: please try again in a minute.", 6 * _RETRY_SECONDS
+    503, "stopping", "The detector is shutting down: please try again in a minute.", 6 * _RETRY_SECONDS
 )
-_CROWDED = _Refusal(
-    429, "too_many_at_once", "You are asking too many things at once: wait for the answers.", _RETRY_SECONDS
-)
-_BUSY = _Refusal(503, "busy", intake.BUSY, _RETRY_SECONDS)
+_CROWDED = _Refusal(429, "too_many_at_once", "Too many requests at once: wait for the answers.", _RETRY_SECONDS)
+_BUSY = _Refusal(503, "busy", errors.BUSY, _RETRY_SECONDS)
 _SLOW = _Refusal(408, "timeout", "The picture took too long to arrive: send it again.")
 _SCATTERED = _Refusal(413, "too_large", "The request lists far too many values: send pictures as files.")
 
@@ -71,7 +69,7 @@ def _oversize(route: Route) -> _Refusal:
     return _Refusal(413, "too_large", f"The request is larger than the limit of {limit}: send less at once.")
 
 
-def _too_many(refused: intake.Refused) -> _Refusal:
+def _too_many(refused: errors.Refused) -> _Refusal:
     return _Refusal(429, "too_many_pictures", str(refused), refused.retry_after)
 
 
@@ -91,7 +89,7 @@ class Door:
             return
         _nonce.set(secrets.token_urlsafe(16))
         route = open_routes.of(self._path(scope), scope["method"])
-        visitor = intake.visitor_of(HTTPConnection(scope))
+        visitor = rate_limit.visitor_of(HTTPConnection(scope))
         request = _Request(self, scope, receive, send, route, visitor)
         working = route is not None and route.kind is not Kind.WAITING
         self.working += working
@@ -116,7 +114,7 @@ class Door:
             return _CLOSED
         if self.stopping and route.begins:
             return _STOPPING
-        if self._of_visitor[request.visitor] > _AT_ONCE:
+        if self._of_visitor[request.visitor] > AT_ONCE:
             return _CROWDED
         if request.length > route.most:
             return _oversize(route)
@@ -136,7 +134,7 @@ def _less(counter: Counter[str], visitor: str, size: int) -> None:
 
 
 def _is_upload(path: str) -> bool:
-    return uploads.holds(get_upload_folder(), path.partition("file=")[2])
+    return storage.holds(get_upload_folder(), path.partition("file=")[2])
 
 
 class _Request:
@@ -159,10 +157,10 @@ class _Request:
             return
         try:
             if self.route is not None and self.route.path == open_routes.UPLOAD:
-                intake.admit_upload(self.visitor)
+                rate_limit.admit_upload(self.visitor)
             if self.length:
-                intake.admit_bytes(self.visitor, self.length)
-        except intake.Refused as refused:
+                rate_limit.admit_bytes(self.visitor, self.length)
+        except errors.Refused as refused:
             await self._refuse(_too_many(refused))
             return
         try:
@@ -180,7 +178,7 @@ class _Request:
         if self._whole:
             return await self._receive()
         try:
-            async with asyncio.timeout(self._started + _PATIENCE + self._arrived / _SLOWEST - time.monotonic()):
+            async with asyncio.timeout(self._started + PATIENCE + self._arrived / _SLOWEST - time.monotonic()):
                 message = await self._receive()
             if message["type"] == "http.request":
                 self._count(message)
@@ -188,7 +186,7 @@ class _Request:
             return await self._cut_off(_SLOW)
         except _Refused as refused:
             return await self._cut_off(refused.refusal)
-        except intake.Refused as refused:
+        except errors.Refused as refused:
             return await self._cut_off(_too_many(refused))
         return message
 
@@ -200,7 +198,7 @@ class _Request:
         if self._arrived > self.route.most:
             raise _Refused(_oversize(self.route))
         if body and not self.length:  # it was not told before
-            intake.admit_bytes(self.visitor, len(body))
+            rate_limit.admit_bytes(self.visitor, len(body))
         if self.route.kind is Kind.JSON:
             self.held += len(body)
             self._door.hold(self.visitor, len(body))

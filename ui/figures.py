@@ -8,7 +8,7 @@ from typing import Any
 
 from detector.model_folder import CONDITIONS, Figure, GroupFigures, Measured, MeasuredSet, Metrics
 from ui import charts
-from ui.parts import panel_html, table_html
+from ui.components import panel_html, table_html
 
 CONDITION_WORDS = dict(
     zip(
@@ -23,7 +23,7 @@ CONDITION_WORDS = dict(
     )
 )
 FIGURES = {
-    "auc": ("Told apart (AUC)", "shown one forged and one real face, how often the forged one gets the higher score; "
+    "auc": ("AUC", "shown one forged and one real face, how often the forged one gets the higher score; "
             "1 is always, 0.5 is a coin toss"),
     "fake_likely_fake": ("Forged: likely forged", "forgeries that this page calls likely forged, among forged faces"),
     "fake_leans_fake": ("Forged: leans forged", "forgeries that this page calls leaning to forged, among forged faces"),
@@ -34,18 +34,17 @@ FIGURES = {
     "abstention_rate": ("No verdict", "faces that this page calls neither likely forged nor without signs, among all"),
     "selective_risk": ("Wrong when it decides", "real faces called likely forged and forged ones without signs, among "
                        "all faces that got one of these two verdicts"),
-    "accuracy": ("Right if forced", "right answers where no “can’t tell” is allowed and a score of 50 decides"),
+    "accuracy": ("Accuracy at 50", "right answers where no “can’t tell” is allowed and a score of 50 decides"),
     "false_positive_rate": ("Real above 50", "real faces with a score of 50 or more"),
     "false_negative_rate": ("Forged below 50", "forged faces with a score below 50"),
-    "ece": ("Score is off by", "how far a score lies from the share that was really forged, on average (calibration "
-            "error)"),
+    "ece": ("Calibration error", "how far a score lies from the share that was really forged, on average"),
 }  # fmt: skip
 _SUMMARY = tuple(FIGURES)[:10]
 _ROLES = {"unseen": "never seen", "seen": "trained on"}
 _TITLE = "How often it is right"
 _MEASURE = "<code>python -m training evaluate</code> measures it."
 _UNMEASURED = (
-    "<p>This model was never measured on generators and cameras that it has not seen. Nobody can tell how it judges "
+    "<p>This model was never measured on generators and cameras that it has not seen. Nobody knows how it judges "
     "their pictures; the figures below say nothing about them.</p>"
 )
 
@@ -54,7 +53,7 @@ def section_html(metrics: Metrics | None) -> str:
     """What a reader can use of the figures, as bars and tables; a sentence where there is none."""
     if not metrics or not metrics.sets:
         return panel_html(
-            _TITLE, f"<p>No figures came with this model: nobody can tell how often it is right. {_MEASURE}</p>"
+            _TITLE, f"<p>No figures came with this model: nobody knows how often it is right. {_MEASURE}</p>"
         )
     return _overview(metrics) + _tables(metrics)
 
@@ -84,8 +83,6 @@ def _summary(measured: MeasuredSet) -> dict[str, Any]:
 
 
 def _overview(metrics: Metrics) -> str:
-    tested = {measured.name for measured in metrics.seen if measured.split == "test"}
-    seen = [m for m in metrics.seen if m.split == "test" or m.name not in tested]
     return panel_html(
         _TITLE,
         "<p>Measured the way this page works: a whole picture goes in, the faces are found, cut out and judged.</p>"
@@ -98,8 +95,8 @@ def _overview(metrics: Metrics) -> str:
         )
         + (
             "<h3>Generators and cameras it was trained on</h3><p>Other pictures of the kinds that it was trained on. "
-            f"This flatters it.</p>{_bars_html(seen)}"
-            if seen
+            f"This flatters it.</p>{_bars_html(metrics.seen_once)}"
+            if metrics.seen_once
             else ""
         ),
     )
@@ -110,12 +107,12 @@ def _bars_html(sets: Sequence[MeasuredSet]) -> str:
     fakes = [row for measured in sets for row in _by_generator(measured) if row[1].fake_no_signs]
     fakes.sort(key=lambda row: -row[1].fake_no_signs.value if row[1].fake_no_signs else 0)
     reals = [(set_title(measured), measured.clean) for measured in sets if measured.clean.real_likely_fake]
-    lists = (("Of 100 forged faces", _fake_shares, fakes), ("Of 100 real faces", _real_shares, reals))
+    lists = (("Of 100 forged faces", "fake", fakes), ("Of 100 real faces", "real", reals))
     return (
         '<div class="columns">'
         + "".join(
-            f"<div><h4>{title}</h4>{charts.shares_html([(name, shares(found)) for name, found in rows])}</div>"
-            for title, shares, rows in lists
+            f"<div><h4>{title}</h4>{charts.shares_html([(name, _shares(found, kind)) for name, found in rows])}</div>"
+            for title, kind, rows in lists
             if rows
         )
         + "</div>"
@@ -130,16 +127,10 @@ def _by_generator(measured: MeasuredSet) -> list[tuple[str, Measured]]:
     return [(named or set_title(measured), measured.clean)]
 
 
-def _fake_shares(found: Measured) -> list[tuple[str, str, float]]:
-    return _shares(found.fake_likely_fake, found.fake_leans_fake, found.fake_no_signs)
-
-
-def _real_shares(found: Measured) -> list[tuple[str, str, float]]:
-    return _shares(found.real_likely_fake, found.real_leans_fake, found.real_no_signs)
-
-
-def _shares(likely: Figure | None, leans: Figure | None, no_signs: Figure | None) -> list[tuple[str, str, float]]:
+def _shares(found: Measured, kind: str) -> list[tuple[str, str, float]]:
     """The parts of a bar; those that were not measured are in the rest."""
+    verdicts = ("likely_fake", "leans_fake", "no_signs")
+    likely, leans, no_signs = (getattr(found, f"{kind}_{verdict}") for verdict in verdicts)
     above = [("f", "likely forged", likely), ("l", "leans forged", leans)]
     parts = [(tone, word, figure.value) for tone, word, figure in above if figure]
     last = [("c", "no signs", no_signs.value)] if no_signs else []

@@ -13,13 +13,13 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from detector import Detector, Verdict, cutout, words
+from detector import Detector, Verdict, cutout, messages
 from detector.result import ModelInfo
 from ui import pictures
 from ui.answer import LABELS
-from ui.parts import figure_html, lead_html, picture_html, score_words
+from ui.components import LIVE, figure_html, lead_html, picture_html, score_words
+from ui.icons import TONES, icon
 from ui.rounds import Answer, Game, Games, Round
-from ui.shapes import TONES, icon
 
 log = logging.getLogger(__name__)
 
@@ -34,124 +34,14 @@ RULES = f"""<section class="page panel rules" aria-label="The rules"><h2>How it 
 <li>One picture a round, about half of them forged. You can guess with the keys <kbd>R</kbd> (real) and <kbd>F</kbd>
 (forged), and go on with <kbd>N</kbd>.</li>
 <li>A right guess is one point. The detector sees the same pictures. It never calls a picture real, but here it has to
-bet as you do: “{words.VERDICTS[Verdict.NO_SIGNS]}” counts as a guess of “real”, and is wrong where the picture is
+bet as you do: “{messages.VERDICTS[Verdict.NO_SIGNS]}” counts as a guess of “real”, and is wrong where the picture is
 forged.</li>
-<li>For “{words.VERDICTS[Verdict.UNCERTAIN]}”, “{words.VERDICTS[Verdict.LEANS_FAKE]}” or no face it gets half a point:
-what a coin would get, for an honest answer.</li>
-<li>Nobody comes twice in a game. Your game goes on after a reload; it is kept for a while under a random number
+<li>For “{messages.VERDICTS[Verdict.UNCERTAIN]}”, “{messages.VERDICTS[Verdict.LEANS_FAKE]}” or no face it gets half a
+point: what a coin would get, for an honest answer.</li>
+<li>Nobody appears twice in a game. Your game goes on after a reload; it is kept for a while under a random number
 and nothing else about you is.</li></ul></section>"""
-BROKEN = "Something went wrong on this side. Please try again in a moment."
+BROKEN = "Something went wrong on our side. Please try again in a moment."
 FORGOTTEN = "Your earlier game is no longer kept here, so a new one begins."
-
-
-def build(detector: Callable[[], Detector]) -> None:
-    """Lay the tab out in the `gr.Blocks` that is open. `detector` is called when the first game begins."""
-
-    @functools.cache
-    def gallery() -> list[pictures.Shown]:
-        return pictures.configured(lambda file: detector().preview(file, 1))
-
-    def judge(index: int) -> Answer:
-        return judged(index, detector().model.info)
-
-    @functools.lru_cache(2 * pictures.MOST)
-    def judged(index: int, by: ModelInfo) -> Answer:
-        """Kept by what the model is called: to keep a Detector is to keep its processes."""
-        result = detector().detect(gallery()[index].file)
-        shown = (cutout.of_face(face, result, detector().model) for face in result.faces)
-        return Answer(result.verdict, result.score, *next(shown, (None, None)))
-
-    games = Games(gallery, judge)
-
-    def play(token: Any) -> dict[Any, Any]:
-        return show(token, lambda game: None)
-
-    def real(token: Any) -> dict[Any, Any]:
-        return show(token, lambda game: games.guess(game, False))
-
-    def fake(token: Any) -> dict[Any, Any]:
-        return show(token, lambda game: games.guess(game, True))
-
-    def go_on(token: Any) -> dict[Any, Any]:
-        return show(token, games.go_on)
-
-    def summary(token: Any) -> dict[Any, Any]:
-        token, game = games.find(token)
-        if not game.over:
-            return show(token, lambda game: None)
-        return {
-            kept: token,
-            rounds: gr.Column(visible=False),
-            end: gr.Column(visible=True),
-            result: summary_html(game, gallery()),
-            share: share_text(game),
-        }
-
-    def greet(token: Any) -> Any:
-        return f"Continue with picture {at}" if (at := games.at(token)) else gr.skip()
-
-    def show(token: Any, act: Callable[[Game], None]) -> dict[Any, Any]:
-        """The page as it is for a game after `act`; a new game where there is none, for nobody has seen its picture."""
-        try:
-            found, game = games.find(token)
-            if found == token:
-                act(game)
-            number = len(game.played) + game.waiting
-            last = number == len(game.order)
-            shown = gallery()[game.order[number - 1]]
-            seen = picture_of(detector().preview(shown.file, _LONGEST)[1], f"Picture {number} of {len(game.order)}")
-            told = WAITING if game.waiting else answer_html(game.played[-1], shown)
-            note = FORGOTTEN if token and found != token else ""
-        except Exception as error:
-            log.error("A round of the game failed", exc_info=error)
-            raise gr.Error(BROKEN, print_exception=False) from None
-        return {
-            kept: found,
-            start: gr.Column(visible=False),
-            rounds: gr.Column(visible=True),
-            end: gr.Column(visible=False),
-            status: status_html(game, note),
-            stage: seen,
-            guess_real: gr.Button(interactive=game.waiting),
-            guess_fake: gr.Button(interactive=game.waiting),
-            following: gr.Button(interactive=not game.waiting, visible=not (last and not game.waiting)),
-            finish: gr.Button(visible=last and not game.waiting),
-            told_here: told,
-        }
-
-    gr.HTML(_LEAD)
-    # The token says nothing by itself: with a secret of each process, that of another could not be told from none.
-    kept = gr.BrowserState(None, storage_key="game", secret="game")
-    with gr.Column() as start:
-        gr.HTML(RULES)
-        begin = gr.Button("Play", variant="primary", size="lg", elem_id="play")
-    with gr.Column(visible=False, elem_id="rounds") as rounds:
-        status = gr.HTML(html_template='<div aria-live="polite">${value}</div>', elem_id="status")
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=6, min_width=290):
-                stage = gr.HTML(elem_id="stage")
-                with gr.Row(elem_classes="guesses"):
-                    big: dict[str, Any] = {"size": "lg", "min_width": 90}
-                    guess_real = gr.Button("Real (R)", elem_id="guess-real", **big)
-                    guess_fake = gr.Button("Forged (F)", elem_id="guess-fake", **big)
-                    following = gr.Button("Next (N)", variant="primary", interactive=False, elem_id="following", **big)
-                    finish = gr.Button("Result (N)", variant="primary", visible=False, elem_id="finish", **big)
-            with gr.Column(scale=6, min_width=290):
-                told_here = gr.HTML(WAITING, elem_id="told")
-    with gr.Column(visible=False, elem_id="end") as end:
-        result = gr.HTML(elem_id="summary")
-        share = gr.Textbox(label="To share", lines=3, interactive=False, buttons=["copy"], elem_id="share")
-        again = gr.Button("Play again", variant="primary", size="lg", elem_id="again")
-
-    page = [kept, start, rounds, end, status, stage, guess_real, guess_fake, following, finish, told_here]
-    hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    kept.change(greet, kept, begin, queue=False, **hidden)  # also when the browser has found it
-    begin.click(play, kept, page, **hidden).then(None, js=_KEYS)
-    for button, guess in ((guess_real, real), (guess_fake, fake)):
-        button.click(guess, kept, page, concurrency_id="judge", **hidden).then(None, js=_SHOW_ANSWER)
-    gr.on([following.click, again.click], go_on, kept, page, **hidden).then(None, js=_SHOW_PICTURE)
-    finish.click(summary, kept, [*page, result, share], **hidden).then(None, share, share, js=_SHOW_SUMMARY)
-
 
 _MOTION = "matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'"
 _SHOW_ANSWER = f"""() => {{ const told = document.querySelector('#told [tabindex]'); if (!told) return;
@@ -174,6 +64,121 @@ document.addEventListener('keydown', event => {
 WAITING = f"""<section class="page panel verdict told wait"><div class="top">{icon("wait")}<h2>Real or forged?</h2>
 </div><p class="plain">Look at the edge of the face, the eyes, the light and the grain. The answer appears here.</p>
 </section>"""
+
+
+def build(detector: Callable[[], Detector]) -> None:
+    """Lay the tab out in the `gr.Blocks` that is open. `detector` is called when the first game begins."""
+    _Tab(detector).connect()
+
+
+class _Tab:
+    """The tab's components, and what happens in them."""
+
+    def __init__(self, detector: Callable[[], Detector]) -> None:
+        self.detector = detector
+        self.gallery = functools.cache(lambda: pictures.configured(lambda file: detector().preview(file, 1)))
+        # Kept by what the model is called: to keep a Detector is to keep its processes.
+        self.judged = functools.lru_cache(2 * pictures.MOST)(self.judge)
+        self.games = Games(self.gallery, lambda index: self.judged(index, detector().model.info))
+        gr.HTML(_LEAD)
+        # The token says nothing by itself: with a secret of each process, that of another could not be told from none.
+        self.kept = gr.BrowserState(None, storage_key="game", secret="game")
+        with gr.Column() as self.start:
+            gr.HTML(RULES)
+            self.begin = gr.Button("Play", variant="primary", size="lg", elem_id="play")
+        with gr.Column(visible=False, elem_id="rounds") as self.rounds:
+            self.status = gr.HTML(html_template=LIVE, elem_id="status")
+            with gr.Row(equal_height=False):
+                with gr.Column(scale=6, min_width=290):
+                    self.stage = gr.HTML(elem_id="stage")
+                    with gr.Row(elem_classes="guesses"):
+                        big: dict[str, Any] = {"size": "lg", "min_width": 90}
+                        main: dict[str, Any] = {"variant": "primary", **big}
+                        self.guess_real = gr.Button("Real (R)", elem_id="guess-real", **big)
+                        self.guess_fake = gr.Button("Forged (F)", elem_id="guess-fake", **big)
+                        self.following = gr.Button("Next (N)", interactive=False, elem_id="following", **main)
+                        self.finish = gr.Button("Result (N)", visible=False, elem_id="finish", **main)
+                with gr.Column(scale=6, min_width=290):
+                    self.told = gr.HTML(WAITING, elem_id="told")
+        with gr.Column(visible=False, elem_id="end") as self.end:
+            self.result = gr.HTML(elem_id="summary")
+            self.share = gr.Textbox(label="To share", lines=3, interactive=False, buttons=["copy"], elem_id="share")
+            self.again = gr.Button("Play again", variant="primary", size="lg", elem_id="again")
+
+    def connect(self) -> None:
+        """What the components do."""
+        kept, page = self.kept, [self.kept, self.start, self.rounds, self.end, self.status, self.stage]
+        page += [self.guess_real, self.guess_fake, self.following, self.finish, self.told]
+        hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        kept.change(self.greet, kept, self.begin, queue=False, **hidden)  # also when the browser has found it
+        self.begin.click(self.play, kept, page, **hidden).then(None, js=_KEYS)
+        for button, guess in ((self.guess_real, self.real), (self.guess_fake, self.fake)):
+            button.click(guess, kept, page, concurrency_id="judge", **hidden).then(None, js=_SHOW_ANSWER)
+        gr.on([self.following.click, self.again.click], self.go_on, kept, page, **hidden).then(None, js=_SHOW_PICTURE)
+        self.finish.click(self.summary, kept, [*page, self.result, self.share], **hidden).then(
+            None, self.share, self.share, js=_SHOW_SUMMARY
+        )
+
+    def judge(self, index: int, _by: ModelInfo) -> Answer:
+        result = self.detector().detect(self.gallery()[index].file)
+        shown = (cutout.of_face(face, result, self.detector().model) for face in result.faces)
+        return Answer(result.verdict, result.score, *next(shown, (None, None)))
+
+    def greet(self, token: Any) -> Any:
+        return f"Continue with picture {at}" if (at := self.games.at(token)) else gr.skip()
+
+    def play(self, token: Any) -> dict[Any, Any]:
+        return self.show(token, lambda game: None)
+
+    def real(self, token: Any) -> dict[Any, Any]:
+        return self.show(token, lambda game: self.games.guess(game, False))
+
+    def fake(self, token: Any) -> dict[Any, Any]:
+        return self.show(token, lambda game: self.games.guess(game, True))
+
+    def go_on(self, token: Any) -> dict[Any, Any]:
+        return self.show(token, self.games.go_on)
+
+    def summary(self, token: Any) -> dict[Any, Any]:
+        token, game = self.games.find(token)
+        if not game.over:
+            return self.show(token, lambda game: None)
+        return {
+            self.kept: token,
+            self.rounds: gr.Column(visible=False),
+            self.end: gr.Column(visible=True),
+            self.result: summary_html(game, self.gallery()),
+            self.share: share_text(game),
+        }
+
+    def show(self, token: Any, act: Callable[[Game], None]) -> dict[Any, Any]:
+        """The page as it is for a game after `act`; a new game where there is none, for nobody has seen its picture."""
+        try:
+            found, game = self.games.find(token)
+            if found == token:
+                act(game)
+            number = len(game.played) + game.waiting
+            last = number == len(game.order)
+            shown = self.gallery()[game.order[number - 1]]
+            pixels = self.detector().preview(shown.file, _LONGEST)[1]
+            told = WAITING if game.waiting else answer_html(game.played[-1], shown)
+            stage = picture_of(pixels, f"Picture {number} of {len(game.order)}")
+        except Exception as error:
+            log.error("A round of the game failed", exc_info=error)
+            raise gr.Error(BROKEN, print_exception=False) from None
+        return {
+            self.kept: found,
+            self.start: gr.Column(visible=False),
+            self.rounds: gr.Column(visible=True),
+            self.end: gr.Column(visible=False),
+            self.status: status_html(game, FORGOTTEN if token and found != token else ""),
+            self.stage: stage,
+            self.guess_real: gr.Button(interactive=game.waiting),
+            self.guess_fake: gr.Button(interactive=game.waiting),
+            self.following: gr.Button(interactive=not game.waiting, visible=not (last and not game.waiting)),
+            self.finish: gr.Button(visible=last and not game.waiting),
+            self.told: told,
+        }
 
 
 def picture_of(pixels: np.ndarray, alt: str) -> str:
@@ -228,7 +233,7 @@ def _model_html(played: Round) -> str:
     shape = icon(TONES[answer.verdict])
     return (
         f'<div class="model" data-model="{answer.verdict}"><p class="said">{shape}<span>Detector: '
-        f"<b>{words.VERDICTS[answer.verdict]}</b>{bet} – {gained}.{scored}</span></p>{seen}</div>"
+        f"<b>{messages.VERDICTS[answer.verdict]}</b>{bet} – {gained}.{scored}</span></p>{seen}</div>"
     )
 
 
@@ -262,7 +267,7 @@ def _row_html(number: int, played: Round, gallery: Sequence[pictures.Shown]) -> 
     return (
         f'<li><span class="number">{number}</span>{icon(tone)}<span><b>{truth}</b>{name}'
         f'<br><span class="soft">You: {_guessed(played.guess)}, {"right" if played.right else "wrong"}. '
-        f"Detector: “{words.VERDICTS[played.answer.verdict]}”.</span>"
+        f"Detector: “{messages.VERDICTS[played.answer.verdict]}”.</span>"
         "</span></li>"
     )
 

@@ -37,7 +37,7 @@ from PIL import Image
 from starlette.datastructures import FormData, UploadFile
 
 from detector.files import atomic_path
-from ui import door, intake, server, uploads
+from ui import door, errors, server, storage, uploads
 
 # After each call the queue sums up the last 10,000 for the monitoring page, which is off here. It reads these when it
 # is made.
@@ -47,7 +47,7 @@ os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(sys.maxsize)
 http_server.Server = server.Server  # type: ignore[misc]  # http_server.py:152 starts one without any limit
 
 _LOOKED_EVERY = 0.004  # seconds between looks for who waits; gradio's 0.001 takes a twelfth of an idle core
-_ANSWERING_SECONDS = 10.0  # that those who have asked may still be answered when the app is to stop
+ANSWERING_SECONDS = 10.0  # that those who have asked may still be answered when the app is to stop
 _QUIET_LOOKS = 3  # ten a second
 _WAITING = 1_000_000  # letters of a call in memory while it waits: paths of files, and what little else the page sends
 _UNREAD = 200  # answers to who was turned away that nobody has fetched; gradio keeps 2,000 of all kinds
@@ -83,7 +83,7 @@ class Page(gr.Blocks):
 
     def launch(self, *arguments: Any, **named: Any) -> Any:
         """As gradio's, until SIGTERM or SIGINT: then it stops as `stop` says and returns."""
-        uploads.folder().watch()
+        storage.folder().watch()
         self._signals = 0
         if named.get("prevent_thread_lock") or threading.current_thread() is not threading.main_thread():
             return super().launch(*arguments, **named)
@@ -108,7 +108,7 @@ class Page(gr.Blocks):
         assert isinstance(self.server, server.Server)
         entrance = self.server.door
         entrance.stopping = True
-        end, quiet = time.monotonic() + _ANSWERING_SECONDS, 0
+        end, quiet = time.monotonic() + ANSWERING_SECONDS, 0
         while time.monotonic() < end and quiet < _QUIET_LOOKS and self._signals < 2:
             time.sleep(0.1)
             working = entrance.working or len(self._queue) or any(self._queue.active_jobs)
@@ -121,7 +121,7 @@ class Page(gr.Blocks):
         self._refused.append((event.session_hash, event.fn.name or ""))
         waiting.setdefault(event.session_hash, Messages())
         events.setdefault(event.session_hash, set()).add(event._id)
-        error = error_payload(gr.Error(intake.BUSY, title="Please wait"), show_error=False)
+        error = error_payload(gr.Error(errors.BUSY, title="Please wait"), show_error=False)
         self._queue.send_message(event, ProcessCompletedMessage(output=error, title="Please wait", success=False))
 
     def _forget(self, event: Event) -> None:
@@ -140,13 +140,13 @@ class Page(gr.Blocks):
         except gr.Error:
             raise
         except Exception:  # a wrong type, a path of the server, an address that cannot be fetched: else a bare "Error"
-            raise gr.Error(intake.NO_PICTURE, print_exception=False) from None
+            raise gr.Error(uploads.NO_PICTURE, print_exception=False) from None
 
 
 def _is_elsewhere(value: Any) -> bool:
     """Whether it names a file that nobody has sent or been shown."""
     path = value.get("path") if isinstance(value, dict) else None
-    return isinstance(path, str) and not uploads.holds(get_upload_folder(), path)
+    return isinstance(path, str) and not storage.holds(get_upload_folder(), path)
 
 
 def was_refused(request: gr.Request, function: Callable[..., Any]) -> bool:
@@ -243,9 +243,9 @@ def _as_file(upload: Any, number: int) -> Any:
     try:
         data = base64.b64decode(url.partition(",")[2], validate=True)
     except (binascii.Error, ValueError):
-        return {**upload, "url": intake.NOT_WHOLE}
+        return {**upload, "url": uploads.NOT_WHOLE}
     path = save_bytes(data, "picture", get_upload_folder())
-    return {**upload, "url": None, "path": path, "orig_name": intake.name_of(upload, number)}
+    return {**upload, "url": None, "path": path, "orig_name": uploads.name_of(upload, number)}
 
 
 def _letters(value: Any) -> int:
@@ -282,7 +282,7 @@ class _Parser(route_utils.GradioMultiPartParser):
     is, takes 1,000 files, and leaves those of an upload that does not end."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **{**named, "max_files": intake.BATCH_FILES, "max_fields": 0})
+        super().__init__(*arguments, **{**named, "max_files": uploads.BATCH_FILES, "max_fields": 0})
 
     async def parse(self) -> FormData:
         try:

@@ -26,7 +26,7 @@ from detector import Detector, ImageError, ModelError, Verdict, picture
 from detector.provenance import Finding, Origin
 from detector.result import Evidence, ModelInfo, PictureInfo, WarningCode
 from detector.shares import Share
-from ui import about, detect, http_docs, intake
+from ui import about, detect, errors, http_docs, rate_limit
 
 PREFIX = "/api"
 _RETRY_SECONDS = 10  # after a full queue: what it holds is judged by then
@@ -50,9 +50,9 @@ class Problem(Exception):
 
 class FaceAnswer(BaseModel):
     box: tuple[int, int, int, int] = Field(description="Left, top, right, bottom, in pixels of the upright picture.")
-    detection_score: float = Field(description="How sure the face finder is that this is a face, 0 to 1.")
+    detection_score: float = Field(description="How sure the face detector is that this is a face, 0 to 1.")
     score: float = Field(description="How much speaks for a forgery, 0 to 1: it ranks faces and is no probability.")
-    false_positive_share: Share | None = Field(description="Of real faces, those that score at least so high.")
+    false_positive_share: Share | None = Field(description="The share of real faces that score at least this high.")
     unseen_share: Share | None = Field(description="The same of faces forged in ways that the model has never seen.")
     seen_share: Share | None = Field(description="The same of faces forged in ways that it was trained on.")
     verdict: Verdict
@@ -66,7 +66,7 @@ class ResultAnswer(BaseModel):
     verdict: Verdict = Field(description="Of the picture: that of its most suspicious face.")
     score: float | None = Field(description="Of the most suspicious face; null where there is no face.")
     false_positive_share: Share | None = Field(
-        description="Of photographs with as many real faces that can be judged, those where one scores so high."
+        description="Of photographs with as many real faces that can be judged, the share where one scores this high."
     )
     unseen_share: Share | None = Field(description="Of faces forged in ways that the model has never seen.")
     seen_share: Share | None = Field(description="Of faces forged in ways that it was trained on.")
@@ -110,6 +110,37 @@ def _body(**fields: Any) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": kinds}}
 
 
+_FACE = {"type": "integer", "minimum": 1, "default": 1}
+_DETECT: dict[str, Any] = {
+    "summary": "Judge every face of a picture",
+    "description": detect.API_DESCRIPTION,
+    "responses": {200: {"model": ResultAnswer, "description": "The result."}, **_ERRORS},
+    "openapi_extra": _body(),
+}
+_HEATMAP: dict[str, Any] = {
+    "summary": "Show where in a face the traces of a forgery lie",
+    "description": "The face as it was cut out of the picture, with the traces of a forgery in colour.",
+    "response_class": Response,
+    "responses": {200: {"content": {"image/png": {}}, "description": "The heat map, a PNG."}, **_ERRORS},
+    "openapi_extra": {
+        **_body(face={**_FACE, "description": _FACE_DESCRIPTION}),
+        "parameters": [
+            {
+                "name": "face",
+                "in": "query",
+                "description": f"{_FACE_DESCRIPTION} For a picture that is the body itself.",
+                "schema": _FACE,
+            }
+        ],
+    },
+}
+_MODEL: dict[str, Any] = {
+    "summary": "Which model answers, and how good it is",
+    "description": about.API_DESCRIPTION,
+    "response_description": "The model and its figures.",
+}
+
+
 # --- The application --------------------------------------------------------------------------------------------------
 
 
@@ -129,15 +160,47 @@ def routes(detector: Callable[[], Detector], *, at_once: int, waiting: int) -> l
 
 def build(detector: Callable[[], Detector], *, at_once: int, waiting: int) -> FastAPI:
     """The application. `detector` is called when a request comes, not before."""
+    api, turns = _application(), _Turns(at_once, waiting)
+
+    @api.post("/detect", **_DETECT)
+    async def detect_picture(request: Request) -> Response:
+        def judge(file: bytes, fields: dict[str, str]) -> Response:
+            _refuse_unknown(fields, set())
+            return JSONResponse(detect.judge(detector(), file).to_dict())
+
+        return await turns.answer(request, judge)
+
+    @api.post("/heatmap", **_HEATMAP)
+    async def heatmap(request: Request) -> Response:
+        def judge(file: bytes, fields: dict[str, str]) -> Response:
+            number = _face_number(fields)
+            drawn = io.BytesIO()
+            detect.heatmap_of(detect.judge(detector(), file), number).save(drawn, "PNG")
+            return Response(drawn.getvalue(), media_type="image/png")
+
+        return await turns.answer(request, judge)
+
+    @api.get("/model", **_MODEL)
+    def model() -> dict[str, Any]:
+        return about.describe(detector().model)
+
+    @api.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        return HTMLResponse(http_docs.page(api.openapi()))
+
+    return api
+
+
+def _application() -> FastAPI:
     handlers: dict[Any, Any] = {  # each takes one kind of error, which Starlette's types do not allow for
         Problem: _answer_problem,
         ImageError: _answer_image_error,
         ModelError: _answer_model_error,
-        intake.Refused: _answer_refused,
+        errors.Refused: _answer_refused,
         HTTPException: _answer_http_error,
         Exception: _answer_unexpected,
     }
-    api = FastAPI(
+    return FastAPI(
         title="Deepfake Image Detector",
         description="Was a face in a photograph forged? One request, one answer. Pictures are kept nowhere.",
         version="1",
@@ -147,84 +210,31 @@ def build(detector: Callable[[], Detector], *, at_once: int, waiting: int) -> Fa
         root_path_in_servers=False,
         exception_handlers=handlers,
     )
-    turns = CapacityLimiter(at_once)
 
-    def refuse_if_full() -> None:
-        if turns.statistics().tasks_waiting >= waiting:
-            raise Problem(503, "busy", intake.BUSY, _RETRY_SECONDS)
 
-    async def answer(request: Request, judge: Callable[[bytes, dict[str, str]], Response]) -> Response:
+class _Turns:
+    """`at_once` pictures are judged at the same time, `waiting` more wait for their turn."""
+
+    def __init__(self, at_once: int, waiting: int) -> None:
+        self._turns, self._waiting = CapacityLimiter(at_once), waiting
+
+    async def answer(self, request: Request, judge: Callable[[bytes, dict[str, str]], Response]) -> Response:
         """What `judge` makes of the picture and the fields that came with it, when it is their turn."""
-        refuse_if_full()
-        intake.admit(request)
+        self._refuse_if_full()
+        rate_limit.admit(request)
         upload, fields = await _received(request)
         try:
-            refuse_if_full()
-            async with turns:
+            self._refuse_if_full()
+            async with self._turns:
                 if await request.is_disconnected():
                     return Response(status_code=400)  # for nobody
                 return await run_sync(lambda: judge(upload.file.read(), fields))
         finally:
             await upload.close()
 
-    @api.post(
-        "/detect",
-        summary="Judge every face of a picture",
-        description=detect.API_DESCRIPTION,
-        responses={200: {"model": ResultAnswer, "description": "The result."}, **_ERRORS},
-        openapi_extra=_body(),
-    )
-    async def detect_picture(request: Request) -> Response:
-        def judge(file: bytes, fields: dict[str, str]) -> Response:
-            _refuse_unknown(fields, set())
-            return JSONResponse(detect.judge(detector(), file).to_dict())
-
-        return await answer(request, judge)
-
-    @api.post(
-        "/heatmap",
-        summary="Show where in a face the traces of a forgery lie",
-        description="The face as it was cut out of the picture, with the traces of a forgery in colour.",
-        response_class=Response,
-        responses={200: {"content": {"image/png": {}}, "description": "The heat map, a PNG."}, **_ERRORS},
-        openapi_extra={
-            **_body(face={"type": "integer", "minimum": 1, "default": 1, "description": _FACE_DESCRIPTION}),
-            "parameters": [
-                {
-                    "name": "face",
-                    "in": "query",
-                    "description": f"{_FACE_DESCRIPTION} For a picture that is the body itself.",
-                    "schema": {"type": "integer", "minimum": 1, "default": 1},
-                }
-            ],
-        },
-    )
-    async def heatmap(request: Request) -> Response:
-        def judge(file: bytes, fields: dict[str, str]) -> Response:
-            _refuse_unknown(fields, {"face"})
-            number = fields.get("face", "1")
-            if not (number.isascii() and number.isdecimal() and len(number) < 6):
-                raise Problem(422, "wrong_field", "The field face must be a whole number, 1 for the first face.")
-            drawn = io.BytesIO()
-            detect.heatmap_of(detect.judge(detector(), file), int(number)).save(drawn, "PNG")
-            return Response(drawn.getvalue(), media_type="image/png")
-
-        return await answer(request, judge)
-
-    @api.get(
-        "/model",
-        summary="Which model answers, and how good it is",
-        description=about.API_DESCRIPTION,
-        response_description="The model and its figures.",
-    )
-    def model() -> dict[str, Any]:
-        return about.describe(detector().model)
-
-    @api.get("/docs", include_in_schema=False)
-    def docs() -> HTMLResponse:
-        return HTMLResponse(http_docs.page(api.openapi()))
-
-    return api
+    def _refuse_if_full(self) -> None:
+        if self._turns.statistics().tasks_waiting >= self._waiting:
+            raise Problem(503, "busy", errors.BUSY, _RETRY_SECONDS)
 
 
 # --- What is sent -----------------------------------------------------------------------------------------------------
@@ -270,10 +280,18 @@ def _missing_picture() -> Problem:
     return Problem(422, "missing_picture", f"No picture came with the request: {_HOW}.")
 
 
+def _face_number(fields: dict[str, str]) -> int:
+    _refuse_unknown(fields, {"face"})
+    number = fields.get("face", "1")
+    if not (number.isascii() and number.isdecimal() and len(number) < 6):
+        raise Problem(422, "wrong_field", "The field face must be a whole number, 1 for the first face.")
+    return int(number)
+
+
 def _refuse_unknown(fields: dict[str, str], known: set[str]) -> None:
     if fields.keys() - known:
         words = " and ".join(["picture", *sorted(known)])
-        raise Problem(422, "wrong_field", f"There is a field that is not known here: send {words} only.")
+        raise Problem(422, "wrong_field", f"Unknown field: send only {words}.")
 
 
 # --- What went wrong --------------------------------------------------------------------------------------------------
@@ -295,10 +313,10 @@ def _answer_image_error(_: Request, error: ImageError) -> JSONResponse:
 
 
 def _answer_model_error(_: Request, error: ModelError) -> JSONResponse:
-    return _error(500, "model", intake.sentence_of(error))
+    return _error(500, "model", errors.sentence_of(error))
 
 
-def _answer_refused(_: Request, refused: intake.Refused) -> JSONResponse:
+def _answer_refused(_: Request, refused: errors.Refused) -> JSONResponse:
     return _error(429, "too_many_pictures", str(refused), refused.retry_after)
 
 
@@ -311,14 +329,14 @@ def _answer_http_error(request: Request, error: HTTPException) -> JSONResponse:
 
 
 def _answer_unexpected(_: Request, error: Exception) -> JSONResponse:
-    return _error(500, "unexpected", intake.UNEXPECTED)  # Starlette raises the error once more, for the log
+    return _error(500, "unexpected", errors.UNEXPECTED)  # Starlette raises the error once more, for the log
 
 
 # For gradio's own routes. FastAPI would send back what came, and fail where that cannot be sent: NaN, half a letter,
 # bytes that are no text. A codec that a client names may fail with any UnicodeError.
 GRADIO_ERRORS: dict[Any, Any] = {
     RequestValidationError: lambda *_: _error(
-        422, "malformed", "The request is not of the form that is asked for here."
+        422, "malformed", "The request does not have the form that is expected here."
     ),
     UnicodeError: lambda *_: _error(400, "malformed", "The request could not be read as text: send it in UTF-8."),
 }

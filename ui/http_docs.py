@@ -6,8 +6,8 @@ FastAPI's own pages load Swagger UI from elsewhere; this one loads nothing, and 
 from html import escape
 from typing import Any
 
+from ui.components import lead_html, panel_html, table_html
 from ui.door import nonce
-from ui.parts import lead_html, panel_html, table_html
 from ui.theme import CSS, HEAD
 
 _STYLE = """

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import gradio as gr
 
 from detector import Detector, picture
-from ui import intake, uploads
+from ui import errors, rate_limit, storage, uploads
 from ui.links import Links
 
 _RESULT, _DELETE = "result", "delete"  # in an address
@@ -19,16 +19,16 @@ def build(share: gr.Button, upload: gr.Image, page: gr.Blocks, detector: Callabl
     """Lay the box out in the `gr.Blocks` that is open and return it, hidden. `share` makes a link to the result of the
     picture in `upload`, and the link puts that picture there when `page` is opened with it. `detector` says what is a
     picture."""
-    links = Links(uploads.folder().links)
+    links = Links(storage.folder().links)
 
     def make(file: dict[str, Any] | None, request: gr.Request) -> dict[Any, Any]:
-        with intake.answering():
-            intake.admit(request)
-            source = intake.file_of(file)
+        with errors.answering():
+            rate_limit.admit(request)
+            source = uploads.file_of(file)
             info, _ = detector().preview(source, 1)
             data = picture.read_file(Path(source))
-        token = links.make(data, f".{(info.format or '').lower()}", intake.visitor_of(request))
-        ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=uploads.link_seconds())
+        token = links.make(data, f".{(info.format or '').lower()}", rate_limit.visitor_of(request))
+        ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=storage.link_seconds())
         told = f"Whoever has this link sees your picture and all that its file says, until {ends:%d %B %Y, %H:%M} UTC."
         return {
             box: gr.Column(visible=True),
@@ -59,7 +59,7 @@ def build(share: gr.Button, upload: gr.Image, page: gr.Blocks, detector: Callabl
     with box:
         link = gr.Textbox(label="Link to this result", interactive=False, buttons=["copy"], elem_id="link")
         remove = gr.Textbox(
-            label="Deletes it when opened: keep it",
+            label="Opening this one deletes the result: keep it",
             interactive=False,
             buttons=["copy"],
             elem_id="link-remove",

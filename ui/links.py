@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ui import uploads
+from ui import storage
 
-_MOST = 300  # pictures kept at once; then the oldest goes of whoever has the most
+MOST = 300  # pictures kept at once; then the oldest goes of whoever has the most
 _TOKEN_BYTES = 18
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{24}")
 
@@ -26,7 +26,7 @@ class _Kept:
 
 
 class Links:
-    """Thread-safe. `folder` is swept of what is older than uploads.link_seconds(); what a process before this one has
+    """Thread-safe. `folder` is swept of what is older than storage.link_seconds(); what a process before this one has
     left there is found, too."""
 
     def __init__(self, folder: Path) -> None:
@@ -48,7 +48,7 @@ class Links:
         with self._lock:
             self._kept[token] = _Kept(visitor, time.monotonic(), path)
             self._sweep()
-            while len(self._kept) > _MOST:
+            while len(self._kept) > MOST:
                 [(most, _)] = Counter(kept.visitor for kept in self._kept.values()).most_common(1)
                 self._drop(next(token for token, kept in self._kept.items() if kept.visitor == most))
         return token
@@ -63,7 +63,7 @@ class Links:
     def key(self, token: str) -> str:
         """What deletes `token`: for whoever made it, not for those who have the link."""
         with self._lock:  # made by the first who asks, and read by no one else before it is written
-            self._secret = self._secret or _secret(self._folder / uploads.SECRET)
+            self._secret = self._secret or _secret(self._folder / storage.SECRET)
         return hmac.new(self._secret, token.encode(errors="replace"), "sha256").hexdigest()
 
     def delete(self, token: str, key: str) -> bool:
@@ -77,7 +77,7 @@ class Links:
             return there
 
     def _sweep(self) -> None:
-        oldest = time.monotonic() - uploads.link_seconds()
+        oldest = time.monotonic() - storage.link_seconds()
         for token in [token for token, kept in self._kept.items() if kept.made < oldest]:
             self._drop(token)
 

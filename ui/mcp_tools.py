@@ -64,7 +64,7 @@ def _is_plain(output: Any) -> bool:
 
 
 def _file(text: str) -> dict[str, Any]:
-    """What ui.intake takes: it looks whether a path is that of an upload."""
+    """What ui.uploads.file_of takes, which checks that a path is that of an upload."""
     if text.startswith("data:"):
         return {"url": text}
     uploaded = _UPLOADED.fullmatch(text)

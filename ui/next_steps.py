@@ -29,7 +29,7 @@ STEPS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     ),
     (
         "Ask who took it",
-        "Who took it, where and when, where else does it stand, and are there other pictures of the same moment?",
+        "Who took it, where and when, where else does it appear, and are there other pictures of the same moment?",
         (),
     ),
 )

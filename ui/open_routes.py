@@ -11,7 +11,7 @@ from enum import StrEnum
 from starlette.routing import compile_path
 
 from detector import picture
-from ui import intake, link_preview
+from ui import link_preview, uploads
 
 _FORM_BYTES = 10_000  # of a multipart form, around the picture
 _SMALL = 10_000  # bytes of a request that names things
@@ -73,7 +73,7 @@ OPEN = (
     Route("/gradio_api/startup-events"),
     _stream("/gradio_api/heartbeat/{session_hash}"),
     # Pictures
-    Route(UPLOAD, Kind.FILES, intake.UPLOAD_BYTES, frozenset({"POST"}), begins=True),
+    Route(UPLOAD, Kind.FILES, uploads.UPLOAD_BYTES, frozenset({"POST"}), begins=True),
     _stream("/gradio_api/upload_progress"),
     Route(FILE),
     # Calls and their answers

@@ -55,7 +55,7 @@ def load(place: str | None = None, look: Look = picture.read) -> list[Shown]:
         except GalleryError as error:
             log.warning("%s The game shows the bundled pictures.", error)
         except (OSError, ValueError):  # of a name that nothing can have, or a folder that may not be opened
-            log.warning("DETECTOR_GALLERY cannot be opened: look at it. The game shows the bundled pictures.")
+            log.warning("DETECTOR_GALLERY cannot be opened: check it. The game shows the bundled pictures.")
     return read(BUNDLED, look)
 
 
@@ -84,10 +84,10 @@ def _listed(folder: Path) -> list[Shown]:
             for row in rows
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GalleryError(f"The {LIST} of {folder.name} could not be understood ({error!r}): mend it.") from None
+        raise GalleryError(f"The {LIST} of {folder.name} is invalid ({error!r}): fix it.") from None
     names = [shown.file.relative_to(folder) if shown.file.is_relative_to(folder) else None for shown in listed]
     if any(name is None or ".." in name.parts for name in names):
-        raise GalleryError(f"The {LIST} of {folder.name} names files outside of it: mend it.")
+        raise GalleryError(f"The {LIST} of {folder.name} names files outside of it: fix it.")
     return listed
 
 
@@ -119,7 +119,9 @@ def _download(name: str) -> Path:
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
-        raise GalleryError(f"The gallery {name} is no folder, and huggingface_hub is not there to fetch it.") from None
+        raise GalleryError(
+            f"The gallery {name} is not a folder, and huggingface_hub is not installed to fetch it."
+        ) from None
     repo, _, revision = name.partition("@")
     patterns = [LIST, *(f"*{form(suffix)}" for suffix in sorted(picture.SUFFIXES) for form in (str, str.upper))]
     try:
@@ -127,7 +129,7 @@ def _download(name: str) -> Path:
     except (OSError, ValueError) as error:  # HfHubHTTPError is an OSError, a malformed name a ValueError
         log.info("The Hub's answer: %s", error)
         raise GalleryError(
-            f"The gallery {name} is no folder here and could not be fetched from the Hub: look at its name."
+            f"The gallery {name} is not a folder here and could not be fetched from the Hub: check its name."
         ) from None
     return Path(folder)
 

@@ -10,8 +10,8 @@ from detector import Result, Verdict
 from detector.model_folder import ModelFolder
 from ui import boxes
 from ui.answer import LIMITS, cards_html, evidence_html, record_html, verdict_html
+from ui.components import data_url
 from ui.next_steps import steps_html
-from ui.parts import data_url
 from ui.theme import CSS
 
 _STYLE = """

@@ -13,7 +13,7 @@ from detector import Verdict
 from ui import pictures
 
 ROUNDS = 20  # of a game, at most
-_KEPT_GAMES = 5000  # the oldest is forgotten first
+KEPT_GAMES = 5000  # the oldest is forgotten first
 _DEALS = 200
 _random = secrets.SystemRandom()  # nobody can work out the order
 
@@ -99,7 +99,7 @@ class Games:
                 return token, self._games[token]
             token = secrets.token_urlsafe(24)
             self._games[token] = self._new(set())
-            while len(self._games) > _KEPT_GAMES:
+            while len(self._games) > KEPT_GAMES:
                 self._games.popitem(last=False)
             return token, self._games[token]
 

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ui.door import Door
 
 _HEADER_SECONDS = 10.0  # until a request's first lines are there, also the next one's
-_READER_SECONDS = 60.0  # in which somebody has to take
+READER_SECONDS = 60.0  # in which somebody has to take
 _READER_BYTES = 100_000  # so much of an answer, or the rest of it
 _CONNECTIONS = 1000  # a page that is open has one or two
 _SPARE_FILES = 300  # descriptors for all else, and for what the system accepts at once
@@ -52,7 +52,7 @@ class Connection(H11Protocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._watch_reader()
+        self.watch_reader()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -76,18 +76,18 @@ class Connection(H11Protocol):
         self._forget()
         self.transport.close()  # sends what is still to be sent
         if self.transport.get_write_buffer_size():
-            self._watch_reader()
+            self.watch_reader()
 
-    def _watch_reader(self) -> None:
+    def watch_reader(self) -> None:
         self._read_on()
         most = self.transport.get_write_buffer_size() - _READER_BYTES
-        self._stalled = self.loop.call_later(_READER_SECONDS, self._drop_above, max(0, most))
+        self._stalled = self.loop.call_later(READER_SECONDS, self._drop_above, max(0, most))
 
     def _drop_above(self, most: int) -> None:
         if self.transport.get_write_buffer_size() > most:
             self.transport.abort()
         else:
-            self._watch_reader()
+            self.watch_reader()
 
 
 class Rarely(logging.Filter):

@@ -1,189 +1,46 @@
-"""Where this process keeps what visitors send and are shown, and the sweeper that deletes it.
+"""The files that visitors send: how large they may be, where they lie, and what they are called."""
 
-Each process has a folder of its own below the temporary folder, and holds a lock beside it for as long as it lives: a
-folder whose lock is free belonged to a process that has ended, however it did, and goes with all that is in it.
-"""
+from typing import Any
 
-import atexit
-import logging
-import os
-import secrets
-import shutil
-import stat
-import tempfile
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import suppress
-from functools import cache
-from pathlib import Path
+from gradio.utils import get_upload_folder
 
-from filelock import FileLock, Timeout
+from detector import ImageError
+from ui import storage
 
-from detector import settings
+BATCH_FILES = 200  # pictures of one batch, those in its zips included
+ZIP_BYTES = 150_000_000  # of a zip
+UNPACKED_BYTES = 500_000_000  # of all pictures in the zips of one batch
+UPLOAD_BYTES = 1_000_000_000  # of all that is sent at once
+UNPACKED_RATIO = 200  # a picture's size to what it takes in the zip: photographs hardly shrink
 
-log = logging.getLogger(__name__)
-
-SECRET = "secret"  # in `links`, by which whoever made a link deletes it
-KEPT_SECONDS = 3600  # what a visitor sent or was shown
-_EVERY = 60.0  # seconds between two looks
-_PREFIX = "deepfake-image-detector-"
-_LASTING = "links-of-deepfake-image-detector"
+NO_PICTURE = "No picture came with the request: send the file itself."
+NOT_WHOLE = "data:"  # what is left of a data: URL that cannot be decoded
+LONGEST_NAME = 200  # characters
 
 
-class Folder:
-    """`uploads` is gradio's temporary folder, `links` that of the pictures behind links, which outlives the process
-    where DETECTOR_LINKS names one. Readable by this user only."""
-
-    def __init__(self, parent: Path) -> None:
-        parent.mkdir(parents=True, exist_ok=True)
-        named = settings.read().links
-        lasting = Path(named).absolute() / _LASTING if named else None  # the sweeper empties it: it must be our own
-        if lasting:
-            lasting.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._root = parent.resolve() / f"{_PREFIX}{secrets.token_hex(8)}"
-        self._lock = FileLock(_lock_of(self._root), mode=0o600)
-        self._lock.acquire()  # before the folder is there: without its lock it would be taken for one left behind
-        self._root.mkdir(mode=0o700)
-        self.uploads, self.links = self._root / "uploads", lasting or self._root / "links"
-        self.uploads.mkdir()
-        self.links.mkdir(exist_ok=True)
-        self._user = self._root.stat().st_uid
-        self._kept = frozenset({str(self.links / SECRET)})
-        self._ended, self._watched = threading.Event(), False
-        self._process = os.getpid()
-        atexit.register(self.end)
-
-    def keep_what_is_there(self) -> None:
-        """From now on what lies in `uploads` is the page's own, not a visitor's: it stays until the end."""
-        self._kept |= {entry.path for entry in _entries(self.uploads, []) if entry.is_file()}
-
-    def watch(self) -> None:
-        """Sweep now, and then again and again, in a thread that nothing ends but the process."""
-        self.sweep()
-        if not self._watched:
-            self._watched = True
-            threading.Thread(target=self._watch, name="sweeper", daemon=True).start()
-
-    def _watch(self) -> None:
-        while not self._ended.wait(_EVERY):
-            self.sweep()
-
-    def sweep(self) -> None:
-        """Delete what would be older than was promised before the next look, and all that dead processes left."""
-        failures: list[OSError] = []
-        with suppress(OSError):
-            os.utime(self._lock.lock_file)  # systems clear the temporary folder of what is old
-        try:
-            for folder, seconds in {self.uploads: KEPT_SECONDS, self.links: link_seconds()}.items():
-                failures += _delete_older(folder, time.time() - max(0.0, seconds - _EVERY), self._kept)
-            for folder in _folders_of_the_dead(self._root, self._user):
-                failures += _delete(folder)
-        except Exception:
-            log.exception("The sweep ended early")  # and the next one comes all the same
-        if failures:  # without names: visitors gave them
-            log.error(
-                "%d files of visitors could not be deleted below %s: %s",
-                len(failures), self._root.parent, failures[0].strerror,
-            )  # fmt: skip
-
-    def end(self) -> None:
-        """Delete everything. A process that was forked from this one does not."""
-        if self._ended.is_set() or os.getpid() != self._process:
-            return
-        self._ended.set()
-        for failure in _delete(self._root)[:1]:
-            log.error("Files of visitors could not be deleted below %s: %s", self._root.parent, failure.strerror)
-        self._lock.release()
-        Path(self._lock.lock_file).unlink(missing_ok=True)
+def file_of(upload: dict[str, Any] | None) -> str:
+    """The file that a gradio field names with `preprocess=False`; a data: URL has become one. Raises ImageError."""
+    if not isinstance(upload, dict):
+        raise ImageError(NO_PICTURE)
+    if upload.get("url") == NOT_WHOLE:
+        raise ImageError("The picture did not arrive whole: send it again.")
+    path = upload.get("path")
+    if not isinstance(path, str) or not path:
+        raise ImageError(NO_PICTURE)
+    # gradio checks this too, but not where a request leaves `meta` out: then any file of the server could be named.
+    if not storage.holds(get_upload_folder(), path):
+        raise ImageError(NO_PICTURE)
+    return path
 
 
-def link_seconds() -> float:
-    """How long the picture behind a link to a result is kept."""
-    return 24 * 3600 * settings.read().link_days
+def name_of(upload: dict[str, Any] | None, number: int) -> str:
+    """What the visitor calls the file: without folders, and never the server's name for it."""
+    given = upload.get("orig_name") or upload.get("path") if isinstance(upload, dict) else None
+    name = plain_name(given).replace("\\", "/").rpartition("/")[2] if isinstance(given, str) else ""
+    return name or f"picture {number}"
 
 
-@cache
-def folder() -> Folder:
-    """That of this process, made at the first call: in GRADIO_TEMP_DIR, else in the system's temporary folder."""
-    return Folder(Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()))
-
-
-def holds(uploads: str | Path, path: str) -> bool:
-    """Whether `path` is a file in the folder `uploads`, and no link out of it."""
-    try:
-        file = Path(path).resolve(strict=True)
-        return file.is_file() and file.is_relative_to(Path(uploads).resolve())
-    except (OSError, ValueError):  # it is not there, or no path at all
-        return False
-
-
-def _lock_of(root: Path) -> Path:
-    return root.with_name(f"{root.name}.lock")
-
-
-def _entries(folder: Path | str, failures: list[OSError]) -> Iterator[os.DirEntry[str]]:
-    """All below `folder`, what is in a folder before the folder itself; what cannot be looked into is told in
-    `failures`. Links are not followed."""
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    yield from _entries(entry.path, failures)
-                yield entry
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        failures.append(error)
-
-
-def _delete_older(folder: Path, before: float, kept: frozenset[str]) -> list[OSError]:
-    """Delete what nobody has written or asked for since `before`. Returns why what had to stay did."""
-    failures: list[OSError] = []
-    for entry in _entries(folder, failures):
-        try:
-            # ctime: a copy has its original's time of writing, and what is shown once more is made young again.
-            if entry.path in kept or entry.stat(follow_symlinks=False).st_ctime > before:
-                continue
-            if not entry.is_dir(follow_symlinks=False):
-                os.unlink(entry.path)
-            elif not os.listdir(entry.path):
-                os.rmdir(entry.path)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            failures.append(error)
-    return failures
-
-
-def _delete(folder: Path) -> list[OSError]:
-    failures: list[OSError] = []
-
-    def note(_: object, __: str, error: tuple[type[BaseException], BaseException, object]) -> None:
-        if isinstance(error[1], OSError) and not isinstance(error[1], FileNotFoundError):
-            failures.append(error[1])
-
-    shutil.rmtree(folder, onerror=note)
-    return failures
-
-
-def _folders_of_the_dead(own: Path, user: int) -> Iterator[Path]:
-    """Other processes' folders whose lock is free, held by us while the caller deletes them."""
-    for folder in own.parent.glob(f"{_PREFIX}*"):
-        try:
-            found = folder.lstat()
-        except OSError:  # its process ended just now, and took it along
-            continue
-        if folder == own or not stat.S_ISDIR(found.st_mode) or found.st_uid != user:
-            continue
-        lock = FileLock(_lock_of(folder), mode=0o600)
-        try:
-            lock.acquire(timeout=0)
-        except (Timeout, OSError):
-            continue
-        try:
-            yield folder
-            if not folder.exists():
-                _lock_of(folder).unlink(missing_ok=True)
-        finally:
-            lock.release()
+def plain_name(name: str) -> str:
+    """`name` without characters that cannot be shown or turn the line round, cut to a length that can be read."""
+    shown = "".join(c if c.isprintable() or c in "\u200c\u200d" else "\ufffd" for c in name)  # joiners: part of words
+    return shown if len(shown) <= LONGEST_NAME else f"…{shown[1 - LONGEST_NAME :]}"

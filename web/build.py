@@ -1,4 +1,4 @@
-"""A model folder, the face finder, LiteRT.js and web/page/ -> one folder that any web server can serve."""
+"""A model folder, the face detector, LiteRT.js and web/page/ -> one folder that any web server can serve."""
 
 import contextlib
 import hashlib
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from detector.covering import MODEL as COVERING
 from detector.errors import Told
+from detector.face_detector import MODEL as FINDER
 from detector.files import write
-from detector.finder import MODEL as FINDER
 from detector.model_folder import store
 from detector.text import excerpt
 from web.page import content
@@ -49,7 +49,7 @@ def build(out: Path, model: str | None = None, revision: str | None = None, addr
     be loaded."""
     before = _written(out)
     if before is None and out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise BuildError(f"{out.name} is no folder of a page: name an empty or a new one.")
+        raise BuildError(f"{out.name} is not a folder that this command wrote: name an empty or a new one.")
     files = built(model, revision, f"{address.rstrip('/')}/{PREVIEW}" if address else None)
     for path, data in files.items():
         (out / path).parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ def _litert(modules: Path) -> dict[str, bytes]:
     core, utilities = modules / "core", modules / "wasm-utils"
     main = (core / "dist" / "index.js").read_bytes()
     if main.count(_IMPORT) != 1:
-        raise BuildError("LiteRT.js imports its utilities otherwise than expected: look at web/build.py.")
+        raise BuildError("LiteRT.js imports its utilities in an unexpected way: see web/build.py.")
     files = {
         "index.js": main.replace(_IMPORT, _IMPORTED),
         "wasm-utils.js": (utilities / "dist" / "index.js").read_bytes(),

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from detector import covering, crop, finder, frames, headline, heatmap, picture, quality, words
+from detector import covering, crop, face_detector, frames, headline, heatmap, messages, picture, quality
 from detector.model_folder.store import ModelFolder
 from detector.other_kinds import NOT_READ, OTHER_KINDS
 from detector.provenance import (
@@ -24,8 +24,8 @@ from detector.sessions import Session
 from detector.verdict import SUSPICION, USUAL_TAIL
 from ui import caught, next_steps
 from ui.answer import EVIDENCE, LABELS, LISTS, SHOWN_FACES, SIGNATURES, SUGGESTS
-from ui.parts import ACCEPT, ADDRESS, SCORE_ABOVE, SCORE_BELOW
-from ui.shapes import BOX_COLOURS, DECLARED, TONES, icon
+from ui.components import ACCEPT, ADDRESS, SCORE_ABOVE, SCORE_BELOW
+from ui.icons import BOX_COLOURS, DECLARED, TONES, icon
 
 FORMATS = "JPEG, PNG, WebP, GIF, BMP or, where the browser knows it, AVIF"
 
@@ -33,7 +33,7 @@ FORMATS = "JPEG, PNG, WebP, GIF, BMP or, where the browser knows it, AVIF"
 _WORDS = {
     "loading": "The detector is getting ready: {n} of {all} MB",
     "ready": "Ready.",
-    "offline": "Ready, from now on without a network, too.",
+    "offline": "Ready, also offline.",
     "judging": "Looking at picture {n} of {all}…",
     "judged": ("1 picture judged.", "{n} pictures judged."),
     "judged_some": "{n} of {all} judged, {failed} could not be.",
@@ -41,9 +41,9 @@ _WORDS = {
     "marked": "Your picture; each of its faces ({n}) has a numbered box",
     "model": "Model: {name}, {digest}.",
     "no_start": "The detector could not be started in this browser: update it, or try another one.",
-    "not_secure": "Browsers run the detector only on pages with https, or on this computer: open the page so.",
+    "not_secure": "The detector needs HTTPS or localhost: open this page that way.",
     "no_file": "A part of the detector could not be loaded: check the network, and load the page again.",
-    "damaged_file": "A part of the detector did not arrive as it was made: load the page again.",
+    "damaged_file": "A part of the detector arrived damaged: load the page again.",
     "unexpected": "Something went wrong on this page, not with your picture: load the page again.",
 }
 _RECORDS = {
@@ -60,13 +60,10 @@ def content(model: ModelFolder) -> dict[str, Any]:
     calibration = model.calibration
     return {
         "model": {**asdict(model.info), "source": str(model.info.source)},
-        "networks": [
-            {name: getattr(network.config, name) for name in ("file", "input_size", "crop_margin", "weight")}
-            for network in model.networks
-        ],
+        "networks": [{name: getattr(network.config, name) for name in _NETWORK} for network in model.networks],
         "calibration": {**asdict(calibration), "tail": asdict(calibration.tail or USUAL_TAIL)},
         "crop": {name.lower(): getattr(crop, name) for name in ("DOWN", "UPRIGHT", "LOOSE", "GAP")},
-        "finder": _finder(),
+        "face_detector": _face_detector(),
         "covering": {"file": covering.MODEL.name, "size": covering.SIZE, "margin": covering.MARGIN},
         "quality": {
             **{name.lower(): getattr(quality, name) for name in _QUALITY},
@@ -90,24 +87,13 @@ def content(model: ModelFolder) -> dict[str, Any]:
             {"told": told.format(name), "at": at, "start": list(start)} for told, name, at, start in OTHER_KINDS
         ],
         "suspicion": [str(verdict) for verdict in SUSPICION],
-        "verdicts": {
-            str(verdict): {
-                "words": text,
-                "title": headline.TITLES[verdict],
-                "sentences": headline.SENTENCES[verdict],
-                "yet": headline.YET.get(verdict),
-                "tone": TONES[verdict],
-                "icon": icon(TONES[verdict]),
-                "box": BOX_COLOURS.get(verdict),
-            }
-            for verdict, text in headline.VERDICTS.items()
-        },
+        "verdicts": _verdicts(),
         "provenance": _provenance(),
         "tags": {"suggests": SUGGESTS, "signatures": SIGNATURES, "lists": LISTS},
         "not_judged": {"title": headline.NOT_JUDGED_TITLE, "sentences": headline.NOT_JUDGED},
         "headline": {**headline.WORDS, "trusted": headline.TRUSTED, "taken": headline.TAKEN},
         "declared": {"tone": DECLARED, "icon": icon(DECLARED)},
-        "shares": words.SHARES,
+        "shares": messages.SHARES,
         "curves": asdict(model.curves) if model.curves else None,
         "error_icon": icon("error"),
         "score": {"above": SCORE_ABOVE, "below": SCORE_BELOW},
@@ -115,44 +101,44 @@ def content(model: ModelFolder) -> dict[str, Any]:
         "labels": LABELS,
         "evidence": {str(part): {"crop": crop_words, "told": told} for part, (crop_words, told) in EVIDENCE.items()},
         "promise": caught.line(model.metrics),
-        "cannot": words.LIMITS,
+        "cannot": messages.LIMITS,
         "next": {"open": list(map(str, next_steps.OPEN)), "title": next_steps.TITLE, "steps": next_steps.STEPS},
         "records": _RECORDS,
         "words": _WORDS,
     }
 
 
+_NETWORK = ("file", "input_size", "crop_margin", "weight")
 _LIMITS = ("MAX_BYTES", "MAX_PIXELS", "MAX_JPEG_PIXELS", "MAX_WHOLE_PIXELS", "MIN_SIDE")
 _QUALITY = ("TINY_FACE", "MANY_FACES", "CUT_OFF", "BLURRED", "FEW_COLOURS", "FLAT")
-_FINDER = (
-    *(
-        "MIN_FACE",
-        "MIN_SCORE",
-        "SMALL_SCORE",
-        "GLANCE",
-        "SURE",
-        "LEANING",
-        "EIGHTHS",
-        "COARSE",
-        "FINE",
-        "ENLARGED",
-        "LEAST",
-        "SMALL",
-        "LARGE",
-        "HINT",
-        "SPARE",
-        "BORDER",
-    ),
+_FACE_DETECTOR = (
+    *("MIN_FACE", "MIN_SCORE", "SMALL_SCORE", "GLANCE", "SURE", "LEANING", "EIGHTHS", "COARSE", "FINE", "ENLARGED"),
+    *("LEAST", "SMALL", "LARGE", "HINT", "SPARE", "BORDER"),
     *("STEP", "MEAN", "STRIDES", "ANCHORS", "CENTRE_VARIANCE", "SIZE_VARIANCE", "IOU", "MOST_FACES", "MOST_BOXES"),
 )
 
 
-def _finder() -> dict[str, Any]:
-    side = 4 * finder.STEP
-    maps = Session(finder.MODEL.read_bytes(), 1).run(np.zeros((1, side, side, 3), np.uint8))
+def _verdicts() -> dict[str, Any]:
     return {
-        **{name.lower(): getattr(finder, name) for name in _FINDER},
-        "file": finder.MODEL.name,
+        str(verdict): {
+            "words": text,
+            "title": headline.TITLES[verdict],
+            "sentences": headline.SENTENCES[verdict],
+            "yet": headline.YET.get(verdict),
+            "tone": TONES[verdict],
+            "icon": icon(TONES[verdict]),
+            "box": BOX_COLOURS.get(verdict),
+        }
+        for verdict, text in headline.VERDICTS.items()
+    }
+
+
+def _face_detector() -> dict[str, Any]:
+    side = 4 * face_detector.STEP
+    maps = Session(face_detector.MODEL.read_bytes(), 1).run(np.zeros((1, side, side, 3), np.uint8))
+    return {
+        **{name.lower(): getattr(face_detector, name) for name in _FACE_DETECTOR},
+        "file": face_detector.MODEL.name,
         "output_strides": [side // values.shape[1] for values in maps],  # in the order of the network's outputs
     }
 

@@ -10,6 +10,7 @@ from detector.model_folder.config import (
     NetworkConfig,
     TrainingSet,
 )
+from detector.model_folder.headline_stats import NoSignsShares, mean, no_signs_shares, value
 from detector.model_folder.hub import is_commit
 from detector.model_folder.metrics import (
     CONDITIONS,
@@ -30,7 +31,6 @@ from detector.model_folder.metrics import (
     SeverityFigures,
 )
 from detector.model_folder.schema import CARD, CONFIG, FORMAT_VERSION, KERAS, METRICS, MODEL
-from detector.model_folder.stated import NoSignsShares, no_signs_shares
 from detector.model_folder.store import BUNDLED, ModelFolder, load
 
 __all__ = [
@@ -69,5 +69,7 @@ __all__ = [
     "TrainingSet",
     "is_commit",
     "load",
+    "mean",
     "no_signs_shares",
+    "value",
 ]

@@ -39,7 +39,7 @@ class NetworkConfig:
         for name in (self.file, self.keras):
             if name is not None and (not name or name.startswith(".") or any(c in name for c in "/\\:\0")):
                 raise ValueError("a network's file is a plain name in the model folder")
-        if not 32 <= self.input_size <= 1024 or not 0.5 <= self.crop_margin <= 4:  # also where it is no number
+        if not 32 <= self.input_size <= 1024 or not 0.5 <= self.crop_margin <= 4:  # also for NaN
             raise ValueError("the input size or crop margin cannot be right")
         if not math.isfinite(self.weight):
             raise ValueError("a network's weight must be a finite number")

@@ -1,4 +1,5 @@
-"""Files of a repository on the Hub, checked and kept: within a bounded time, or a reason why not.
+"""Files of a repository on the Hub, checked and kept: within a bounded time, or a reason why not. snapshot_download
+alone bounds no time and compares no hashes.
 
 The client library is imported when it is needed, since it takes longer to import than a picture takes to judge.
 """
@@ -85,18 +86,18 @@ def pull(
             raise explain(error, repo, revision) from error
 
     with _lock:
-        if repo in _late and _late[repo].is_alive():
+        if repo in late_downloads and late_downloads[repo].is_alive():
             raise HubTrouble("an earlier download of it is still going on", None)
     try:
         return within(WITHIN, lambda stop: retried(attempt, stop))
     except Late as late:
         with _lock:
-            _late[repo] = late.thread
+            late_downloads[repo] = late.thread
         raise HubTrouble(f"the Hub did not send it within {WITHIN:.0f} seconds", None) from None
 
 
 _lock = threading.Lock()
-_late: dict[str, threading.Thread] = {}
+late_downloads: dict[str, threading.Thread] = {}
 
 
 class Late(Exception):
@@ -167,7 +168,7 @@ def _pull(
         for name in names:
             if name not in listed:
                 raise ModelError(
-                    f"{repo} on the Hub has no {name}, so it is no model of this detector: look at the name."
+                    f"{repo} on the Hub has no {name}, so it is not a model for this detector: check the name."
                 )
             if (listed[name].size or 0) > limit:
                 raise ModelError(f"{name} of {repo} is larger than any model should be: it was not loaded.")
@@ -232,31 +233,43 @@ def cached(repo: str, revision: str, required: Sequence[str]) -> Snapshot | None
 
 def explain(error: Exception, repo: str, revision: str | None = None) -> ModelError | HubTrouble:
     """What a failed call of the client means: a refusal that lasts, or trouble that may pass."""
-    import httpx2
-    from huggingface_hub import errors, get_token
-
     status = getattr(getattr(error, "response", None), "status_code", None)
     if isinstance(error, ConnectionError) and (told := re.search(r"\((\d{3}) ", str(error))):
         status = int(told[1])  # the native part of the client tells it in words only
+    refusal = _refusal(error, status, repo, revision)
+    return ModelError(refusal) if refusal else _trouble(error, status)
+
+
+def _refusal(error: Exception, status: int | None, repo: str, revision: str | None) -> str | None:
+    from huggingface_hub import errors, get_token
+
     match error:
         case errors.GatedRepoError():
-            return ModelError(f"{repo} on the Hub asks to accept its terms first: do so on its page, and set HF_TOKEN.")
+            return f"{repo} on the Hub asks to accept its terms first: do so on its page, and set HF_TOKEN."
         case errors.RepositoryNotFoundError() if get_token():
-            return ModelError(f"The Hub shows no {repo} to the owner of this token: look at the name and the rights.")
+            return f"The Hub has no {repo}, or your token may not see it: check the name and the token."
         case errors.RepositoryNotFoundError():
-            return ModelError(f"The Hub has no public {repo}: look at the name, or set HF_TOKEN if it is private.")
+            return f"The Hub has no public {repo}: check the name, or set HF_TOKEN if it is private."
         case errors.RevisionNotFoundError():
-            return ModelError(f"{repo} has no revision {revision}: name a branch, a tag or a whole commit.")
+            return f"{repo} has no revision {revision}: name a branch, a tag or a whole commit."
         case errors.DisabledRepoError():
-            return ModelError(f"The Hub has closed {repo}: choose another model.")
+            return f"The Hub has closed {repo}: choose another model."
         case errors.HFValidationError():
-            return ModelError(f"{repo} is no name that the Hub can have: write owner/name or owner/name@revision.")
+            return f"{repo} is not a valid name on the Hub: write owner/name or owner/name@revision."
+        case errors.HfHubHTTPError() | ConnectionError() if status == 401:
+            return "The Hub rejects your token: make a new one and set HF_TOKEN."
+        case errors.HfHubHTTPError() | ConnectionError() if status == 403:
+            return f"Your token may not do this with {repo}: use one that may."
+    return None
+
+
+def _trouble(error: Exception, status: int | None) -> HubTrouble:
+    import httpx2
+    from huggingface_hub import errors
+
+    match error:
         case errors.OfflineModeIsEnabled():
             return HubTrouble("HF_HUB_OFFLINE is set", None)
-        case errors.HfHubHTTPError() | ConnectionError() if status == 401:
-            return ModelError("The Hub does not know the token in use: make a new one and set HF_TOKEN.")
-        case errors.HfHubHTTPError() | ConnectionError() if status == 403:
-            return ModelError(f"The token in use has no right to do this with {repo}: take one that has.")
         case errors.HfHubHTTPError():
             after = error.response.headers.get("retry-after", "")
             lasting = status is not None and status < 500 and status not in (408, 429)

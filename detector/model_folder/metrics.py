@@ -248,6 +248,12 @@ class Metrics:
     def seen(self) -> tuple[MeasuredSet, ...]:
         return tuple(measured for measured in self.sets if measured.role == "seen")
 
+    @property
+    def seen_once(self) -> tuple[MeasuredSet, ...]:
+        """Each seen set by its test split, where it has one."""
+        tested = {measured.name for measured in self.seen if measured.split == "test"}
+        return tuple(m for m in self.seen if m.split == "test" or m.name not in tested)
+
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Metrics":
         """Of metrics.json's content. Raises ModelError for one that is newer, incomplete or wrong."""

@@ -81,7 +81,7 @@ def plain(value: Any) -> Any:
 
 
 def check_shares(*values: float) -> None:
-    if not all(0 <= value <= 1 for value in values):  # also for what is no number
+    if not all(0 <= value <= 1 for value in values):  # also for NaN
         raise ValueError("a share is not within 0 and 1")
 
 

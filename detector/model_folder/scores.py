@@ -14,7 +14,7 @@ from detector.shares import Curves, measure
 
 SCORES = "scores.csv"
 PACKED = f"{SCORES}.gz"
-_MAX_BYTES = 50_000_000  # a million pictures
+MAX_BYTES = 50_000_000  # a million pictures
 
 
 def curves_of(folder: Path, metrics: Metrics) -> Curves | None:
@@ -29,8 +29,8 @@ def curves_of(folder: Path, metrics: Metrics) -> Curves | None:
 def _read(folder: Path) -> str:
     """Raises OSError, EOFError or ValueError."""
     with (folder / SCORES).open("rb") if (folder / SCORES).exists() else gzip.open(folder / PACKED) as file:
-        content = file.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
         raise ValueError("more scores than there can be")
     return content.decode()
 

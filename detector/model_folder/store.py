@@ -81,7 +81,7 @@ def load(
 
     `revision` is a branch, a tag or a commit, by default `main`. A commit that is in the cache is taken from there.
     Where the Hub cannot be reached, the revision that is in the cache is used, else the bundled model, and `info.note`
-    says so. With `refresh` everything is downloaded anew and nothing stands in.
+    says so. With `refresh` everything is downloaded again and nothing stands in.
 
     Raises ModelError where a file is missing or damaged, a hash or the digest is not the one in config.json,
     metrics.json is of another model, the folder is of a newer format, or the Hub knows no such name or revision or
@@ -128,7 +128,7 @@ def _from_hub(repo: str, revision: str, refresh: bool) -> ModelFolder:
             refresh=refresh,
         )
     except hub.HubTrouble as trouble:
-        why = f"{repo} could not be had from the Hub, because {trouble}"
+        why = f"{repo} could not be loaded from the Hub, because {trouble}"
         if refresh:
             raise ModelError(f"{why}: try again later.") from None
         kept = hub.cached(repo, revision, names)
@@ -147,7 +147,7 @@ def _read(
     for network in config.networks:
         if hashlib.sha256(contents[network.file]).hexdigest() != network.sha256:
             raise ModelError(
-                f"{network.file} is not the file that {CONFIG} was written for: copy or download the folder again."
+                f"{network.file} does not match its checksum in {CONFIG}: copy or download the folder again."
             )
     info = ModelInfo(source, repo, revision, config.digest, excerpt(config.architecture, 60), note)
     networks = tuple(Network(contents[network.file], network) for network in config.networks)

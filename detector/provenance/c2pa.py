@@ -82,7 +82,7 @@ def content_credentials(metadata: Metadata, trust: TrustSource | None = None) ->
         return _unreadable_credentials(c2pa.C2paError, error)
     if len(text) > 8 * MAX_TEXT:
         raise ValueError("the manifest store is longer than the limit")
-    return [_judge_credentials(json.loads(text), trusted)]
+    return [finding_of(json.loads(text), trusted)]
 
 
 def settings(trusted: TrustList | None) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def _broken(what: str, signature: Signature = Signature.INVALID, why: str = "res
     return Finding(CONTENT_CREDENTIALS, WORDS[what], meaning, Suggests.NEUTRAL, signature)
 
 
-def _judge_credentials(store: dict[str, Any], trusted: TrustList | None = None) -> Finding:
+def finding_of(store: dict[str, Any], trusted: TrustList | None = None) -> Finding:
     """What c2pa's report on a manifest store says; `trusted` is the list that it was made with."""
     results = as_dict(store.get("validation_results"))
     active = as_dict(results.get("activeManifest"))
@@ -199,7 +199,7 @@ def _is_trusted(status: object) -> bool:
 
 def _trusted_manifests(store: dict[str, Any]) -> set[str]:
     """The labels of the manifests besides the active one whose signers are on the list. c2pa reports on each only where
-    it finds something else than the signer of the picture noted when he took it in."""
+    it finds something else than the signer of the picture noted when ingesting it."""
     found: set[str] = set()
     for manifest in as_dict(store.get("manifests")).values():
         for ingredient in as_list(as_dict(manifest).get("ingredients")):

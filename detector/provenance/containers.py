@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 MAX_TEXTS = 64
 MAX_CHUNKS = 20_000
 MAX_EXIF = 8_000_000
-MAX_NOTES = 200  # of the editor of a Samsung telephone
+MAX_NOTES = 200  # of the editor of a Samsung phone
 EXIF_TAGS = {
     0x000B: "ProcessingSoftware",
     0x010E: "ImageDescription",
@@ -119,7 +119,7 @@ def _iptc_of(metadata: Metadata, image: ImageFile.ImageFile) -> None:
 
 
 def _samsung_of(metadata: Metadata) -> None:
-    """The notes that Samsung's telephones append to a file: "SEFH", a count, and a place for each, counted backwards
+    """The notes that Samsung's phones append to a file: "SEFH", a count, and a place for each, counted backwards
     from there (ExifTool's Samsung.pm)."""
     data = metadata.data
     if not data.endswith(b"SEFT") or metadata.container not in ("JPEG", "MPO", "HEIF"):

@@ -20,8 +20,8 @@ SETTINGS_TWO = (r"\bSampler: \w", r"\b(?:CFG|Guidance) [sS]cale: \d", r"\bSize: 
 DREAM_ALL = (r" -s ?\d", r" -S ?\d", r" -C ?\d")  # InvokeAI's first command line: "a fox" -s 50 -S 123 -C 7.5
 JOB = rf"\bJob ID: {UUID}"  # Midjourney's description ends in it
 SIGNATURE = r"Signature: [A-Za-z0-9+/=]{64,}"  # Grok's, beside an artist who is a UUID
-RESTORED = r"\b(GFPGAN|CodeFormer) visibility: ?\d"  # faces drawn anew by AUTOMATIC1111's web UI
-SAMSUNG_AI = r'"genAIType"\s*:\s*-?[1-9]'  # the gallery's editor on Galaxy telephones
+RESTORED = r"\b(GFPGAN|CodeFormer) visibility: ?\d"  # faces redrawn by AUTOMATIC1111's web UI
+SAMSUNG_AI = r'"genAIType"\s*:\s*-?[1-9]'  # the gallery's editor on Galaxy phones
 
 
 @dataclass(frozen=True)

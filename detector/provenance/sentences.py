@@ -15,9 +15,9 @@ MARKS = {
     "face_editor_meaning": (
         "This app can change faces, but the file does not tell what was changed, and the field can be forged."
     ),
-    "restored": "The faces in the picture were drawn anew by {name}, a network that restores faces.",
+    "restored": "The faces in the picture were redrawn by {name}, a network that restores faces.",
     "restored_meaning": "Such a network makes up what it does not see; the field is unsigned and can be forged.",
-    "samsung": "The editor of a Samsung telephone notes that generative AI changed the picture.",
+    "samsung": "The editor of a Samsung phone notes that generative AI changed the picture.",
     "samsung_meaning": "The note is unsigned, and does not tell what was changed.",
     "field": "{place} says “{value}”",
     "settings": "it holds the settings of a generation",

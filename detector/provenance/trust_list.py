@@ -122,7 +122,7 @@ class FetchedList:
     in memory). Any number of threads and processes may share the folder."""
 
     def __init__(self, owner: ListOwner, addresses: Sequence[str], folder: Path | None) -> None:
-        self._owner, self._addresses = owner, list(addresses)
+        self.owner, self.addresses = owner, list(addresses)
         name = hashlib.sha256("\n".join(addresses).encode()).hexdigest()[:16]
         self._kept = folder / f"trust-list-{name}.json" if folder else None
         self._lock = threading.Lock()
@@ -154,7 +154,7 @@ class FetchedList:
             self._stamp = stamp
             with self._kept.open("rb") as file:
                 kept = json.loads(file.read(4 * MAX_BYTES))
-            if kept["addresses"] == self._addresses:
+            if kept["addresses"] == self.addresses:
                 self._take(kept["fetched"], [parse(pem.encode()) for pem in kept["lists"]])
         except FileNotFoundError:
             pass
@@ -166,7 +166,7 @@ class FetchedList:
         # c2pa believes an authority of either kind to be a signer's, and names any of the lists that hold it: an
         # authority that is on both counts as a signer's only.
         time_stamps = [pem for other in others for pem in other if pem not in signers]
-        used = ListUsed(self._owner, datetime.fromtimestamp(fetched, UTC).date().isoformat())
+        used = ListUsed(self.owner, datetime.fromtimestamp(fetched, UTC).date().isoformat())
         self._list, self._fetched = TrustList(used, "\n".join(signers), "\n".join(time_stamps)), fetched
 
     def _may_try(self) -> bool:
@@ -189,7 +189,7 @@ class FetchedList:
         self._keep(self._marker, b"")
         try:
             end = time.monotonic() + FETCHED_WITHIN
-            lists = [parse(_get(address, end)) for address in self._addresses]
+            lists = [parse(_get(address, end)) for address in self.addresses]
             fetched = time.time()
             with self._lock:
                 self._take(fetched, lists)
@@ -198,7 +198,7 @@ class FetchedList:
                 "The trust list could not be fetched, and is tried again in %.0f minutes: %r", RETRY / 60, error
             )
             return
-        content = {"addresses": self._addresses, "fetched": fetched, "lists": ["\n".join(pem) for pem in lists]}
+        content = {"addresses": self.addresses, "fetched": fetched, "lists": ["\n".join(pem) for pem in lists]}
         self._keep(self._kept, json.dumps(content).encode())
 
     def _keep(self, path: Path | None, content: bytes) -> None:

@@ -6,7 +6,7 @@ import pytest
 from detector import ModelError
 from detector.classifier import Classifier
 from detector.crop import crop_face
-from detector.finder import MODEL
+from detector.face_detector import MODEL
 from detector.model_folder import store
 from detector.sessions import Cores, SessionPool
 
@@ -98,8 +98,8 @@ def test_another_input_size_than_the_networks_is_refused(folder):
         Classifier(folder.networks[0].model, folder.config.networks[0].input_size * 2)
 
 
-def test_a_network_without_logit_and_map_is_refused(folder, crops):
-    classifier = Classifier(folder.networks[0].model, folder.config.networks[0].input_size)
-    classifier._sessions = SessionPool(MODEL.read_bytes())  # the face detector's, which takes any size
+def test_a_network_without_logit_and_map_is_refused():
+    with SessionPool(MODEL.read_bytes()).take() as session:  # the face detector's
+        size = session.input_shape[1]
     with pytest.raises(ModelError, match="lacks its logit or its activation map"):
-        classifier.predict(crops[:1])
+        Classifier(MODEL.read_bytes(), size).predict(np.zeros((1, size, size, 3), np.uint8))

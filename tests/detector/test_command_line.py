@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detector import __version__, words
+from detector import __version__, messages
 from detector.__main__ import main
 from detector.model_folder import store
 from detector.rows import json_line
@@ -26,7 +26,7 @@ from tests.support.marked_files import SETTINGS, png
 
 GOOD = {"astronaut.png": 1, "page.webp": 0, "inner/HOPPER.JPG": 1}
 BROKEN = {"broken.png": "This is not a picture", "inner/truncated.jpg": "The picture is cut off"}
-WORDS = {str(verdict): text.replace("’", "'") for verdict, text in words.VERDICTS.items()}
+WORDS = {str(verdict): text.replace("’", "'") for verdict, text in messages.VERDICTS.items()}
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_the_forms_agree(run, hopper, no_face, tmp_path):
     table = run("hopper.jpg", "page.png", cwd=tmp_path).stdout.partition("\n\n")[0].splitlines()[1:]
     for row, line in zip(rows, table, strict=True):
         assert row["file"] in line and row["headline"].replace("’", "'") in line
-    real = words.per_100(rows[0]["false_positive_share"]["value"])
+    real = messages.per_100(rows[0]["false_positive_share"]["value"])
     assert re.search(rf" {rows[0]['score']:.2f} +{real} +1( |$)", table[0])
     assert re.search(r"No face found +0( |$)", table[1])
 
@@ -126,12 +126,12 @@ def test_below_the_table_stands_how_rare_such_a_score_is(run, hopper, no_face, t
     Image.fromarray(no_face).save(tmp_path / "page.png")
     row = jsonl(run("hopper.jpg", "--model", model, "--jsonl", cwd=tmp_path).stdout)[0]
     told = " ".join(run("hopper.jpg", "--model", model, cwd=tmp_path).stdout.partition("\n\n")[2].split())
-    assert told.startswith(words.SENTENCES[Verdict.NO_SIGNS][0])
-    assert f"A lower score is given to {words.of_100(1 - row['false_positive_share']['value'])} real faces (" in told
-    assert f"{words.of_100(1 - row['unseen_share']['value'])} faces forged in ways it has never seen (" in told
+    assert told.startswith(messages.SENTENCES[Verdict.NO_SIGNS][0])
+    assert f"A lower score is given to {messages.of_100(1 - row['false_positive_share']['value'])} real faces (" in told
+    assert f"{messages.of_100(1 - row['unseen_share']['value'])} faces forged in ways it has never seen (" in told
     some = run("hopper.jpg", "again.jpg", "--model", model, cwd=tmp_path).stdout
-    assert some.partition("\n\n")[2].strip() == words.NOT_PROOF
-    assert words.SENTENCES[Verdict.NO_FACE][0] in run("page.png", "--model", model, cwd=tmp_path).stdout
+    assert some.partition("\n\n")[2].strip() == messages.NOT_PROOF
+    assert messages.SENTENCES[Verdict.NO_FACE][0] in run("page.png", "--model", model, cwd=tmp_path).stdout
 
 
 def test_a_file_that_declares_ai_leads_with_that_in_every_form(run, tmp_path):
@@ -146,7 +146,7 @@ def test_a_file_that_declares_ai_leads_with_that_in_every_form(run, tmp_path):
     assert (
         said in table
         and "nobody signed it" in below
-        and "What the detector says of the faces: No face found." in " ".join(below.split())
+        and "What the detector says about the faces: No face found." in " ".join(below.split())
     )
 
 
@@ -312,7 +312,7 @@ def test_a_folder_without_pictures_is_refused(run, tmp_path):
     (tmp_path / "notes.txt").touch()
     ran = run(tmp_path)
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr == "Passed over, as no pictures: 1 .txt.\nThere is no picture in what was named.\n"
+    assert ran.stderr == "Skipped, not pictures: 1 .txt.\nNo pictures found.\n"
 
 
 def test_a_model_of_ones_own(run, folder, tmp_path_factory):
@@ -336,7 +336,7 @@ def test_a_damaged_model_is_refused(run, hopper, tmp_path):
         (tmp_path / name).write_bytes(content if name != store.MODEL else b"damaged")
     ran = run(hopper, "--model", tmp_path)
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr.startswith("model.tflite is not the file that config.json was written for")
+    assert ran.stderr.startswith("model.tflite does not match its checksum in config.json")
 
 
 @pytest.mark.slow
@@ -366,7 +366,7 @@ def test_what_is_passed_over_is_counted(run, folder):
     ran = run(folder, "--jsonl")
     names = {os.path.relpath(row["file"], folder) for row in jsonl(ran.stdout)}
     assert names == {*GOOD, *BROKEN, "IMG_0001"}
-    assert "Passed over, as no pictures: 1 .txt, 2 that systems add (hidden files, thumbnails)." in ran.stderr
+    assert "Skipped, not pictures: 1 .txt, 2 that systems add (hidden files, thumbnails)." in ran.stderr
 
 
 def test_a_damaged_file_is_one_line_and_no_warning_of_a_library(run, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from detector import picture
 from detector.covering import COVERED, CoveringDetector
-from detector.finder import FaceDetector
+from detector.face_detector import FaceDetector
 from tests.support import ROOT
 from training.augment import covers
 

@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from skimage import data
 
 from detector import Detector, Face, ImageError, ModelError, Result, Verdict
-from detector.detector import _added
-from detector.finder import least_face
+from detector.detector import combine
+from detector.face_detector import least_face
 from detector.model_folder import store
 from detector.picture import read
 from detector.quality import TINY_FACE
@@ -103,7 +103,7 @@ def test_every_source_of_the_same_pixels_gives_the_same_answer(detector, astrona
 
 
 def test_arrays_are_rgb_and_that_stands_where_they_are_taken(detector, astronaut):
-    for takes in (read, Detector.detect, Detector.judge_crops):
+    for takes in (read, Detector.detect, Detector.score_crops):
         assert "RGB" in takes.__doc__
     assert "BGR" in read.__doc__ and "BGR" in Detector.detect.__doc__
     assert detector.detect(astronaut).to_dict()["faces"] != detector.detect(astronaut[:, :, ::-1]).to_dict()["faces"]
@@ -155,13 +155,13 @@ def test_every_face_has_its_own_crop_and_map(detector, group):
         assert face.crop.shape == (size, size, 3) and face.crop.dtype == np.uint8
         logit = np.log(face.score / (1 - face.score)) * temperature
         assert face.activation.ndim == 2 and face.activation.mean() == pytest.approx(logit, abs=1e-2)
-        assert detector.judge_crops(face.crop[None])[0] == pytest.approx(face.score, abs=1e-3)
+        assert detector.score_crops(face.crop[None])[0] == pytest.approx(face.score, abs=1e-3)
 
 
 def test_maps_of_two_sizes_add_up_to_one():
     rng = np.random.default_rng(1)
     small, large = rng.normal(size=(3, 2, 3)), rng.normal(size=(3, 4, 2))
-    logits, maps = _added([(1.0, small.mean(axis=(1, 2)), small), (-0.5, large.mean(axis=(1, 2)), large)])
+    logits, maps = combine([(1.0, small.mean(axis=(1, 2)), small), (-0.5, large.mean(axis=(1, 2)), large)])
     assert maps.shape == (3, 4, 6)
     assert logits == pytest.approx(small.mean(axis=(1, 2)) - 0.5 * large.mean(axis=(1, 2)))
     assert maps.mean(axis=(1, 2)) == pytest.approx(logits)
@@ -169,12 +169,12 @@ def test_maps_of_two_sizes_add_up_to_one():
     assert maps[:, -1, -1] == pytest.approx(small[:, -1, -1] - 0.5 * large[:, -1, -1])
 
 
-def test_judge_crops_measures_many_at_once(detector, group):
-    scores = detector.judge_crops(np.stack([face.crop for face in group.faces]))
+def test_score_crops_measures_many_at_once(detector, group):
+    scores = detector.score_crops(np.stack([face.crop for face in group.faces]))
     assert scores.dtype == np.float64
     assert scores == pytest.approx([face.score for face in group.faces], abs=1e-3)
     size = detector.model.config.networks[0].input_size
-    assert detector.judge_crops(np.empty((0, size, size, 3), np.uint8)).shape == (0,)
+    assert detector.score_crops(np.empty((0, size, size, 3), np.uint8)).shape == (0,)
 
 
 def test_the_dictionary_is_that_of_the_contract(detector, hopper):
@@ -368,7 +368,7 @@ def test_many_faces_are_warned_of(detector, portrait):
 
 
 def test_that_only_the_largest_faces_are_judged_is_warned_of(detector, monkeypatch, portrait):
-    monkeypatch.setattr("detector.finder.MOST_FACES", 3)
+    monkeypatch.setattr("detector.face_detector.MOST_FACES", 3)
     result = detector.detect(row_of(portrait, 4))
     assert len(result.faces) == 3
     assert "too_many_faces: Only the 3 largest faces are judged" in warned(result)

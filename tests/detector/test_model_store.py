@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from detector import Detector, ModelError
-from detector.finder import MODEL as FINDER
+from detector.face_detector import MODEL as FINDER
 from detector.model_folder import (
     BUNDLED,
     CONFIG,
@@ -255,29 +255,29 @@ def test_a_folder_instead_of_a_file(model, name):
 
 def test_a_truncated_model(model):
     os.truncate(model / MODEL, 100_000)
-    assert refusal(model).startswith("model.tflite is not the file that config.json was written for:")
+    assert refusal(model).startswith("model.tflite does not match its checksum in config.json:")
 
 
 def test_an_empty_model(model):
     os.truncate(model / MODEL, 0)
-    assert refusal(model).startswith("model.tflite is not the file that config.json was written for:")
+    assert refusal(model).startswith("model.tflite does not match its checksum in config.json:")
 
 
 def test_one_flipped_bit(model):
     content = bytearray((model / MODEL).read_bytes())
     content[len(content) // 2] ^= 1
     (model / MODEL).write_bytes(content)
-    assert refusal(model).startswith("model.tflite is not the file that config.json was written for:")
+    assert refusal(model).startswith("model.tflite does not match its checksum in config.json:")
 
 
 @pytest.mark.parametrize("digest", ["", "0" * 64])
 def test_another_hash(model, digest):
     configure(model, {"sha256": digest})
-    assert refusal(model).startswith("model.tflite is not the file that config.json was written for:")
+    assert refusal(model).startswith("model.tflite does not match its checksum in config.json:")
 
 
 def test_another_model_with_its_hash(model):
-    """The face finder is a network, but not this one."""
+    """The face detector is a network, but not this one."""
     other = FINDER.read_bytes()
     (model / MODEL).write_bytes(other)
     configure(model, {"sha256": hashlib.sha256(other).hexdigest()})
@@ -290,7 +290,9 @@ def test_another_model_with_its_hash(model):
 def test_no_network_with_its_hash(model, content):
     (model / MODEL).write_bytes(content)
     configure(model, {"sha256": hashlib.sha256(content).hexdigest()})
-    assert refusal(model, Detector.load) == ("model.tflite is no network that LiteRT can run: export the model again.")
+    assert refusal(model, Detector.load) == (
+        "model.tflite is not a network that LiteRT can run: export the model again."
+    )
 
 
 def test_a_configuration_that_lies_about_the_input(model):

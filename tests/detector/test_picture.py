@@ -342,7 +342,7 @@ def test_arrays_of_other_shapes_are_refused(shape):
 )
 def test_other_types_are_refused(source):
     kind = type(source).__name__
-    assert refusal(source) == f"A picture can be a path, bytes, a PIL image or an array, not {kind}."
+    assert refusal(source) == f"A picture must be a path, bytes, a PIL image or an array, not {kind}."
 
 
 @pytest.mark.parametrize(
@@ -564,7 +564,7 @@ def test_the_limit_of_bytes(tmp_path):
     (tmp_path / "large.bmp").write_bytes(data)
     for source in (data, tmp_path / "large.bmp"):
         assert refusal(source, max_bytes=len(data) - 1) == (
-            "The file is larger than the limit of 0 MB: save it smaller and try again."
+            "The file is larger than the limit of 0 MB: scale it down and try again."
         )
     assert refusal(bytes(MAX_BYTES + 2_000_000)).startswith("The file is larger than the limit of 30 MB")
 
@@ -573,7 +573,7 @@ def test_no_more_of_a_file_is_read_than_the_limit(tmp_path):
     with (tmp_path / "vast.jpg").open("wb") as file:
         file.truncate(500_000_000_000)
     assert refusal(tmp_path / "vast.jpg", max_bytes=2_000_000) == (
-        "The file is larger than the limit of 2 MB: save it smaller and try again."
+        "The file is larger than the limit of 2 MB: scale it down and try again."
     )
 
 

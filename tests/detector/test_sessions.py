@@ -1,11 +1,11 @@
-"""The pool on the smallest real network at hand, that of the face finder."""
+"""The pool on the smallest real network at hand, that of the face detector."""
 
 import threading
 
 import numpy as np
 import pytest
 
-from detector.finder import MODEL
+from detector.face_detector import MODEL
 from detector.sessions import Cores, Session, SessionPool
 
 NETWORK = MODEL.read_bytes()

@@ -154,7 +154,7 @@ def test_no_setting_and_no_port_ends_the_app_in_a_traceback(odd: dict[str, Path]
     assert ran.stdout.split()[-1:] == ["done"] and "Traceback" not in ran.stderr, ran.stderr[-2000:]
     port, model, *rest = re.split(r"^status \d\n", ran.stderr, flags=re.MULTILINE)
     assert re.search(
-        r"^Port \d+ is in use, or may not be used by you: choose another one with --port\.$", port, re.MULTILINE
+        r"^Port \d+ is in use, or you may not use it: choose another one with --port\.$", port, re.MULTILINE
     )
     assert model == "There is no model folder called nowhere: give the folder that holds model.tflite.\n"
     told = dict(zip((f"{name}={value}" for name, value in cases), rest, strict=False))

@@ -11,11 +11,11 @@ import pytest
 from scipy.stats import binomtest
 
 from detector.errors import ModelError
+from detector.messages import rarity
 from detector.model_folder import load, store
 from detector.model_folder.scores import curves_of
 from detector.shares import Curve, Curves, measure, wilson
 from detector.verdict import Verdict
-from detector.words import rarity
 from tests.support.bundled import FILES
 
 
@@ -152,7 +152,7 @@ def test_scores_of_no_use_leave_a_model_without_shares(older: Path, text: str) -
 def test_a_small_file_of_scores_may_not_unpack_to_a_large_one(older: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (store.BUNDLED / store.SCORES).read_text()
     (older / f"{store.SCORES}.gz").write_bytes(gzip.compress(text.encode()))
-    monkeypatch.setattr("detector.model_folder.scores._MAX_BYTES", len(text) - 1)
+    monkeypatch.setattr("detector.model_folder.scores.MAX_BYTES", len(text) - 1)
     assert curves_of(older, load().metrics) is None
 
 

@@ -33,7 +33,7 @@ def test_what_systems_add_is_skipped_and_counted(tmp_path: Path, jpeg: bytes) ->
     names, passed = found(tmp_path)
     assert names == own
     assert passed.added == len(added) + 3
-    assert str(passed) == "Passed over, as no pictures: 7 that systems add (hidden files, thumbnails)."
+    assert str(passed) == "Skipped, not pictures: 7 that systems add (hidden files, thumbnails)."
 
 
 def test_a_hidden_folder_that_is_named_is_walked(tmp_path: Path, jpeg: bytes) -> None:
@@ -56,14 +56,14 @@ def test_a_picture_without_a_suffix_is_known_by_how_it_begins(tmp_path: Path, ki
     os.mkfifo(tmp_path / "pipe")
     names, passed = found(tmp_path)
     assert names == ["IMG_0001", "Mr. Smith", "holiday 2024.01.02", "photo.jpg_large"]
-    assert str(passed) == "Passed over, as no pictures: 4 without a suffix."
+    assert str(passed) == "Skipped, not pictures: 4 without a suffix."
 
 
 def test_what_is_left_out_is_counted_by_kind(tmp_path: Path, jpeg: bytes) -> None:
     fill(tmp_path, jpeg, "a.jpg", *(f"{n}.MOV" for n in range(3)), "b.NEF", "c.txt", "d.xmp", "e.pdf", "f.svg", "g.doc")
     names, passed = found(tmp_path, also=(".svg",))
     assert names == ["a.jpg", "f.svg"]
-    assert str(passed).startswith("Passed over, as no pictures: 3 .mov, 1 .doc, 1 .nef")
+    assert str(passed).startswith("Skipped, not pictures: 3 .mov, 1 .doc, 1 .nef")
     assert str(passed).endswith(", 1 of other kinds.") and sum(passed.others.values()) == 8
 
 
@@ -76,7 +76,7 @@ def test_linked_folders_are_walked_and_a_circle_ends(tmp_path: Path, jpeg: bytes
     (tmp_path / "set" / "gone.jpg").symlink_to("nowhere.jpg")
     names, passed = found(tmp_path / "set")
     assert names == ["Fake/a.jpg", "b.jpg", "gone.jpg"], "reading says what is wrong with the last"
-    assert str(passed) == "Passed over, as no pictures: 1 without a suffix."
+    assert str(passed) == "Skipped, not pictures: 1 without a suffix."
 
 
 def test_a_folder_that_cannot_be_opened_comes_itself(tmp_path: Path, jpeg: bytes, monkeypatch) -> None:

@@ -124,7 +124,7 @@ os._exit(0)  # as training.__main__ ends
 """
 IN_TIME = "The Hub did not finish with {} in time: look at the connection, and try again."
 BECAUSE = "The Hub did not finish with {}, because %s: run the command again."
-GONE = "The Hub shows no {} to the owner of this token: look at the name and the rights."
+GONE = "The Hub has no {}, or your token may not see it: check the name and the token."
 
 
 @by_lfs

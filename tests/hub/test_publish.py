@@ -151,7 +151,7 @@ def test_what_is_wrong_is_said_before_anything_is_made(hub: Hub, folder: Path):
     assert refusal(folder, REPO).startswith("The model folder has no README.md:")
     (folder / "README.md").write_text(card)
     assert refusal(folder, "tiny").startswith("tiny is no name")
-    assert refusal(folder, "somebody/tiny").startswith("The token in use has no right")
+    assert refusal(folder, "somebody/tiny").startswith("Your token may not do this")
     assert refusal(folder, REPO, tag="v1", pull_request=True).startswith("A pull request has nothing to tag")
     metrics = json.loads((folder / "metrics.json").read_text())
     (folder / "metrics.json").write_text(json.dumps({**metrics, "digest": "0"}))
@@ -166,7 +166,7 @@ def test_what_is_wrong_is_said_before_anything_is_made(hub: Hub, folder: Path):
 def test_without_a_token_and_without_rights(hub: Hub, folder: Path, monkeypatch):
     hub.put(REPO, {"a.txt": b"1"})
     monkeypatch.setenv("HF_TOKEN", READER)
-    assert refusal(folder, REPO).startswith("The token in use has no right")
+    assert refusal(folder, REPO).startswith("Your token may not do this")
     monkeypatch.delenv("HF_TOKEN")
     assert refusal(folder, REPO).startswith("The Hub must know who publishes:")
     assert set(hub[REPO].find("main").files) == {"a.txt"}

@@ -63,7 +63,7 @@ def refusal(*arguments: object, **options: object) -> str:
 @pytest.fixture
 def quick(monkeypatch):
     """Attempts that follow at once, and no late download of another test."""
-    monkeypatch.setattr(room, "_late", {})
+    monkeypatch.setattr(room, "late_downloads", {})
     monkeypatch.setattr(room, "WAITS", (0.01, 0.01))
 
 
@@ -139,7 +139,7 @@ def test_the_file_of_a_second_network_comes_too(hub: Hub):
     second = {**first, "file": "model-2.tflite", "sha256": hashlib.sha256(content).hexdigest(), "crop_margin": 2.6}
     both = another(SMALL, networks=[first, second])
     hub.put(REPO, both)
-    assert refusal(REPO).startswith(f"{REPO} on the Hub has no model-2.tflite, so it is no model of this detector:")
+    assert refusal(REPO).startswith(f"{REPO} on the Hub has no model-2.tflite, so it is not a model for this detector:")
     assert not any(MODEL in line for line in hub.requests if "resolve" in line)
     hub.put(REPO, {**both, "model-2.tflite": content})
     assert [network.model for network in load(REPO).networks] == [SMALL[MODEL], content]
@@ -178,19 +178,19 @@ def test_each_refusal_has_its_own_sentence(hub: Hub, monkeypatch):
     monkeypatch.delenv("HF_TOKEN")
     sentences += [refusal(REPO)]
     assert sentences == [
-        "The Hub shows no owner/nothing to the owner of this token: look at the name and the rights.",
+        "The Hub has no owner/nothing, or your token may not see it: check the name and the token.",
         "owner/model has no revision v9: name a branch, a tag or a whole commit.",
-        "owner/other on the Hub has no config.json, so it is no model of this detector: look at the name.",
-        "a..b/c is no name that the Hub can have: write owner/name or owner/name@revision.",
+        "owner/other on the Hub has no config.json, so it is not a model for this detector: check the name.",
+        "a..b/c is not a valid name on the Hub: write owner/name or owner/name@revision.",
         "owner/gated on the Hub asks to accept its terms first: do so on its page, and set HF_TOKEN.",
-        "The Hub does not know the token in use: make a new one and set HF_TOKEN.",
-        "The Hub has no public owner/model: look at the name, or set HF_TOKEN if it is private.",
+        "The Hub rejects your token: make a new one and set HF_TOKEN.",
+        "The Hub has no public owner/model: check the name, or set HF_TOKEN if it is private.",
     ]
 
 
 def test_another_network_than_the_configuration_is_for(hub: Hub):
     hub.put(REPO, with_hash(SMALL, "0" * 64))
-    assert refusal(REPO).startswith("model.tflite is not the file that config.json was written for:")
+    assert refusal(REPO).startswith("model.tflite does not match its checksum in config.json:")
 
 
 @by_lfs
@@ -252,7 +252,7 @@ def test_without_the_hub_the_cached_model_serves_then_the_bundled_one(hub: Hub, 
     assert kept.info.note.endswith(f": revision {old[:8]}, kept from before, is used.")
     assert (bundled.info.source, bundled.info.revision) == ("bundled", None)
     assert bundled.info.note == (
-        f"owner/unseen could not be had from the Hub, because {why}: the bundled model is used."
+        f"owner/unseen could not be loaded from the Hub, because {why}: the bundled model is used."
     )
     hub.faults.clear()
     held.release.set()
@@ -290,7 +290,9 @@ def test_the_most_that_a_start_can_take():
 def test_the_page_says_which_model_is_used_and_why(hub: Hub, quick, monkeypatch, hopper):
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     detector = Detector.load(REPO)
-    why = "owner/model could not be had from the Hub, because the Hub could not be reached: the bundled model is used."
+    why = (
+        "owner/model could not be loaded from the Hub, because the Hub could not be reached: the bundled model is used."
+    )
     assert detector.model.info.note == about.describe(detector.model)["note"] == why
     for page in (about.record_html(detector.model), answer.record_html(detector.detect(hopper))):
         assert f"<dt>Why this model</dt><dd>{why}</dd>" in page
@@ -323,10 +325,10 @@ def test_the_command_line(hub: Hub, quick, monkeypatch, hopper, capsys):
 
 @by_lfs
 def test_the_app_goes_on_with_the_bundled_model_and_says_why(hub: Hub, quick):
-    lazy = app._Lazy("owner/nothing", None)
+    lazy = app.LazyDetector("owner/nothing", None)
     info = lazy().model.info
     assert info.source == "bundled"
-    assert info.note.startswith("The Hub shows no owner/nothing") and info.note.endswith("bundled model is used.")
+    assert info.note.startswith("The Hub has no owner/nothing") and info.note.endswith("bundled model is used.")
     with pytest.raises(ModelError):
         lazy.load("owner/nothing")
 
@@ -335,7 +337,7 @@ def test_the_app_goes_on_with_the_bundled_model_and_says_why(hub: Hub, quick):
 @by_lfs
 def test_a_new_model_comes_between_two_calls_and_none_is_lost(hub: Hub, quick, hopper):
     first = hub.put(REPO, REAL)
-    lazy = app._Lazy(REPO, "main")
+    lazy = app.LazyDetector(REPO, "main")
     before = lazy()
     lazy.refresh()
     assert lazy() is before, "nothing is new"

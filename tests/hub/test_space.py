@@ -113,13 +113,13 @@ def test_the_front_matter_says_what_the_hub_shows():
 @pytest.mark.parametrize("static", [[], ["--static"]], ids=["app", "static"])
 def test_what_is_no_name_is_a_sentence(static: list[str], capsys):
     assert command_line.main(["publish-space", "not a name", *static]) == 2
-    assert capsys.readouterr().err == "not a name is no name that the Hub can have: write owner/name.\n"
+    assert capsys.readouterr().err == "not a name is not a valid name on the Hub: write owner/name.\n"
 
 
 @by_lfs
 def test_a_model_that_cannot_be_had_stops_it(hub: Hub, capsys):
     assert command_line.main(["publish-space", SPACE, "--model", "owner/nothing"]) == 2
-    assert capsys.readouterr().err.startswith("The Hub shows no owner/nothing")
+    assert capsys.readouterr().err.startswith("The Hub has no owner/nothing")
     assert hub.repositories == {}
 
 

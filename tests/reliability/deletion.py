@@ -34,9 +34,9 @@ _ROOM = 200 << 20  # bytes of the disk
 _OF_THE_PAGE = {path.name for path in (ROOT / "ui" / "examples").iterdir()}
 _APP = """
 import runpy, sys
-from ui import uploads
-uploads.KEPT_SECONDS, uploads.link_seconds = {kept}, lambda: {kept}
-uploads._EVERY = {every}
+from ui import storage
+storage.KEPT_SECONDS, storage.link_seconds = {kept}, lambda: {kept}
+storage.SWEEP_SECONDS = {every}
 sys.argv[0] = "app.py"
 runpy.run_path("app.py", run_name="__main__")
 """
@@ -80,15 +80,15 @@ class Visitors:
         self._send(b"files", b"a.jpg")
 
     def folder(self) -> None:
-        path = self._calls._upload(self._photo())["path"]
-        self._calls._answer("detect", [{"path": str(Path(path).parents[1]), "meta": {"_type": "gradio.FileData"}}])
+        path = self._calls.upload(self._photo())["path"]
+        self._calls.answer("detect", [{"path": str(Path(path).parents[1]), "meta": {"_type": "gradio.FileData"}}])
 
     def _photo(self) -> bytes:
         return self._draw.choice(list(seeds.pictures().values())) + self._draw.randbytes(8)
 
     def _send(self, field: bytes, name: bytes) -> None:
         body = _HEAD % (field, name) + self._photo() + b"\r\n--x--\r\n"
-        self._calls._http("/gradio_api/upload", body, "multipart/form-data; boundary=x")
+        self._calls.http("/gradio_api/upload", body, "multipart/form-data; boundary=x")
 
 
 class Watch:

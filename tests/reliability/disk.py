@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from detector import finder
+from detector import face_detector
 from detector.model_folder import store
 from tests.reliability import trials
 from tests.reliability.report import conclude, progress
@@ -181,7 +181,7 @@ def _hub(folder: Path, tally: Tally) -> None:
         for size in (PAGE, 20 * PAGE, 200 * PAGE, None):
             with full(place, size) as make_room:
                 status, said = _python(["-c", code], variables)
-                noted = "bundled owner/name could not be had" in said and "could not be written" in said
+                noted = "bundled owner/name could not be loaded" in said and "could not be written" in said
                 tally.case(status == 0 and noted, f"hub on {_kind(size)}: {status} {said[-400:]}")
                 make_room()
                 status, said = _python(["-c", code], variables)
@@ -242,7 +242,7 @@ def model_folders(folder: Path, tally: Tally, lengths: int = 40) -> None:
     size = network_config["input_size"]
     cuts = [len(network) * number // lengths for number in range(lengths)]
     files = {f"the first {cut} bytes of the network": network[:cut] for cut in cuts}
-    files["the face detector for a model"] = finder.MODEL.read_bytes()
+    files["the face detector for a model"] = face_detector.MODEL.read_bytes()
     files["model.keras for a model"] = (store.BUNDLED / store.KERAS).read_bytes()
     cases: list[tuple[str, bytes, dict[str, object]]] = []
     for what, content in files.items():

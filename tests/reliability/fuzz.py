@@ -27,7 +27,7 @@ from tests.support import ROOT
 WATCHED = {
     "picture": ("detector.picture", "PIL", "pillow_heif"),
     "provenance": ("detector.provenance", "PIL", "xml", "defusedxml", "json"),
-    "zip": ("ui.archive", "ui.intake", "zipfile"),
+    "zip": ("ui.archive", "ui.uploads", "zipfile"),
     "config": ("detector.model_folder", "detector.verdict", "json", "ui.about"),
 }
 # Longer inputs from the start: many faults of readers need thousands of parts.

@@ -36,8 +36,8 @@ _GROWTH = 1.05  # ratio of the medians
 _TIMEOUT = 600
 _APP = f"""
 import runpy, sys
-from ui import uploads
-uploads.KEPT_SECONDS = {KEPT}
+from ui import storage
+storage.KEPT_SECONDS = {KEPT}
 sys.argv[0] = "app.py"
 runpy.run_path("app.py", run_name="__main__")
 """
@@ -117,7 +117,7 @@ class Calls:
 
     def __init__(self, url: str, draw: random.Random) -> None:
         self._url, self._draw = url, draw
-        self._portrait = Image.open(ROOT / "ui" / "examples" / "astronaut.jpg").convert("RGB")
+        self.portrait = Image.open(ROOT / "ui" / "examples" / "astronaut.jpg").convert("RGB")
         self._pictures, self._zips = seeds.pictures(), seeds.zips()
         good = {self.detect: 12, self.detect_seed: 6, self.batch: 1.5, self.heatmap: 3, self.model: 3}
         bad = dict.fromkeys(
@@ -133,24 +133,24 @@ class Calls:
 
     def detect(self) -> None:
         """A photograph that no other call has sent, in one of the common formats."""
-        answer = self._ask("detect", self._upload(self._photo()))
+        answer = self._ask("detect", self.upload(self._photo()))
         if answer.get("verdict") in (None, "no_face") or len(answer["faces"]) != 1:
             raise Wrong(f"another answer: {json.dumps(answer)[:300]}")
 
     def detect_seed(self) -> None:
         name = self._draw.choice(list(self._pictures))
-        answer = self._ask("detect", self._upload(self._pictures[name]))
+        answer = self._ask("detect", self.upload(self._pictures[name]))
         if answer["picture"]["bytes"] != len(self._pictures[name]):
             raise Wrong(f"{name}: another picture was judged")
 
     def batch(self) -> None:
-        rows = self._ask("detect_batch", [self._upload(self._zips["deflated.zip"]), self._upload(self._photo())])
+        rows = self._ask("detect_batch", [self.upload(self._zips["deflated.zip"]), self.upload(self._photo())])
         if len(rows) != 4 or any(row["error"] for row in rows):
             raise Wrong(f"another answer: {json.dumps(rows)[:300]}")
 
     def heatmap(self) -> None:
-        answer = self._ask("heatmap", self._upload(self._photo()), 1)
-        if not self._http(f"/gradio_api/file={answer['path']}"):
+        answer = self._ask("heatmap", self.upload(self._photo()), 1)
+        if not self.http(f"/gradio_api/file={answer['path']}"):
             raise Wrong("the heat map is empty")
 
     def model(self) -> None:
@@ -162,7 +162,7 @@ class Calls:
     def broken(self) -> None:
         photo = self._photo()
         others = (photo[: len(photo) // 3], b"no picture", b"<svg xmlns='http://www.w3.org/2000/svg'/>")
-        self._refused(self._upload(self._draw.choice((*others, self._zips["deflated.zip"]))))
+        self._refused(self.upload(self._draw.choice((*others, self._zips["deflated.zip"]))))
 
     def no_picture(self) -> None:
         self._refused(None)
@@ -176,13 +176,13 @@ class Calls:
 
     def bad_zip(self) -> None:
         data = self._zips[self._draw.choice(("paths.zip", "bomb.zip", "nested.zip", "lzma.zip"))]
-        rows = self._ask("detect_batch", [self._upload(data)])
+        rows = self._ask("detect_batch", [self.upload(data)])
         if not all(row["error"] and row["error"].endswith(".") for row in rows):
             raise Wrong(f"not refused: {json.dumps(rows)[:300]}")
 
     def hang_up(self) -> None:
         """A visitor who leaves before the answer: the app must live on."""
-        event = self._begin("detect", [self._upload(self._photo())])
+        event = self._begin("detect", [self.upload(self._photo())])
         with urllib.request.urlopen(f"{self._url}/gradio_api/call/detect/{event}", timeout=_TIMEOUT):
             pass
 
@@ -190,7 +190,7 @@ class Calls:
         """No JSON, or none that fits."""
         body = self._draw.choice((b"{", b"[]", b'{"data": 5}', b"\xff" * 100))
         try:
-            self._http("/gradio_api/call/detect", body)
+            self.http("/gradio_api/call/detect", body)
         except urllib.error.HTTPError as error:
             if error.code not in (400, 422):
                 raise Wrong(f"{body!r:.40} has status {error.code}") from None
@@ -201,41 +201,41 @@ class Calls:
 
     def _photo(self) -> bytes:
         """The portrait, no two alike."""
-        image, stream = self._portrait.copy(), io.BytesIO()
+        image, stream = self.portrait.copy(), io.BytesIO()
         for x in (0, 9):
             image.putpixel((x, 0), tuple(self._draw.randrange(256) for _ in range(3)))
         form = self._draw.choice(("JPEG", "JPEG", "JPEG", "WEBP", "PNG"))
         image.save(stream, form, quality=95, compress_level=1)
         return stream.getvalue()
 
-    def _upload(self, data: bytes) -> dict[str, Any]:
+    def upload(self, data: bytes) -> dict[str, Any]:
         head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n'
         body = head + data + b"\r\n--x--\r\n"
-        [path] = json.loads(self._http("/gradio_api/upload", body, "multipart/form-data; boundary=x"))
+        [path] = json.loads(self.http("/gradio_api/upload", body, "multipart/form-data; boundary=x"))
         return {"path": path, "meta": {"_type": "gradio.FileData"}}
 
     def _begin(self, endpoint: str, data: list[object]) -> str:
-        return json.loads(self._http(f"/gradio_api/call/{endpoint}", json.dumps({"data": data}).encode()))["event_id"]
+        return json.loads(self.http(f"/gradio_api/call/{endpoint}", json.dumps({"data": data}).encode()))["event_id"]
 
-    def _answer(self, endpoint: str, data: list[object]) -> tuple[str, Any]:
+    def answer(self, endpoint: str, data: list[object]) -> tuple[str, Any]:
         """The name of the last event, and its data."""
         event = self._begin(endpoint, data)
-        said = self._http(f"/gradio_api/call/{endpoint}/{event}").decode().rstrip().rpartition("event: ")[2]
+        said = self.http(f"/gradio_api/call/{endpoint}/{event}").decode().rstrip().rpartition("event: ")[2]
         name, _, content = said.partition("\ndata: ")
         return name, json.loads(content)
 
     def _ask(self, endpoint: str, *data: object) -> Any:
-        name, content = self._answer(endpoint, list(data))
+        name, content = self.answer(endpoint, list(data))
         if name != "complete":
             raise Wrong(f"{name}: {content}")
         return content[0]
 
     def _refused(self, picture: object) -> None:
-        name, content = self._answer("detect", [picture])
+        name, content = self.answer("detect", [picture])
         if name != "error" or not content["error"].endswith("."):
             raise Wrong(f"not refused in a sentence: {name} {content}")
 
-    def _http(self, path: str, body: bytes | None = None, kind: str = "application/json") -> bytes:
+    def http(self, path: str, body: bytes | None = None, kind: str = "application/json") -> bytes:
         request = urllib.request.Request(self._url + path, body, {"Content-Type": kind})
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
             return response.read()

@@ -58,7 +58,7 @@ def read_provenance(data: bytes) -> None:
 
 def open_zip(data: bytes) -> None:
     """ui.archive: the entries of a zip, each its bytes or a sentence."""
-    from ui import archive, intake  # late, as below: gradio, which only these two need
+    from ui import archive, uploads  # late, as below: gradio, which only these two need
 
     archive.is_zip(data, "")
     try:
@@ -66,7 +66,7 @@ def open_zip(data: bytes) -> None:
             for entry in entries[:_ENTRIES]:
                 name = entry.name.replace("\u200c", "").replace("\u200d", "")  # joiners, which some scripts need
                 _check(name.isprintable(), "a name with controls")
-                _check(len(entry.name) <= intake._LONGEST_NAME, "a name too long to read")
+                _check(len(entry.name) <= uploads.LONGEST_NAME, "a name too long to read")
                 entry.name.encode()
                 try:
                     _check(len(entry.read()) <= picture.MAX_BYTES, "an entry larger than the limit")

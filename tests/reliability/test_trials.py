@@ -42,10 +42,10 @@ def test_bad_calls_are_refused(calls: Calls, name: str) -> None:
 
 
 def test_an_answer_that_is_not_what_it_must_be_is_found(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "_portrait", calls._portrait.resize((64, 64)).convert("L").convert("RGB").rotate(90))
+    monkeypatch.setattr(calls, "portrait", calls.portrait.resize((64, 64)).convert("L").convert("RGB").rotate(90))
     with pytest.raises(Wrong):
         calls.detect()
-    monkeypatch.setattr(calls, "_answer", lambda *_: ("complete", [{}]))
+    monkeypatch.setattr(calls, "answer", lambda *_: ("complete", [{}]))
     with pytest.raises(Wrong):
         calls.no_picture()
 

@@ -146,7 +146,7 @@ def test_a_client_is_told_what_the_cluster_did(cluster, folder, tmp_path_factory
     revision = store.load().info.digest
     assert (code, told) == (
         1,
-        "Passed over, as no pictures: 1 .txt.\n"
+        "Skipped, not pictures: 1 .txt.\n"
         f"3 judged, 2 could not be, 0 were in {output} before; model revision {revision}\n",
     )
     rows = pq.read_table(output).to_pylist()
@@ -166,7 +166,7 @@ def test_one_machine_needs_no_cluster(tmp_path, hopper):
 
 @pytest.mark.parametrize(
     ("source", "sentence"),
-    [("none", "There is nothing at none: look at the name."), (".", "INPUT and OUTPUT lie in one another")],
+    [("none", "There is nothing at none: check the name."), (".", "INPUT and OUTPUT lie in one another")],
 )
 def test_what_is_wrong_is_said_before_anything_starts(tmp_path, source, sentence):
     process = start(source, ROOT / "tests" / "out", "--address", "127.0.0.1:1")
@@ -183,5 +183,5 @@ def test_without_ray_it_says_what_to_install(tmp_path):
         capture_output=True,
         text=True,
     )
-    said = "Bulk judging needs Ray: pip install '.[scale]' in the project's folder\n"
+    said = "Bulk judging needs Ray: run pip install '.[scale]' in the project's folder\n"
     assert (ran.returncode, ran.stderr) == (2, said)

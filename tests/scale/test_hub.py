@@ -10,9 +10,9 @@ from huggingface_hub import HfFileSystem
 from PIL import Image
 
 from detector.model_folder import store
-from scale import parts, plan
+from scale import plan, results
 from scale.errors import ScaleError
-from scale.places import Place
+from scale.storage import Place
 from scale.worker import Job, Worker
 from tests.support.hub_server import Hub
 
@@ -44,7 +44,7 @@ def test_pictures_and_parquet_at_one_commit(hub: Hub, tmp_path):
 
     def judge(name: str, run: str) -> dict[str, int]:
         source = Place.input(name)
-        known = parts.begin(output, run, model)
+        known = results.begin(output, run, model)
         todo = plan.make(source, output, f"_plan-{run}.arrow", 1)
         # What comes to the Hub now is not of this run.
         hub.put("datasets/owner/faces", {"late.png": picture(99)})
@@ -67,7 +67,7 @@ def test_pictures_and_parquet_at_one_commit(hub: Hub, tmp_path):
 def test_what_the_hub_refuses_is_said_in_a_sentence(hub: Hub):
     hub.put("datasets/owner/faces", {"a.png": picture(1)})
     wanted = {
-        "owner/none": "The Hub shows no owner/none to the owner of this token",
+        "owner/none": "The Hub has no owner/none, or your token may not see it",
         "owner/faces@none": "owner/faces has no revision none: name a branch",
         "hf://owner/faces": "hf://owner/faces is no data set",
         "hf://datasets/owner/faces/none": "There is nothing at hf://datasets/owner/faces/none",

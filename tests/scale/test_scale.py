@@ -20,9 +20,9 @@ from PIL import Image
 from detector.isolation import CRASHED
 from detector.model_folder import store
 from detector.picture import MAX_BYTES
-from scale import parts, plan
+from scale import plan, results
 from scale.errors import ScaleError
-from scale.places import Place, within
+from scale.storage import Place, within
 from scale.worker import Job, Worker
 from tests.support.attacks import poison as poison
 
@@ -40,7 +40,7 @@ class Run:
 
     def __init__(self, source: object, output: object, model: store.ModelFolder, name: str, column=None) -> None:
         self.source, self.output = Place.input(str(source)), Place.output(str(output))
-        self.known = parts.begin(self.output, name, model)
+        self.known = results.begin(self.output, name, model)
         self.plan = plan.make(self.source, self.output, f"_plan-{name}.arrow", 1, column)
         self.worker = Worker(Job(name, self.source, self.output, self.plan), model, self.known)
 
@@ -254,9 +254,7 @@ def test_folders_are_walked_as_on_the_command_line(tmp_path, model):
         ("memory://walked", {*own[:2]}, "1 without a suffix, 1 .txt"),
     ):
         run = Run(source, tmp_path / f"out-{len(names)}", model, "one")
-        assert (
-            run.plan.passed == f"Passed over, as no pictures: {passed}, 3 that systems add (hidden files, thumbnails)."
-        )
+        assert run.plan.passed == f"Skipped, not pictures: {passed}, 3 that systems add (hidden files, thumbnails)."
         run.judge()
         found = {row["file"] for row in rows(tmp_path / f"out-{len(names)}") if not row["error"]}
         assert {name.split("/in/" if source == tmp_path / "in" else "walked/")[1] for name in found} == names

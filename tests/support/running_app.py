@@ -68,7 +68,7 @@ def nothing_kept(chromium: "Browser", cache: Path, *names: str) -> Iterator["Pag
     with, and none of them is left when its time is over."""
     import app
     from detector import Detector
-    from ui.uploads import Folder
+    from ui.storage import Folder
 
     def files() -> set[str]:
         return {file.name for file in cache.rglob("*.*")}
@@ -87,7 +87,7 @@ def nothing_kept(chromium: "Browser", cache: Path, *names: str) -> Iterator["Pag
             yield page
             page.close()
             assert files() > examples | set(names)
-            patch.setattr("ui.uploads.KEPT_SECONDS", 0)
+            patch.setattr("ui.storage.KEPT_SECONDS", 0)
             place.sweep()
             assert files() == examples
         finally:

@@ -24,7 +24,7 @@ import skimage.data
 from filelock import FileLock
 from PIL import Image
 
-from detector import finder
+from detector import face_detector
 from detector.crop import crop_face
 from tests.support.environment import offline
 from training import __main__ as command_line
@@ -46,7 +46,7 @@ def heads() -> tuple[np.ndarray, ...]:
     photographs = (skimage.data.astronaut(), np.asarray(Image.open(hopper).convert("RGB")), camera)
     found = []
     for photograph in photographs:
-        face = finder.FaceDetector().find(photograph)[0]
+        face = face_detector.FaceDetector().find(photograph)[0]
         found.append(crop_face(photograph, face.box, 2 * SIDE, 2.4))
     return tuple(found)
 
@@ -67,7 +67,7 @@ def photograph(number: int) -> np.ndarray:
 def forgery(number: int) -> np.ndarray:
     """Fake picture `number`: a photograph blended with itself, then tinted so that a small network can learn it."""
     pixels = photograph(1000 + number)
-    face = finder.FaceDetector().find(pixels)[0]
+    face = face_detector.FaceDetector().find(pixels)[0]
     blended = forge.self_blend(pixels, face.keypoints, np.random.default_rng([8, number]))
     return np.clip(blended * np.array([1.25, 0.8, 1.1]), 0, 255).astype(np.uint8)
 

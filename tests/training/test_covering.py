@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from detector.covering import SIZE
-from detector.finder import FaceDetector
+from detector.face_detector import FaceDetector
 from detector.sessions import Session
 from training import covering
 from training.augment import covers

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detector import finder, picture
+from detector import face_detector, picture
 from detector.crop import crop_face
 from tests.support.training_fixtures import (
     FACELESS,
@@ -248,10 +248,10 @@ def test_faces_are_looked_for_once_and_kept_beside_the_data(
     folder = write(tmp_path / "data", {"train": rows(2, 2), "validation": rows(1, 1, 100)})
     first = load(folder)
     [kept] = (folder / ".faces").iterdir()
-    assert kept.name.startswith(f"faces-{finder.FINDER_VERSION}-train-")
+    assert kept.name.startswith(f"faces-{face_detector.VERSION}-train-")
     written = kept.stat().st_mtime_ns
 
-    monkeypatch.setattr(finder.FaceDetector, "find", unusable)
+    monkeypatch.setattr(face_detector.FaceDetector, "find", unusable)
     second = load(folder)
     assert kept.stat().st_mtime_ns == written
     assert [(face.index, face.target, face.box, face.count) for face in second.faces] == [
@@ -261,7 +261,7 @@ def test_faces_are_looked_for_once_and_kept_beside_the_data(
         np.array_equal(mine.keypoints, yours.keypoints) for mine, yours in zip(second.faces, first.faces, strict=True)
     )
 
-    monkeypatch.setattr(finder, "FINDER_VERSION", "another-finder")
+    monkeypatch.setattr(face_detector, "VERSION", "another-detector")
     with pytest.raises(AssertionError, match="A face was looked for"):
         load(folder)
 
@@ -338,7 +338,7 @@ def test_serving_crops_are_those_that_the_detector_cuts(train: Split) -> None:
     crops, targets = serving_crops(train, 96, 1.3)
     assert crops.dtype == np.uint8 and crops.shape == (48, 96, 96, 3)
     assert np.array_equal(targets, train.labels)
-    detector = finder.FaceDetector()
+    detector = face_detector.FaceDetector()
     for crop, index in zip(crops, range(48), strict=True):
         pixels = picture.read(train.file(index)).pixels
         face = face_cache.labelled_face(detector.find(pixels), pixels.shape[1], pixels.shape[0])

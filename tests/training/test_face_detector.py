@@ -10,7 +10,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from detector.finder import MODEL
+from detector.face_detector import MODEL
 from detector.sessions import Session
 from training import face_detector
 from training.__main__ import main

@@ -152,7 +152,7 @@ def test_what_is_left_out_is_counted_and_named(tmp_path: Path, told: pytest.LogC
     (tmp_path / "odds" / "notes.txt").write_text("mine")
     assert classes(tmp_path / "odds") == {"train": Counter(Real=1, Fake=1)}
     assert set(told.messages) == {
-        "odds: Passed over, as no pictures: 1 .mp4, 1 .nef, 1 .txt, 3 that systems add (hidden files, thumbnails).",
+        "odds: Skipped, not pictures: 1 .mp4, 1 .nef, 1 .txt, 3 that systems add (hidden files, thumbnails).",
         "odds: left out, as they lie in no folder called Real or Fake: 1 of the pictures, train/d.jpg",
         "odds: left out, as they lie in no split: 1 of the pictures, Real/c.jpg",
     }

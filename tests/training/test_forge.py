@@ -9,7 +9,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from detector import finder
+from detector import face_detector
 from training.__main__ import main
 from training.augment import forge
 from training.data import face_cache
@@ -21,19 +21,19 @@ SEEDS = range(40)
 
 
 @pytest.fixture(scope="module")
-def face() -> finder.FoundFace:
-    [found] = finder.FaceDetector().find(PIXELS)
+def face() -> face_detector.DetectedFace:
+    [found] = face_detector.FaceDetector().find(PIXELS)
     return found
 
 
-def reach(face: finder.FoundFace) -> np.ndarray:
+def reach(face: face_detector.DetectedFace) -> np.ndarray:
     """Distance (H, W) of every pixel from the middle of the face, in face sides."""
     left, top, right, bottom = face.box
     y, x = np.mgrid[: PIXELS.shape[0], : PIXELS.shape[1]]
     return np.hypot(x - (left + right) / 2, y - (top + bottom) / 2) / face.side
 
 
-def test_a_mask_is_a_soft_oval_over_the_face(face: finder.FoundFace) -> None:
+def test_a_mask_is_a_soft_oval_over_the_face(face: face_detector.DetectedFace) -> None:
     far = reach(face) > 1.1
     for seed in SEEDS:
         mask = forge.face_mask(PIXELS.shape[:2], face.keypoints, np.random.default_rng(seed))
@@ -45,7 +45,7 @@ def test_a_mask_is_a_soft_oval_over_the_face(face: finder.FoundFace) -> None:
         assert ((mask > 0.02) & (mask < 0.98)).sum() > 100  # no hard edge
 
 
-def test_masks_differ_and_repeat_themselves(face: finder.FoundFace) -> None:
+def test_masks_differ_and_repeat_themselves(face: face_detector.DetectedFace) -> None:
     def mask(seed: int) -> bytes:
         return forge.face_mask((320, 320), face.keypoints, np.random.default_rng(seed)).tobytes()
 
@@ -53,7 +53,7 @@ def test_masks_differ_and_repeat_themselves(face: finder.FoundFace) -> None:
     assert mask(3) == mask(3)
 
 
-def test_a_blend_changes_the_face_and_hardly_anything_else(face: finder.FoundFace) -> None:
+def test_a_blend_changes_the_face_and_hardly_anything_else(face: face_detector.DetectedFace) -> None:
     """Outside the mask is the picture itself, or the whole picture sharpened, blurred or tinted alike."""
     far, near = reach(face) > 1.1, reach(face) < 0.3
     untouched = 0
@@ -68,21 +68,21 @@ def test_a_blend_changes_the_face_and_hardly_anything_else(face: finder.FoundFac
     assert 8 <= untouched <= 32  # half of the time the altered one is inside
 
 
-def test_a_blend_repeats_itself(face: finder.FoundFace) -> None:
+def test_a_blend_repeats_itself(face: face_detector.DetectedFace) -> None:
     first = forge.self_blend(PIXELS, face.keypoints, np.random.default_rng(5))
     assert np.array_equal(first, forge.self_blend(PIXELS, face.keypoints, np.random.default_rng(5)))
     assert not np.array_equal(first, forge.self_blend(PIXELS, face.keypoints, np.random.default_rng(6)))
 
 
-def test_the_face_of_a_blend_is_still_found(face: finder.FoundFace) -> None:
-    detector = finder.FaceDetector()
+def test_the_face_of_a_blend_is_still_found(face: face_detector.DetectedFace) -> None:
+    detector = face_detector.FaceDetector()
     for seed in range(6):
         [found] = detector.find(forge.self_blend(PIXELS, face.keypoints, np.random.default_rng(seed)))
         assert np.abs(np.subtract(found.box, face.box)).max() < 0.2 * face.side
 
 
 @pytest.mark.parametrize("corner", [(0, 0), (310, 315)])
-def test_a_face_at_the_edge_or_tiny_gives_no_error(face: finder.FoundFace, corner: tuple[int, int]) -> None:
+def test_a_face_at_the_edge_or_tiny_gives_no_error(face: face_detector.DetectedFace, corner: tuple[int, int]) -> None:
     points = (face.keypoints - face.keypoints.mean(axis=0)) * 0.03 + np.array(corner, np.float32)
     forged = forge.self_blend(PIXELS, points.astype(np.float32), np.random.default_rng(1))
     assert forged.shape == PIXELS.shape
@@ -92,20 +92,22 @@ def test_a_face_at_the_edge_or_tiny_gives_no_error(face: finder.FoundFace, corne
 
 
 @pytest.fixture(scope="module")
-def donor() -> tuple[np.ndarray, finder.FoundFace]:
+def donor() -> tuple[np.ndarray, face_detector.DetectedFace]:
     from matplotlib import get_data_path
 
     pixels = np.asarray(Image.open(Path(get_data_path(), "sample_data", "grace_hopper.jpg")))
-    [found] = finder.FaceDetector().find(pixels)
+    [found] = face_detector.FaceDetector().find(pixels)
     return pixels, found
 
 
-def swapped(face: finder.FoundFace, donor: tuple[np.ndarray, finder.FoundFace], seed: int) -> np.ndarray:
+def swapped(
+    face: face_detector.DetectedFace, donor: tuple[np.ndarray, face_detector.DetectedFace], seed: int
+) -> np.ndarray:
     return forge.swap(PIXELS, face.keypoints, donor[0], donor[1].keypoints, np.random.default_rng(seed))
 
 
 def test_a_swap_changes_the_face_and_nothing_else(
-    face: finder.FoundFace, donor: tuple[np.ndarray, finder.FoundFace]
+    face: face_detector.DetectedFace, donor: tuple[np.ndarray, face_detector.DetectedFace]
 ) -> None:
     before = PIXELS.copy(), donor[0].copy()
     for seed in range(8):
@@ -116,22 +118,24 @@ def test_a_swap_changes_the_face_and_nothing_else(
     assert np.array_equal(PIXELS, before[0]) and np.array_equal(donor[0], before[1])
 
 
-def test_a_swap_repeats_itself(face: finder.FoundFace, donor: tuple[np.ndarray, finder.FoundFace]) -> None:
+def test_a_swap_repeats_itself(
+    face: face_detector.DetectedFace, donor: tuple[np.ndarray, face_detector.DetectedFace]
+) -> None:
     assert np.array_equal(swapped(face, donor, 5), swapped(face, donor, 5))
     assert not np.array_equal(swapped(face, donor, 5), swapped(face, donor, 6))
 
 
 def test_a_swapped_face_sits_where_the_old_one_was_and_has_its_colours(
-    face: finder.FoundFace, donor: tuple[np.ndarray, finder.FoundFace]
+    face: face_detector.DetectedFace, donor: tuple[np.ndarray, face_detector.DetectedFace]
 ) -> None:
     forged = swapped(face, donor, 1)
-    [found] = finder.FaceDetector().find(forged)
+    [found] = face_detector.FaceDetector().find(forged)
     assert np.abs(found.keypoints - face.keypoints).max() < 0.15 * face.side
     near = reach(face) < 0.3
     assert np.abs(forged[near].mean(axis=0) - PIXELS[near].mean(axis=0)).max() < 20
 
 
-def test_a_donor_that_looks_the_other_way_is_mirrored(face: finder.FoundFace) -> None:
+def test_a_donor_that_looks_the_other_way_is_mirrored(face: face_detector.DetectedFace) -> None:
     mirrored = np.ascontiguousarray(PIXELS[:, ::-1])
     points = face.keypoints * np.float32([-1, 1]) + np.float32([PIXELS.shape[1] - 1, 0])
     forged = forge.swap(PIXELS, face.keypoints, mirrored, points[[1, 0, 2, 4, 3]], np.random.default_rng(1))
@@ -139,7 +143,7 @@ def test_a_donor_that_looks_the_other_way_is_mirrored(face: finder.FoundFace) ->
 
 
 @pytest.mark.parametrize("size", [40, 2400])
-def test_a_donor_of_any_size_will_do(face: finder.FoundFace, size: int) -> None:
+def test_a_donor_of_any_size_will_do(face: face_detector.DetectedFace, size: int) -> None:
     donor = np.asarray(Image.fromarray(PIXELS).resize((size, size)))
     points = face.keypoints * (size / PIXELS.shape[0])
     forged = forge.swap(PIXELS, face.keypoints, donor, points, np.random.default_rng(1))
@@ -173,7 +177,7 @@ def test_photographs_are_walked_as_on_the_command_line(
     options = forge.ForgeOptions(methods=("self_blend",), size=64)
     rows = forge.forge(tmp_path / "in", tmp_path / "out", options)
     assert {name for row in rows for name in row["pictures"]} == {"IMG_0001", "b.png"}
-    assert "Passed over, as no pictures: 1 .mov, 3 that systems add (hidden files, thumbnails)." in caplog.messages
+    assert "Skipped, not pictures: 1 .mov, 3 that systems add (hidden files, thumbnails)." in caplog.messages
 
 
 @pytest.fixture(scope="module")

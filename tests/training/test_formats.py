@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
-from detector.finder import FaceDetector
+from detector.face_detector import FaceDetector
 from training.augment import formats
 from training.evaluation.metrics import auc
 

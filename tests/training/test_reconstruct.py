@@ -12,7 +12,7 @@ import skimage.data
 from keras import layers
 from PIL import ExifTags, Image, JpegImagePlugin
 
-from detector import finder, picture
+from detector import face_detector, picture
 from tests.support.autoencoder_files import onnx_file
 from tests.support.training_fixtures import photograph
 from training import __main__ as command_line
@@ -113,7 +113,9 @@ def test_the_face_alone_is_changed_softly(photos: Path, halves_file: Path, tmp_p
     rows = made(photos, halves_file, tmp_path / "out", regions=("face",))
     for real, fake in halves_of(rows, tmp_path / "out"):
         pixels, forged = (np.asarray(image.convert("RGB")).astype(int) for image in (real, fake))
-        face = max(finder.FaceDetector().find(pixels.astype(np.uint8), min_score=0.3), key=lambda face: face.side)
+        face = max(
+            face_detector.FaceDetector().find(pixels.astype(np.uint8), min_score=0.3), key=lambda face: face.side
+        )
         changed = np.abs(pixels - forged).max(axis=2)
         left, top, right, bottom = face.box
         inside = changed[top:bottom, left:right].mean()

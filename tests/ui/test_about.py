@@ -15,7 +15,7 @@ import pytest
 from gradio_client import Client
 from PIL import Image
 
-from detector import Detector, Result, words
+from detector import Detector, Result, messages
 from detector.model_folder import (
     CONDITIONS,
     DataRoles,
@@ -94,7 +94,7 @@ def test_the_figures_are_those_of_the_model(look: Callable[..., "Page"], bundled
         cells = dict(zip(titles, row.locator("th, td").all_inner_texts(), strict=True))
         assert cells["Faces found"].split() == [f"{found.judged:,}", "of", f"{found.n:,}"]
         assert cells["Kind"] == {"unseen": "never seen", "seen": "trained on"}[measured.role]
-        assert cells["Told apart (AUC)"].split("\n") == [
+        assert cells["AUC"].split("\n") == [
             f"{found.auc.value:.3f}", f"{found.auc.low:.3f} to {found.auc.high:.3f}"
         ]  # fmt: skip
         for key in ("abstention_rate", "selective_risk", "real_likely_fake", "fake_no_signs", "false_negative_rate"):
@@ -378,4 +378,4 @@ def test_what_the_folder_does_not_say_is_left_open(bundled: ModelFolder) -> None
 
 @pytest.mark.parametrize(("share", "told"), [(0, "<1"), (0.004, "<1"), (0.01, "1"), (0.696, "70"), (1, ">99")])
 def test_a_share_is_so_many_of_100(share: float, told: str) -> None:
-    assert words.per_100(share) == told
+    assert messages.per_100(share) == told

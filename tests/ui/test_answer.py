@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detector import Detector, Face, Result, Verdict, heatmap, picture, words
+from detector import Detector, Face, Result, Verdict, heatmap, messages, picture
 from detector.model_folder import ModelFolder
 from detector.provenance import Finding, Signature, Suggests
 from detector.result import Evidence, Warning, WarningCode
 from detector.shares import Share, Shares
 from detector.verdict import Tail
-from ui import answer, boxes, parts, report
-from ui.shapes import BOX_COLOURS
+from ui import answer, boxes, components, report
+from ui.icons import BOX_COLOURS
 
 ATTACK = "<img src=x onerror=\"window.broken='in'\"><script>window.broken='in'</script>${window.broken='in'}{{value}}"
 
@@ -42,7 +42,7 @@ def result_with(judged: Result, **changes: Any) -> Result:
 def test_every_string_of_a_stranger_is_escaped(judged: Result, model: ModelFolder) -> None:
     warning = Warning(WarningCode.TINY_FACE, ATTACK)
     told = result_with(judged, provenance=(Finding(ATTACK, ATTACK, ATTACK, ATTACK),), warnings=(warning,))
-    pages = (answer.evidence_html(told), answer.verdict_html(told, model), parts.error_html(ATTACK, ATTACK))
+    pages = (answer.evidence_html(told), answer.verdict_html(told, model), components.error_html(ATTACK, ATTACK))
     for page in pages:
         assert "<script" not in page and "<img" not in page and "&lt;script" in page
 
@@ -60,7 +60,7 @@ def test_every_string_of_a_stranger_is_escaped(judged: Result, model: ModelFolde
     ],
 )
 def test_a_score_is_never_certain(score: float, shown: str) -> None:
-    assert parts.score_words(score) == shown
+    assert components.score_words(score) == shown
 
 
 def test_each_verdict_has_words_and_a_shape_of_its_own(judged: Result, model: ModelFolder) -> None:
@@ -170,7 +170,9 @@ def test_how_rare_a_score_is_stands_beside_it(judged: Result, model: ModelFolder
     assert "is given to a face in 3 of 100 photographs with 4 real faces each (2 to 4), to 42 of 100" in group
     cleared = dataclasses.replace(face, verdict=Verdict.NO_SIGNS)
     low = text(answer.verdict_html(result_with(told, verdict=Verdict.NO_SIGNS, faces=(cleared,)), model))
-    assert words.NOT_PROOF in low and "A lower score is given to 97 of 100 real faces (96 to 98), to 58 of 100" in low
+    assert (
+        messages.NOT_PROOF in low and "A lower score is given to 97 of 100 real faces (96 to 98), to 58 of 100" in low
+    )
 
 
 def test_what_was_never_measured_is_said_plainly(judged: Result, model: ModelFolder) -> None:
@@ -193,10 +195,10 @@ def test_a_file_that_declares_ai_leads_with_that(
         told = result_with(judged, verdict=verdict, provenance=(finding,), **empty)
         page = answer.verdict_html(told, model)
         assert "<h2>This file says that it was made with AI</h2>" in page and 'panel verdict fake"' in page
-        assert f"What the detector says of the faces: {words.TITLES[verdict]}." in text(page)
+        assert f"What the detector says about the faces: {messages.TITLES[verdict]}." in text(page)
         assert ("Example says so and signed it" if by else "A mark in the file says so, and nobody signed it") in page
         assert told.to_dict()["headline"] == "This file says that it was made with AI"
-        assert told.score is None or f"<b>{parts.score_words(judged.score)}</b>" in page
+        assert told.score is None or f"<b>{components.score_words(judged.score)}</b>" in page
 
 
 def test_a_camera_and_a_high_score_disagree(judged: Result, model: ModelFolder) -> None:
@@ -204,7 +206,7 @@ def test_a_camera_and_a_high_score_disagree(judged: Result, model: ModelFolder) 
     accused = text(answer.verdict_html(result_with(judged, verdict=Verdict.LIKELY_FAKE, provenance=shot), model))
     assert "Signed by a camera, yet likely forged: the two disagree" in accused
     assert "Leica vouches with its signature that a camera took the picture" in accused
-    assert words.SENTENCES[Verdict.LIKELY_FAKE][0] in accused and "One of the two misleads" in accused
+    assert messages.SENTENCES[Verdict.LIKELY_FAKE][0] in accused and "One of the two misleads" in accused
     clear = text(answer.verdict_html(result_with(judged, verdict=Verdict.NO_SIGNS, provenance=shot), model))
     assert "No signs of forgery found" in clear and "Leica vouches" in clear and "disagree" not in clear
 
@@ -218,7 +220,7 @@ def test_an_edit_is_a_headline_where_it_is_signed(judged: Result, model: ModelFo
 
 @pytest.mark.parametrize("share", [0.0, 0.0099, 0.99001, 1.0])
 def test_a_measured_share_is_never_none_or_all(share: float) -> None:
-    assert words.of_100(share) == ("fewer than 1 of 100" if share < 0.5 else "more than 99 of 100")
+    assert messages.of_100(share) == ("fewer than 1 of 100" if share < 0.5 else "more than 99 of 100")
 
 
 def test_the_scale_names_its_ends(judged: Result, model: ModelFolder) -> None:
@@ -229,7 +231,7 @@ def test_the_scale_names_its_ends(judged: Result, model: ModelFolder) -> None:
 
 def test_absence_of_signs_is_never_called_real() -> None:
     """Neither in the words of the verdict nor in those for programs."""
-    assert not any("real" in (str(verdict) + words.VERDICTS[verdict]).lower() for verdict in Verdict)
+    assert not any("real" in (str(verdict) + messages.VERDICTS[verdict]).lower() for verdict in Verdict)
 
 
 # --- The report ------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image, PngImagePlugin
 
-from detector import Detector, ImageError, Result, Verdict, words
+from detector import Detector, ImageError, Result, Verdict, messages
 from detector.heatmap import overlay
 from tests.support import ROOT
 from tests.support.running_app import (
@@ -31,7 +31,7 @@ from tests.support.running_app import (
     overflow,
     post,
 )
-from ui import intake, parts
+from ui import components, uploads
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -98,7 +98,7 @@ def test_what_is_no_file_gets_a_sentence(running_app: RunningApp, nothing: objec
         if endpoint == "heatmap" and nothing == "x":
             continue  # post() gives one value, and the number of the face is left out
         told = post(running_app, nothing, endpoint)
-        assert told.startswith("event: error") and intake.NO_PICTURE in told
+        assert told.startswith("event: error") and uploads.NO_PICTURE in told
 
 
 def test_a_data_url_is_judged_and_bounded(running_app: RunningApp, judged: Result) -> None:
@@ -141,7 +141,7 @@ def test_a_picture_over_the_limit_is_refused(running_app: RunningApp) -> None:
 
 def test_a_file_over_the_limit_of_zips_does_not_arrive(running_app: RunningApp) -> None:
     with pytest.raises((urllib.error.HTTPError, ConnectionError)) as error:
-        upload(running_app, bytes(intake.ZIP_BYTES + 1))
+        upload(running_app, bytes(uploads.ZIP_BYTES + 1))
     assert not isinstance(error.value, urllib.error.HTTPError) or error.value.code == 413
 
 
@@ -162,8 +162,8 @@ def test_a_portrait_is_judged_in_the_open(look: Callable[..., "Page"], judged: R
     give(page, ASTRONAUT)
     assert answer(page) == judged.verdict
     shown = page.locator("#verdict").inner_text()
-    assert f"Score: {parts.score_words(judged.score)} on a scale" in shown
-    assert judged.headline.title in shown and words.rarity(judged.verdict, judged.shares) in shown
+    assert f"Score: {components.score_words(judged.score)} on a scale" in shown
+    assert judged.headline.title in shown and messages.rarity(judged.verdict, judged.shares) in shown
     marked = page.locator("#marked img")
     marked.wait_for()
     assert "1 face marked" in marked.get_attribute("alt")

@@ -13,7 +13,7 @@ import pytest
 
 from detector import ImageError
 from tests.support.attacks import hidden_names
-from ui import archive, intake
+from ui import archive, uploads
 
 PICTURE = b"\xff\xd8 the bytes of a picture" * 20
 
@@ -117,7 +117,7 @@ def test_a_zip_in_a_zip_is_not_opened() -> None:
 def test_a_bomb_that_tells_its_size_is_not_unpacked() -> None:
     data = pack({"a.jpg": bytes(31_000_000)})
     assert len(data) < 100_000
-    assert refusal(data) == "The file is larger than the limit of 30 MB: save it smaller and try again."
+    assert refusal(data) == "The file is larger than the limit of 30 MB: scale it down and try again."
     assert "200 times its size" in refusal(pack({"a.bmp": bytes(2_000_000)}))
     with archive.opened(pack({"a.bmp": bytes(2_000_000)})) as (entry,):
         assert entry.size == 0  # what is not unpacked counts nothing
@@ -184,7 +184,7 @@ def test_a_zip_without_a_picture_is_told() -> None:
 
 def test_a_large_zip_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     data = pack({"a.jpg": PICTURE})
-    monkeypatch.setattr(intake, "ZIP_BYTES", len(data) - 1)
+    monkeypatch.setattr(uploads, "ZIP_BYTES", len(data) - 1)
     assert "larger than the limit" in refusal_of_all(data)
 
 

@@ -20,7 +20,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from PIL import Image
 
-from detector import Detector, ImageError, Verdict, picture, words
+from detector import Detector, ImageError, Verdict, messages, picture
 from detector.rows import CSV_COLUMNS, row_of
 from tests.support import ROOT
 from tests.support.running_app import (
@@ -35,7 +35,7 @@ from tests.support.running_app import (
     until,
 )
 from tests.ui.test_app import broken_file
-from ui import batch, batch_list, intake
+from ui import batch, batch_list, errors, rate_limit, uploads
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -137,7 +137,7 @@ def test_an_entry_that_is_no_file_is_a_row(running_app: RunningApp, hopper: Path
     whole = {"url": f"data:;base64,{base64.b64encode(hopper.read_bytes()).decode()}"}
     answered = post(running_app, [None, "x", whole, 5, [], {"path": 5}, {"url": 5}], "detect_batch")
     [rows] = json.loads(answered.partition("data: ")[2])
-    assert [row["error"] for row in rows] == 2 * [intake.NO_PICTURE] + [None] + 4 * [intake.NO_PICTURE]
+    assert [row["error"] for row in rows] == 2 * [uploads.NO_PICTURE] + [None] + 4 * [uploads.NO_PICTURE]
 
 
 def test_what_was_not_sent_is_a_row_that_says_so(running_app: RunningApp) -> None:
@@ -145,7 +145,7 @@ def test_what_was_not_sent_is_a_row_that_says_so(running_app: RunningApp) -> Non
         for path in ("/etc/hostname", "http://127.0.0.1:9/x.png", str(running_app.cache)):
             answered = post(running_app, [{"path": path, "meta": {"_type": "gradio.FileData"}}], "detect_batch")
             [[row]] = json.loads(answered.partition("event: complete\ndata: ")[2])
-            assert row == {"file": "picture 1", "error": intake.NO_PICTURE}
+            assert row == {"file": "picture 1", "error": uploads.NO_PICTURE}
 
 
 def test_too_many_pictures_are_refused(running_app: RunningApp) -> None:
@@ -175,13 +175,13 @@ def test_pictures_and_a_zip_become_one_list(look: Callable[..., "Page"], mixed: 
 
     rows = page.locator("#batch-table tbody tr")
     outcomes = rows.evaluate_all("rows => rows.map(row => row.dataset.outcome)")
-    assert outcomes == sorted(outcomes, key=[*words.VERDICTS, "error"].index)
+    assert outcomes == sorted(outcomes, key=[*messages.VERDICTS, "error"].index)
     assert outcomes[2:] == ["no_face"] + 2 * ["error"]
     assert sorted(rows.locator("th").all_inner_texts()) == sorted(NAMES)
     assert rows.nth(3).locator("th").inner_text() == "../out.jpg" and OUT in rows.nth(3).inner_text()
     for number in range(2):  # a face each: the words, a shape beside them, the score and a copy of the picture
         row = rows.nth(number)
-        assert words.TITLES[Verdict(outcomes[number])] in row.inner_text()
+        assert messages.TITLES[Verdict(outcomes[number])] in row.inner_text()
         score = row.locator("[data-head=Score]").inner_text()
         assert re.fullmatch(r"(below 1|above 99|\d\d?)\s+reached by \d\d? of 100 real faces", score)
         assert row.locator("svg").count() == 1
@@ -215,9 +215,9 @@ def test_a_row_opens_in_detect(look: Callable[..., "Page"], mixed: list[Path], h
 
 @pytest.mark.parametrize("number", [None, "x", 5, 0.5])
 def test_a_row_that_is_not_kept_is_told(number: Any) -> None:
-    for uploads in (None, [{"path": "/etc/hostname"}]):
-        with pytest.raises(intake.Refused, match="not kept here any more"):
-            batch.picture_of(batch.Batch(uploads=uploads), number)
+    for sent in (None, [{"path": "/etc/hostname"}]):
+        with pytest.raises(errors.Refused, match="no longer kept here"):
+            batch.picture_of(batch.Batch(files=sent), number)
 
 
 def test_the_list_is_saved(look: Callable[..., "Page"], mixed: list[Path]) -> None:
@@ -274,7 +274,7 @@ def test_a_batch_that_waits_can_be_stopped(
     judge(first)
     first.locator("#batch-table tbody tr").first.wait_for()
     judge(second)
-    second.locator("#batch-status").get_by_text("Waiting for a free place").wait_for()
+    second.locator("#batch-status").get_by_text("Waiting for your turn").wait_for()
     second.locator("#batch-stop").click()
     assert "Stopped" in ended(second) and second.locator("#batch-table tbody tr").count() == 0
     assert first.locator("#batch-status .ended").count() == 0, "the other one goes on"
@@ -378,9 +378,9 @@ def test_nothing_is_kept_when_its_time_is_over(chromium: "Browser", tmp_path: Pa
 # --- The parts that need no server -----------------------------------------------------------------------------------
 
 
-def gathered(uploads: Any) -> list[batch.Item]:
+def gathered(files: Any) -> list[batch.Item]:
     with ExitStack() as zips:
-        return batch.gather(uploads, zips)
+        return batch.gather(files, zips)
 
 
 def uploaded(path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
@@ -398,17 +398,17 @@ def test_pictures_are_read_when_their_turn_comes(tmp_path: Path, monkeypatch: py
 
 def test_zips_together_may_hold_so_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     upload = uploaded(many(tmp_path, 2), monkeypatch)
-    monkeypatch.setattr(intake, "UNPACKED_BYTES", 3 * len(slow()))
+    monkeypatch.setattr(uploads, "UNPACKED_BYTES", 3 * len(slow()))
     assert len(gathered([upload])) == 2
-    with pytest.raises(intake.Refused, match="unpacks to more than the limit"):
+    with pytest.raises(errors.Refused, match="unpack to more than the limit"):
         gathered([upload, upload])
 
 
 def test_a_zip_counts_as_the_pictures_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     upload = uploaded(many(tmp_path, 5), monkeypatch)
-    monkeypatch.setattr(intake, "BATCH_FILES", 9)
+    monkeypatch.setattr(uploads, "BATCH_FILES", 9)
     assert len(gathered([upload])) == 5
-    with pytest.raises(intake.Refused, match="more than 9 pictures"):
+    with pytest.raises(errors.Refused, match="more than 9 pictures"):
         gathered([upload, upload])
 
 
@@ -432,7 +432,7 @@ def test_what_is_no_file_is_a_row_with_its_sentence(upload: Any) -> None:
     ],
 )
 def test_a_file_has_the_name_that_the_visitor_knows(upload: dict[str, str], name: str) -> None:
-    assert intake.name_of(upload, 7) == name
+    assert uploads.name_of(upload, 7) == name
 
 
 @pytest.mark.slow
@@ -453,7 +453,7 @@ def test_a_closed_batch_begins_no_further_picture(detector: Detector, hopper: Pa
     for thread in threading.enumerate():
         if thread.name.startswith("batch") and thread not in others:
             thread.join()
-    assert len(begun) <= 3 + batch._WORKERS
+    assert len(begun) <= 3 + batch.WORKERS
 
 
 def test_a_batch_of_pictures_over_the_limits_is_given_up(detector: Detector, hopper: Path) -> None:
@@ -466,8 +466,8 @@ def test_a_batch_of_pictures_over_the_limits_is_given_up(detector: Detector, hop
     rows = list(batch.judge(detector, [batch.Item(str(number), source) for number, source in enumerate(sources)]))
     told = [row.report["error"] for row in rows]
     assert told[:4] == [picture.TOO_MUCH, picture.TOO_MUCH, None, picture.TOO_MUCH]
-    assert told.count(picture.TOO_MUCH) <= 2 + batch._WORKERS
-    assert told[-1] == "Pictures before it took too much time or memory to read: send the others without them."
+    assert told.count(picture.TOO_MUCH) <= 2 + batch.WORKERS
+    assert told[-1] == "Earlier pictures took too much time or memory to read: send the others without them."
 
 
 def test_one_failure_is_not_the_end(detector: Detector, hopper: Path) -> None:
@@ -476,7 +476,7 @@ def test_one_failure_is_not_the_end(detector: Detector, hopper: Path) -> None:
 
     items = [batch.Item("a.jpg", fail), batch.Item("b.jpg", lambda: hopper)]
     broken, whole = batch.judge(detector, items)
-    assert broken.report == {"file": "a.jpg", "error": intake.UNEXPECTED}
+    assert broken.report == {"file": "a.jpg", "error": errors.UNEXPECTED}
     assert whole.report["error"] is None and whole.thumbnail.startswith("data:image/webp")
     assert len(whole.thumbnail) < 6_000
 
@@ -499,7 +499,7 @@ def row(
         "picture": {"sha256": "0"},
         "model": {"digest": "1"},
         "origin": {"kind": "declared_ai" if declared else "none", "trust": declared, "by": ATTACK, "says": ATTACK},
-        "headline": str(words.TITLES[Verdict(verdict)]),
+        "headline": str(messages.TITLES[Verdict(verdict)]),
         **(SHARES if score else dict.fromkeys(SHARES)),
     }
     told = {"file": file, "error": None, "verdict": verdict, "score": score, "faces": [], **rest, **more}
@@ -574,35 +574,35 @@ def test_the_time_left_is_told_in_round_numbers(seconds: float | None, words: st
 
 @pytest.mark.parametrize("limit", range(1, 7))
 def test_a_batch_is_let_in_however_few_pictures_a_visitor_has(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "_counter", MovingWindowRateLimiter(MemoryStorage()))
+    monkeypatch.setattr(rate_limit, "counter", MovingWindowRateLimiter(MemoryStorage()))
     monkeypatch.setenv("DETECTOR_PICTURES_PER_MINUTE", str(limit))
-    intake.admit_batch(None)
-    with pytest.raises(intake.Refused, match="pictures in a minute"):
-        intake.admit(None, 2)
+    rate_limit.admit_batch(None)
+    with pytest.raises(errors.Refused, match="pictures in a minute"):
+        rate_limit.admit(None, 2)
 
 
 def test_a_visitor_has_so_many_batches_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "_counter", MovingWindowRateLimiter(MemoryStorage()))
+    monkeypatch.setattr(rate_limit, "counter", MovingWindowRateLimiter(MemoryStorage()))
     monkeypatch.setenv("DETECTOR_BATCHES_PER_MINUTE", "2")
-    intake.admit_batch(None)
-    intake.admit_batch(None)
-    with pytest.raises(intake.Refused, match="more than 2 batches in a minute"):
-        intake.admit_batch(None)
-    intake.admit(None, 50)  # two batches left room for single pictures
-    with pytest.raises(intake.Refused, match="pictures in a minute"):
-        intake.admit(None)
+    rate_limit.admit_batch(None)
+    rate_limit.admit_batch(None)
+    with pytest.raises(errors.Refused, match="more than 2 batches in a minute"):
+        rate_limit.admit_batch(None)
+    rate_limit.admit(None, 50)  # two batches left room for single pictures
+    with pytest.raises(errors.Refused, match="pictures in a minute"):
+        rate_limit.admit(None)
 
 
 def test_after_the_time_that_is_told_one_may_again(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1019.9]  # a minute begins soon, which is no new beginning
     monkeypatch.setattr(time, "time", lambda: now[0])
-    monkeypatch.setattr(intake, "_counter", MovingWindowRateLimiter(MemoryStorage()))
+    monkeypatch.setattr(rate_limit, "counter", MovingWindowRateLimiter(MemoryStorage()))
     monkeypatch.setenv("DETECTOR_PICTURES_PER_MINUTE", "2")
-    intake.admit(None)
-    intake.admit(None)
+    rate_limit.admit(None)
+    rate_limit.admit(None)
     now[0] += 0.6
-    with pytest.raises(intake.Refused) as refused:
-        intake.admit(None)
+    with pytest.raises(errors.Refused) as refused:
+        rate_limit.admit(None)
     assert 1 <= refused.value.retry_after <= 60
     now[0] += refused.value.retry_after
-    intake.admit(None)
+    rate_limit.admit(None)

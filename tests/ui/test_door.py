@@ -38,7 +38,7 @@ from tests.support.running_app import (
 )
 from tests.ui.test_app import upload
 from tests.ui.test_http_api import ask
-from ui import door, intake, server
+from ui import door, rate_limit, server, uploads
 from ui.door import Door
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def test_no_address_is_fetched(running_app: RunningApp) -> None:
         for named in (listener.url, "http://localhost.example.org/", "https://example.org/a.jpg"):
             ways = ({"path": named, **meta}, {"path": named}, {"url": named}, {"path": None, "url": named, **meta})
             for picture in ways:
-                assert intake.NO_PICTURE in post(running_app, picture)
+                assert uploads.NO_PICTURE in post(running_app, picture)
         assert not listener.was_asked()
 
 
@@ -125,7 +125,7 @@ def test_a_path_that_is_no_file_sent_is_refused(running_app: RunningApp) -> None
     folder = sent.rpartition("/")[0]
     for path in (folder, str(running_app.cache), f"{sent}/..", f"{folder}/../..", "", "\0"):
         for meta in ({}, {"meta": {"_type": "gradio.FileData"}}):
-            assert intake.NO_PICTURE in post(running_app, {"path": path, **meta})
+            assert uploads.NO_PICTURE in post(running_app, {"path": path, **meta})
     assert "sha256" in post(running_app, {"path": sent, "meta": {"_type": "gradio.FileData"}})
 
 
@@ -268,7 +268,7 @@ async def reads_all(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.mark.parametrize("path", ["/api/detect", "/gradio_api/upload", CALL])
 def test_a_body_that_drips_ends(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    monkeypatch.setattr(door, "_PATIENCE", 0.2)
+    monkeypatch.setattr(door, "PATIENCE", 0.2)
 
     async def drip() -> AsyncIterator[bytes]:
         for _ in range(600):
@@ -282,7 +282,7 @@ def test_a_body_that_drips_ends(monkeypatch: pytest.MonkeyPatch, path: str) -> N
 
 
 def test_what_comes_steadily_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "_PATIENCE", 0.2)
+    monkeypatch.setattr(door, "PATIENCE", 0.2)
 
     async def steadily() -> AsyncIterator[bytes]:
         for _ in range(10):
@@ -293,7 +293,7 @@ def test_what_comes_steadily_may_take_its_time(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_who_takes_nothing_of_an_answer_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_READER_SECONDS", 0.5)
+    monkeypatch.setattr(server, "READER_SECONDS", 0.5)
     gone = threading.Event()
 
     async def endless(scope: Scope, receive: Receive, send: Send) -> None:
@@ -320,7 +320,7 @@ def test_who_takes_an_answer_slowly_gets_it() -> None:
     connection = server.Connection.__new__(server.Connection)
     connection.loop = SimpleNamespace(call_later=lambda _, *call: waiting.append(call) or SimpleNamespace(cancel=list))
     connection.transport = SimpleNamespace(get_write_buffer_size=lambda: left[0], abort=lambda: dropped.append(1))
-    connection._watch_reader()
+    connection.watch_reader()
     for left[0] in (700_000, 550_000, 440_000, 400_000):
         assert not dropped
         look, *most = waiting.pop()
@@ -352,7 +352,7 @@ def test_more_connections_than_files_may_be_open_change_nothing() -> None:
 @pytest.mark.slow
 def test_one_visitor_has_so_many_requests_at_once(running_app: RunningApp) -> None:
     streams = []
-    for number in range(door._AT_ONCE):
+    for number in range(door.AT_ONCE):
         one = http.client.HTTPConnection(*address(running_app), timeout=60)
         one.request("GET", f"/gradio_api/heartbeat/many{number}")
         streams.append((one, one.getresponse()))
@@ -395,7 +395,7 @@ def test_uploads_count_too() -> None:
      ("2001:db8:1:2::1", "2001:db8:1:2::/64"), ("2001:db8:1:3::1", "2001:db8:1:3::/64"), ("unix:", "unix:")],
 )  # fmt: skip
 def test_who_counts_as_one(address: str, visitor: str) -> None:
-    assert intake.visitor_of(HTTPConnection({"type": "http", "client": (address, 1)})) == visitor
+    assert rate_limit.visitor_of(HTTPConnection({"type": "http", "client": (address, 1)})) == visitor
 
 
 # --- Headers ----------------------------------------------------------------------------------------------------------

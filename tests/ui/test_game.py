@@ -344,7 +344,7 @@ def test_a_replaced_detector_is_let_go(detector: Detector) -> None:
 
 
 def test_old_games_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "_KEPT_GAMES", 3)
+    monkeypatch.setattr(rounds, "KEPT_GAMES", 3)
     games = some_games()
     first = games.find(None)[0]
     others = [games.find(None)[0] for _ in range(3)]
@@ -488,7 +488,7 @@ def test_a_bad_list_is_told_and_replaced(tmp_path: Path, content: str | None, ca
     outside = {"file": "../a.jpg", "label": "real", "made": "", "source": "", "caption": ""}
     (tmp_path / pictures.LIST).write_text(json.dumps([outside]) if content is None else content)
     assert pictures.load(str(tmp_path)) == GALLERY
-    assert "mend it" in caplog.text
+    assert "fix it" in caplog.text
 
 
 def test_a_data_set_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,9 +35,9 @@ from tests.support.running_app import (
 from tests.ui.test_app import upload
 from tests.ui.test_batch import many
 from tests.ui.test_http_api import Answer, ask
-from ui import detect, intake
+from ui import detect, uploads
+from ui.errors import BUSY
 from ui.gradio_patches import Page
-from ui.intake import BUSY
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page as BrowserPage
@@ -178,7 +178,7 @@ def test_what_waits_holds_no_picture_in_memory(tmp_path: Path, monkeypatch: pyte
                 {"url": f"{url}%", "orig_name": "b.png"},
             )
         )
-        assert cut == {"url": intake.NOT_WHOLE, "orig_name": "b.png"}
+        assert cut == {"url": uploads.NOT_WHOLE, "orig_name": "b.png"}
         assert [one["orig_name"], none, two["orig_name"]] == ["a.png", None, "x"] and one["url"] is two["url"] is None
         assert Path(one["path"]).read_bytes() == picture and two["path"] == one["path"]
         for large in (url * 3, {"a": {"url": url * 3}}, {url * 3: 0}, ["x" * 100] * 20_000):
@@ -238,8 +238,8 @@ def asked(app: RunningApp, forwarded: str | None = None, source: str = "127.0.0.
 @pytest.mark.slow
 def test_on_a_space_the_address_that_the_proxy_saw_counts() -> None:
     with limited(per_minute=1, SPACE_ID="owner/name") as app:
-        assert asked(app, "203.0.113.1, 10.16.3.80") == intake.NO_PICTURE
-        assert asked(app, "203.0.113.2, 10.16.3.80") == intake.NO_PICTURE, "another visitor"
+        assert asked(app, "203.0.113.1, 10.16.3.80") == uploads.NO_PICTURE
+        assert asked(app, "203.0.113.2, 10.16.3.80") == uploads.NO_PICTURE, "another visitor"
         assert "more than 1 pictures" in asked(app, "203.0.113.1, 10.16.7.7"), "by way of another proxy"
         assert "more than 1 pictures" in asked(app, "198.51.100.9, 203.0.113.1"), "what a visitor sent comes first"
         assert "more than 1 pictures" in asked(app, "10.0.0.1, 203.0.113.2, 10.16.3.80")
@@ -256,7 +256,7 @@ def test_elsewhere_nobody_but_this_machine_may_name_an_address(monkeypatch: pyte
     monkeypatch.delenv("SPACE_ID", raising=False)
     monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
     with limited(per_minute=1) as app:
-        assert asked(app, "203.0.113.1", source="127.0.0.2") == intake.NO_PICTURE
+        assert asked(app, "203.0.113.1", source="127.0.0.2") == uploads.NO_PICTURE
         assert "more than 1 pictures" in asked(app, "203.0.113.2", source="127.0.0.2"), "not believed"
-        assert asked(app, source="127.0.0.3") == intake.NO_PICTURE
-        assert asked(app, "203.0.113.1") == intake.NO_PICTURE, "a proxy on this machine is"
+        assert asked(app, source="127.0.0.3") == uploads.NO_PICTURE
+        assert asked(app, "203.0.113.1") == uploads.NO_PICTURE, "a proxy on this machine is"

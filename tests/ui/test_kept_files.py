@@ -16,8 +16,8 @@ import pytest
 import app
 from detector import Detector
 from tests.support import ROOT
-from ui import gradio_patches, uploads
-from ui.uploads import Folder
+from ui import gradio_patches, storage
+from ui.storage import Folder
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def place(tmp_path: Path) -> Iterator[Folder]:
 
 def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     now = time.time()
-    monkeypatch.setattr(uploads.time, "time", lambda: now + seconds)
+    monkeypatch.setattr(storage.time, "time", lambda: now + seconds)
 
 
 def test_what_is_old_goes_whatever_it_is(
@@ -51,11 +51,11 @@ def test_what_is_old_goes_whatever_it_is(
     before = set(place.uploads.rglob("*"))
     place.sweep()
     assert set(place.uploads.rglob("*")) == before
-    later(monkeypatch, uploads.KEPT_SECONDS - 1)  # before the next look they would be too old
+    later(monkeypatch, storage.KEPT_SECONDS - 1)  # before the next look they would be too old
     place.sweep()
     assert [path.name for path in place.uploads.rglob("*")] == ["example.jpg"]
     assert outside.exists() and (place.links / "token.jpeg").exists()
-    later(monkeypatch, uploads.link_seconds())
+    later(monkeypatch, storage.link_seconds())
     place.sweep()
     assert not list(place.links.iterdir()) and (place.uploads / "example.jpg").exists()
 
@@ -74,8 +74,8 @@ def test_what_cannot_be_deleted_is_told_and_the_rest_goes(
         unlink(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(uploads.os, "unlink", refuse)
-        later(patch, uploads.KEPT_SECONDS)
+        patch.setattr(storage.os, "unlink", refuse)
+        later(patch, storage.KEPT_SECONDS)
         with caplog.at_level(logging.ERROR):
             place.sweep()
     assert [path.name for path in place.uploads.iterdir()] == ["held.jpg"]
@@ -86,10 +86,10 @@ def test_what_cannot_be_deleted_is_told_and_the_rest_goes(
 def test_a_sweep_that_fails_is_not_the_last(
     place: Folder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(uploads, "_EVERY", 0.05)
-    monkeypatch.setattr(uploads, "KEPT_SECONDS", 0)
+    monkeypatch.setattr(storage, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(storage, "KEPT_SECONDS", 0)
     with monkeypatch.context() as patch:
-        patch.setattr(uploads, "_delete_older", lambda *_: 1 / 0)
+        patch.setattr(storage, "link_seconds", lambda: 1 / 0)
         place.watch()
     (place.uploads / "sent.jpg").touch()
     end = time.monotonic() + 30
@@ -102,7 +102,7 @@ def test_a_sweep_that_fails_is_not_the_last(
 _DIES = """
 import os, sys
 from pathlib import Path
-from ui.uploads import Folder
+from ui.storage import Folder
 folder = Folder(Path(sys.argv[1]))
 (folder.uploads / "sent.jpg").touch()
 print("ready", flush=True)
@@ -131,13 +131,11 @@ def test_what_a_killed_process_left_goes_and_what_a_living_one_has_stays(place: 
 def test_a_process_that_ends_in_a_sweep_says_nothing(
     place: Folder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    delete = uploads._delete_older
-
-    def ended_first(*given: object) -> list[OSError]:
+    def ended_first() -> float:
         place.end()
-        return delete(*given)
+        return 0.0
 
-    monkeypatch.setattr(uploads, "_delete_older", ended_first)
+    monkeypatch.setattr(storage, "link_seconds", ended_first)
     place.sweep()
     assert not caplog.records
 

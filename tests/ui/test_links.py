@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ui import links, uploads
+from ui import links, storage
 from ui.links import Links
-from ui.uploads import Folder
+from ui.storage import Folder
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_only_who_made_a_link_deletes_it(tmp_path: Path) -> None:
 def test_the_oldest_goes_when_there_are_too_many(clock: list[float], tmp_path: Path) -> None:
     kept = Links(tmp_path)
     tokens = []
-    for _ in range(links._MOST + 2):
+    for _ in range(links.MOST + 2):
         clock[0] += 1
         tokens.append(kept.make(b"x", ".png", "me"))
     assert [kept.find(token) is None for token in tokens[:4]] == [True, True, False, False]
@@ -71,13 +71,13 @@ def test_nobody_pushes_out_the_links_of_others(clock: list[float], tmp_path: Pat
     kept = Links(tmp_path)
     before = [kept.make(b"x", ".png", visitor) for visitor in ("one", "two", "two")]
     greedy = []
-    for _ in range(2 * links._MOST):
+    for _ in range(2 * links.MOST):
         clock[0] += 1
         greedy.append(kept.make(b"x", ".png", "greedy"))
     after = kept.make(b"x", ".png", "three")
     assert all(kept.find(token).exists() for token in (*before, after, greedy[-1]))
-    assert sum(kept.find(token) is not None for token in greedy) == links._MOST - len(before) - 1
-    assert len(list(tmp_path.glob("*.png"))) == links._MOST
+    assert sum(kept.find(token) is not None for token in greedy) == links.MOST - len(before) - 1
+    assert len(list(tmp_path.glob("*.png"))) == links.MOST
 
 
 def test_links_outlive_the_process_where_the_host_gives_a_folder(
@@ -98,14 +98,14 @@ def test_links_outlive_the_process_where_the_host_gives_a_folder(
     place.sweep()
     after = Links(place.links)
     assert after.find(old).read_bytes() == b"old" and after.find(new).suffix == ".jpeg"
-    assert after.find(uploads.SECRET) is after.find("mine") is None
+    assert after.find(storage.SECRET) is after.find("mine") is None
     now = links.time.monotonic()
     monkeypatch.setattr(links.time, "monotonic", lambda: now + 2 * 24 * 3600)
     assert after.find(old) is None and after.find(new)
     assert not after.delete(new, key) and after.delete(new, after.key(new)) and after.key(old) == key
     later = time.time() + 31 * 24 * 3600
-    monkeypatch.setattr(uploads.time, "time", lambda: later)
+    monkeypatch.setattr(storage.time, "time", lambda: later)
     place.sweep()
-    assert [file.name for file in place.links.iterdir()] == [uploads.SECRET]
+    assert [file.name for file in place.links.iterdir()] == [storage.SECRET]
     place.end()
     assert place.links.exists() and (tmp_path / "links" / "mine.png").exists(), "what else is in it is not ours"

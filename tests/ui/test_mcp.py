@@ -21,7 +21,7 @@ from detector.rows import row_of
 from tests.support.running_app import ASTRONAUT, RunningApp, limited
 from tests.ui.test_app import upload
 from tests.ui.test_batch import pack
-from ui import about, intake
+from ui import about, uploads
 
 Talk = Callable[[ClientSession], Awaitable[Any]]
 
@@ -127,7 +127,7 @@ def test_a_list_is_judged_picture_by_picture(running_app: RunningApp, judged: Re
     assert portrait == expected
     assert inside["file"] == "a.png" and inside["verdict"] == judged.verdict
     assert broken["error"].startswith("This is not a picture") and second["file"] == "b.png" and second["error"]
-    assert [row["error"] for row in named] == 2 * [intake.NO_PICTURE]
+    assert [row["error"] for row in named] == 2 * [uploads.NO_PICTURE]
 
 
 def test_what_was_uploaded_to_this_app_can_be_named(running_app: RunningApp, judged: Result) -> None:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 def patient(seconds: float) -> tuple[str, ...]:
     """The app with another time for those who have asked: pictures take long on a busy machine."""
-    return changed(f"from ui import gradio_patches; gradio_patches._ANSWERING_SECONDS = {seconds}")
+    return changed(f"from ui import gradio_patches; gradio_patches.ANSWERING_SECONDS = {seconds}")
 
 
 def ended(app: RunningApp) -> int | None:

@@ -9,7 +9,7 @@ import pytest
 from detector import Detector, picture
 from tests.support.running_app import ASTRONAUT, answer, give
 from tests.ui.test_bad_input import PORTRAIT, heic, saved
-from ui import parts
+from ui import components
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -104,7 +104,7 @@ def test_what_is_no_picture_is_told_what_to_do(look: Callable[..., "Page"]) -> N
 def test_a_picture_that_is_too_large_is_not_sent(look: Callable[..., "Page"]) -> None:
     page = look()
     sent(page, "button", ("large.tif", "image/tiff", tiff()), more=picture.MAX_BYTES)
-    assert note(page) == "The file is larger than the limit of 30 MB: save it smaller and try again."
+    assert note(page) == "The file is larger than the limit of 30 MB: scale it down and try again."
     sent(page, "drop", ("large.HEIC", "", heic()), more=picture.MAX_BYTES)
     assert page.get_by_text("Your answer appears here").is_visible()
     give(page, ASTRONAUT)
@@ -149,7 +149,7 @@ def test_an_address_is_not_fetched_and_that_is_told(copied: Callable[..., "Page"
         page = copied(page, text=text)
         page.evaluate("() => document.querySelector('#upload-note p').replaceChildren()")
         paste(page, how)
-        assert note(page) == parts.ADDRESS
+        assert note(page) == components.ADDRESS
         assert page.get_by_text("Your answer appears here").is_visible()
     give(page, ASTRONAUT)  # and the field takes files as before
     answer(page)
@@ -194,7 +194,7 @@ def test_an_address_that_is_dropped_is_told(look: Callable[..., "Page"]) -> None
         document.querySelector('#upload button[aria-dropeffect]').dispatchEvent(
           new DragEvent('drop', {bubbles: true, cancelable: true, dataTransfer})) }"""
     )
-    assert note(page) == parts.ADDRESS
+    assert note(page) == components.ADDRESS
 
 
 # --- Without a network -----------------------------------------------------------------------------------------------

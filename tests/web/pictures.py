@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageDraw, ImageFilter, ImageOps
 from skimage import data
 
-from detector.finder import FaceDetector
+from detector.face_detector import FaceDetector
 from tests.support import ROOT
 from training.augment import covers
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from detector import Detector, ImageError, cutout, picture, words
+from detector import Detector, ImageError, cutout, messages, picture
 from tests.detector.test_frames import raw_file
 from tests.support import ROOT
 from tests.support.running_app import overflow
@@ -49,10 +49,10 @@ def test_a_verdict_is_told_in_the_words_of_the_app(
         panel = page.locator("[data-verdict=no_signs]")
         said = re.sub(r"\s+", " ", panel.inner_text())
         assert all(told in said for told in (expected.headline.title, *expected.headline.lines))
-        rarity = words.rarity(expected.verdict, expected.shares)
+        rarity = messages.rarity(expected.verdict, expected.shares)
         card = page.locator("[data-verdict] ~ section .card")
         assert rarity in said and rarity in card.inner_text()
-        assert [limit.inner_text() for limit in page.locator("#limits li").all()] == list(words.LIMITS)
+        assert [limit.inner_text() for limit in page.locator("#limits li").all()] == list(messages.LIMITS)
         assert page.locator(".marked canvas").count() == 1
         page.locator(".record summary").click()
         assert row["picture"]["sha256"] in page.locator(".record").inner_text()
@@ -109,10 +109,10 @@ def test_many_pictures_by_drop_and_paste_and_the_most_suspicious_comes_first(
     page.get_by_text("3 of 4 judged, 1 could not be.").wait_for()
     assert ".heic" in page.locator("#choose").get_attribute("accept").split(",")
     page.evaluate(_PASTE, "https://example.org/a.jpg")
-    page.get_by_text("That is an address, and nothing is fetched").wait_for()
+    page.get_by_text("That is a link, and this page fetches nothing").wait_for()
     rows = page.locator(".result").all()
     outcomes = [row.get_attribute("data-outcome") for row in rows]
-    order = ["declared_ai", *map(str, words.VERDICTS), "error"]
+    order = ["declared_ai", *map(str, messages.VERDICTS), "error"]
     assert outcomes == sorted(outcomes, key=lambda one: order.index(one or ""))
     assert outcomes[-2:] == ["no_face", "error"]
     assert [row.get_attribute("open") for row in rows] == [None] * 4
@@ -244,7 +244,7 @@ def test_the_server_says_what_the_page_cannot(visitor: Callable[..., "Page"], ur
 def test_a_second_visit_needs_no_network(visitor: Callable[..., "Page"], built: Path) -> None:
     with served(built) as url:
         page = visitor(url)
-        page.get_by_text("Ready, from now on without a network, too.").wait_for()
+        page.get_by_text("Ready, also offline.").wait_for()
         page.close()
     again = page.context.new_page()
     again.goto(url)
@@ -262,7 +262,7 @@ def test_a_changed_network_is_not_used(visitor: Callable[..., "Page"], built: Pa
     with served(changed) as url:
         page = visitor(url, wait=False)
         page.locator("[data-state=failed]").wait_for()
-        assert page.locator("#said").inner_text().startswith("A part of the detector did not arrive as it was made")
+        assert page.locator("#said").inner_text().startswith("A part of the detector arrived damaged")
 
 
 # --- For everybody --------------------------------------------------------------------------------------------------

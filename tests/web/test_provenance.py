@@ -198,7 +198,7 @@ def test_credentials_are_read_without_a_network(visitor: Callable[..., "Page"], 
     Image.new("RGB", (64, 64)).save(tmp_path / "bare.jpg")
     with served(built) as url:
         page = visitor(url)
-        page.get_by_text("Ready, from now on without a network, too.").wait_for()
+        page.get_by_text("Ready, also offline.").wait_for()
         page.wait_for_function(
             "async () => (await Promise.all((await caches.keys()).map(async name => (await (await caches.open(name))"
             ".keys()).some(({url}) => url.endsWith('c2pa_bg.wasm'))))).some(Boolean)"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from detector import Detector, Result, Verdict, words
+from detector import Detector, Result, Verdict, messages
 from detector.provenance import Finding, Signature, Suggests
 from detector.result import WarningCode
 from detector.shares import Shares
@@ -57,7 +57,7 @@ def test_the_words_are_those_of_python(
     assert len({one["title"] for one in told}) >= 12
     for result, one in zip(given, told, strict=True):
         assert (one["title"], tuple(one["lines"])) == (result.headline.title, result.headline.lines)
-        assert one["rarity"] == words.rarity(result.verdict, result.shares, result.judged)
+        assert one["rarity"] == messages.rarity(result.verdict, result.shares, result.judged)
 
 
 def test_verdicts_and_shares_are_those_of_python(visitor: Callable[..., "Page"], url: str, detector: Detector) -> None:

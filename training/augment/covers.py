@@ -14,7 +14,7 @@ Fill = Callable[[Image.Image, float, np.random.Generator], Image.Image]
 
 def cover(pixels: np.ndarray, keypoints: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
     """The picture uint8 (H, W, 3) with a cover of one of KINDS over the face at `keypoints` (5, 2; order as in
-    detector.finder)."""
+    detector.face_detector)."""
     where, filled = KINDS[kind]
     picture, eye_distance = Image.fromarray(pixels), _Face(keypoints).across
     mask = Image.new("L", picture.size)

@@ -3,7 +3,7 @@
 Self-blended images (Shiohara and Yamasaki 2022, arXiv:2204.08376, section 3): the face of a photo is altered slightly
 in colour or sharpness, moved a little, and blended back through a soft mask. What is left are the traces that every
 face swap leaves, a boundary and a mismatch between inside and outside, and no generator's own. The paper takes its
-mask from 81 landmarks; the finder here gives six keypoints, so the mask is an irregular oval laid over those.
+mask from 81 landmarks; the face detector here gives six keypoints, so the mask is an irregular oval laid over those.
 
 Swaps (Bitouk et al. 2008, "Face Swapping: Automatically Replacing Faces in Photographs", SIGGRAPH; Nirkin et al. 2018,
 arXiv:1704.06729): another face is laid over by its eyes and mouth, given the colours of the place it comes to, and
@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from detector import finder, picture, walk
+from detector import face_detector, picture, walk
 from detector.errors import ImageError
 from training.errors import TrainingError
 from training.files import write
@@ -38,7 +38,7 @@ _MIRRORED = [1, 0, 2, 4, 3]  # the keypoints of a face in a mirror: left is righ
 
 
 def self_blend(pixels: np.ndarray, keypoints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A forgery of the face at `keypoints` (5, 2; order as in detector.finder) of `pixels` (H, W, 3) uint8 RGB."""
+    """A forgery of the face at `keypoints` (5, 2; as in detector.face_detector) of `pixels` (H, W, 3) uint8 RGB."""
     outer, inner = (pixels, _altered(pixels, rng))
     if rng.random() < 0.5:
         outer, inner = inner, outer
@@ -58,7 +58,7 @@ def swap(
     pixels: np.ndarray, keypoints: np.ndarray, donor: np.ndarray, donor_points: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """`pixels` (H, W, 3) uint8 RGB with the face of `donor` (h, w, 3) in place of its own; both keypoints are (5, 2),
-    order as in detector.finder. The donor is mirrored where it looks the other way."""
+    order as in detector.face_detector. The donor is mirrored where it looks the other way."""
     height, width = pixels.shape[:2]
     if _turned(keypoints) * _turned(donor_points) < 0:
         donor = np.ascontiguousarray(donor[:, ::-1])
@@ -225,7 +225,7 @@ def _forged(found: list[_Photo], number: int, method: str, out: Path, options: F
 
 
 def _photos(folder: Path, options: ForgeOptions) -> list[_Photo]:
-    detector = finder.FaceDetector()
+    detector = face_detector.FaceDetector()
     photos = []
     passed = walk.PassedOver()
     for file in walk.pictures(folder, passed):
@@ -244,7 +244,7 @@ def _photos(folder: Path, options: ForgeOptions) -> list[_Photo]:
     return photos
 
 
-def _portrait(name: str, pixels: np.ndarray, face: finder.FoundFace, options: ForgeOptions) -> _Photo:
+def _portrait(name: str, pixels: np.ndarray, face: face_detector.DetectedFace, options: ForgeOptions) -> _Photo:
     """The square round a face, inside the photograph, scaled down to the size of what is written."""
     height, width = pixels.shape[:2]
     left, top, right, bottom = face.box

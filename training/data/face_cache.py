@@ -1,4 +1,4 @@
-"""The faces of a split: found once, by the detector's own finder, and kept in a cache."""
+"""The faces of a split: found once, by the face detector, and kept in a cache."""
 
 import hashlib
 import logging
@@ -13,7 +13,7 @@ import datasets
 import numpy as np
 import pyarrow.parquet as pq
 
-from detector import crop, finder, picture, settings
+from detector import crop, face_detector, picture, settings
 from detector.errors import ImageError
 from detector.model_folder import Generator
 from detector.result import Face as JudgedFace
@@ -22,7 +22,7 @@ from training.data.sources import Source, generator
 from training.errors import TrainingError
 from training.files import atomic_path
 
-AnyFace = TypeVar("AnyFace", finder.FoundFace, JudgedFace)
+AnyFace = TypeVar("AnyFace", face_detector.DetectedFace, JudgedFace)
 log = logging.getLogger(__name__)
 
 PAIR = "pair"  # the column that names the pair whose half a picture is
@@ -33,7 +33,8 @@ SURELY_A_FACE = 0.3  # least score in data sets, whose pictures are known to sho
 @dataclass(frozen=True)
 class Face:
     """Row `index` of its split: `target` is 1.0 for a forged face, 0.0 for a real one. `box` is the face that the
-    label is about, the one nearest to the middle; `keypoints` (5, 2) as in detector.finder; `count` all faces found."""
+    label is about, the one nearest to the middle; `keypoints` (5, 2) as in detector.face_detector; `count` all faces
+    found."""
 
     index: int
     target: float
@@ -133,9 +134,9 @@ def with_faces(source: Source, rows: datasets.Dataset, targets: np.ndarray, spli
     """The split that these rows are, its faces found or taken from the cache."""
     if not len(rows):  # `datasets` gives such a split no columns
         return Split(source.name, rows, targets, [], [], [])
-    key = hashlib.sha256(f"{rows._fingerprint} {finder.FINDER_VERSION}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{rows._fingerprint} {face_detector.VERSION}".encode()).hexdigest()[:16]
     folder = cache or cache_beside(source.spec)
-    file = folder / f"faces-{finder.FINDER_VERSION}-{split}-{key}.parquet"
+    file = folder / f"faces-{face_detector.VERSION}-{split}-{key}.parquet"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         processes = min(os.cpu_count() or 1, len(rows) // 200)
@@ -176,12 +177,12 @@ _FACE_FEATURES = datasets.Features(
         "count": datasets.Value("int32"),
     }
 )
-_finder: finder.FaceDetector | None = None
+_finder: face_detector.FaceDetector | None = None
 
 
 def _find_row(row: dict[str, Any], index: int) -> dict[str, Any]:
     global _finder  # noqa: PLW0603
-    _finder = _finder or finder.FaceDetector()  # one a process
+    _finder = _finder or face_detector.FaceDetector()  # one a process
     nothing = {"box": [], "keypoints": [], "count": 0}
     try:
         pixels = picture.read(tables.file_of(row)).pixels

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from detector import finder, picture
+from detector import face_detector, picture
 from detector.errors import ImageError
 from training.data import face_cache
 from training.data.crops import CropOptions, stack, varied_crop
@@ -83,7 +83,7 @@ class Batches(Iterator[tuple[np.ndarray, np.ndarray]]):
         self._seed, self._block = seed, block
         sizes = np.array([len(stream) * weight for stream, weight in streams], float)
         self._shares = sizes / sizes.sum()
-        self._finder = finder.FaceDetector()
+        self._finder = face_detector.FaceDetector()
         self._cutters = ThreadPoolExecutor(threads, "crops")
         self._reader = ThreadPoolExecutor(1, "reader")
         self.set_state({"taken": [0] * len(streams), "sources": [{"epoch": 0, "rows": None}] * len(streams)})

@@ -303,8 +303,10 @@ def _no_crop(detector: Detector, split: Split) -> Answers:
     p = np.full(len(split.rows), np.nan)
     for face in split.faces:
         whole = Image.fromarray(split.pixels(face))
-        crops = [np.asarray(whole.resize((size, size), Image.Resampling.BILINEAR))[None] for size, _ in detector.looks]
-        p[face.index] = detector.judge_crops(*crops)[0]
+        crops = [
+            np.asarray(whole.resize((size, size), Image.Resampling.BILINEAR))[None] for size, _ in detector.crop_specs
+        ]
+        p[face.index] = detector.score_crops(*crops)[0]
     return Answers(split.labels, p, p)
 
 

@@ -10,7 +10,7 @@ const asArray = (value) => (Array.isArray(value) ? value : []);
 const codes = (statuses) => new Set(asArray(statuses).map((status) => String(asObject(status).code)));
 const mayBe = (code, rules) => rules.c2pa.unproven.some((start) => code.startsWith(start));
 
-// `library` gives the library, which is loaded at need: it is large.
+// `library` gives the library, which is loaded on demand: it is large.
 export async function* credentials({ format, bytes, xmp }, rules, library) {
   const mime = rules.c2pa.mime[format];
   if (!mime || (!includes(bytes, "c2pa") && !xmp["http://purl.org/dc/terms provenance"])) return;

@@ -9,7 +9,7 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// A shape of ui/shapes.py, which page.json carries as SVG
+// A shape of ui/icons.py, which page.json carries as SVG
 export const icon = (svg) => document.createRange().createContextualFragment(svg);
 
 // "Score: {score} of 100" with elements in the place of names

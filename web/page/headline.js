@@ -1,4 +1,4 @@
-// detector/headline.py and detector/words.py, written a second time. All words come from page.json.
+// detector/headline.py and detector/messages.py, written a second time. All words come from page.json.
 
 import { counted, fill } from "./text.js";
 

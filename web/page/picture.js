@@ -5,7 +5,7 @@ import { decode, entries } from "./upright.js";
 
 export class Refused extends Error {}
 
-const STRIP = 4_000_000; // pixels that are copied out at once: canvases have a limit, on telephones a low one
+const STRIP = 4_000_000; // pixels that are copied out at once: canvases have a limit, a low one on phones
 
 const KINDS = [
   ["JPEG", 0, [0xff, 0xd8, 0xff]],

@@ -15,7 +15,7 @@ export function doubtsOf(found, crops, covering, rules) {
   });
 }
 
-export function warningsOf(picture, found, doubted, rules, finder, crop) {
+export function warningsOf(picture, found, doubted, rules, faces, crop) {
   const warnings = [];
   const warn = (code, n) => {
     const sentences = rules.sentences[code];
@@ -27,15 +27,15 @@ export function warningsOf(picture, found, doubted, rules, finder, crop) {
   if (picture.more_frames) warn("more_frames", picture.frame);
   const turned = found.filter((face) => turns(face.roll, crop).quarters > 0).length;
   if (turned) warn("turned_face", turned);
-  const least = Math.max(finder.min_face, round((finder.least * Math.max(picture.width, picture.height)) / finder.fine));
-  if (least > 2 * finder.min_face) warn("large_picture", round(least * larger));
+  const least = Math.max(faces.min_face, round((faces.least * Math.max(picture.width, picture.height)) / faces.fine));
+  if (least > 2 * faces.min_face) warn("large_picture", round(least * larger));
   for (const code of rules.doubts) {
     const n = doubted.filter((own) => own.includes(code)).length;
     if (n) warn(code, n);
   }
   const judged = doubted.filter((own) => !own.length).length;
   if (judged >= rules.many_faces) warn("many_faces", judged);
-  if (found.length === finder.most_faces) warn("too_many_faces", found.length);
+  if (found.length === faces.most_faces) warn("too_many_faces", found.length);
   return warnings;
 }
 

@@ -1,5 +1,5 @@
 // LiteRT.js runs networks of fixed shapes only, and the networks of a model folder leave the number of crops open, the
-// face finder's also the size of the picture. `shaped` gives a copy of a .tflite file (a FlatBuffer; schema.fbs of
+// face detector's also the size of the picture. `shaped` gives a copy of a .tflite file (a FlatBuffer; schema.fbs of
 // TensorFlow Lite) in which the shapes are written down. An output that is only reshaped, to a shape that is computed,
 // is taken before that: what comes out has the same values. What then serves no output is left out.
 
@@ -7,22 +7,7 @@ const RESHAPE = 22; // schema.fbs, BuiltinOperator
 
 export function shaped(bytes, input, outputs) {
   const copy = bytes.slice();
-  const view = new DataView(copy.buffer, copy.byteOffset, copy.byteLength);
-  const follow = (at) => at + view.getUint32(at, true);
-  const slot = (table, number) => {
-    const vtable = table - view.getInt32(table, true), at = 4 + 2 * number;
-    const offset = at < view.getUint16(vtable, true) ? view.getUint16(vtable + at, true) : 0;
-    return offset && table + offset;
-  };
-  const vector = (table, number) => {
-    const at = slot(table, number);
-    return at ? follow(at) : 0;
-  };
-  const length = (list) => (list ? view.getUint32(list, true) : 0);
-  const numbers = (list) => Array.from({ length: length(list) }, (_, i) => view.getInt32(list + 4 + 4 * i, true));
-  const tables = (list) => numbers(list).map((_, i) => follow(list + 4 + 4 * i));
-  const write = (list, values) => values.forEach((value, i) => view.setInt32(list + 4 + 4 * i, value, true));
-
+  const { view, follow, slot, vector, numbers, tables, write } = flatBuffer(copy);
   const model = follow(0);
   const codes = tables(vector(model, 1)).map((code) => {
     const old = slot(code, 0), now = slot(code, 3);
@@ -40,12 +25,9 @@ export function shaped(bytes, input, outputs) {
   const moved = new Map(
     numbers(vector(graph, 2)).map((tensor) => {
       const operator = madeBy.get(tensor);
-      return [tensor, operator?.code === RESHAPE && isComputed(operator.from[1]) ? operator.from[0] : tensor];
+      return [tensor, operator?.code === RESHAPE && madeBy.has(operator.from[1]) ? operator.from[0] : tensor];
     }),
   );
-  function isComputed(tensor) {
-    return madeBy.has(tensor);
-  }
   write(vector(graph, 2), [...moved.values()]);
   for (const signature of tables(vector(model, 7))) {
     for (const output of tables(vector(signature, 1))) {
@@ -75,4 +57,24 @@ export function shaped(bytes, input, outputs) {
   view.setUint32(list, kept.length, true);
   kept.forEach(({ table }, i) => view.setUint32(list + 4 + 4 * i, table - (list + 4 + 4 * i), true));
   return copy;
+}
+
+// How to read a FlatBuffer, and write numbers into it: tables have numbered slots, and vectors a length.
+function flatBuffer(copy) {
+  const view = new DataView(copy.buffer, copy.byteOffset, copy.byteLength);
+  const follow = (at) => at + view.getUint32(at, true);
+  const slot = (table, number) => {
+    const vtable = table - view.getInt32(table, true), at = 4 + 2 * number;
+    const offset = at < view.getUint16(vtable, true) ? view.getUint16(vtable + at, true) : 0;
+    return offset && table + offset;
+  };
+  const vector = (table, number) => {
+    const at = slot(table, number);
+    return at ? follow(at) : 0;
+  };
+  const length = (list) => (list ? view.getUint32(list, true) : 0);
+  const numbers = (list) => Array.from({ length: length(list) }, (_, i) => view.getInt32(list + 4 + 4 * i, true));
+  const tables = (list) => numbers(list).map((_, i) => follow(list + 4 + 4 * i));
+  const write = (list, values) => values.forEach((value, i) => view.setInt32(list + 4 + 4 * i, value, true));
+  return { view, follow, slot, vector, numbers, tables, write };
 }

@@ -20,7 +20,7 @@ const LOOK = 64; // pixels of the side at which a frame is looked at
 const PLAIN = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
 
 // {bitmap, whole, frame, more_frames}: `whole` is the size of the picture where the bitmap is a reduced one, `frame`
-// counts from 1. The caller closes the bitmap. Fails for what is no picture.
+// counts from 1. The caller closes the bitmap. Fails for what is not a picture.
 export async function decode(bytes, format, { limits, frames }) {
   const jpeg = format === "JPEG" ? jpegHead(bytes) : null;
   const large = jpeg && jpeg.width * jpeg.height > limits.max_pixels && "ImageDecoder" in self;

@@ -1,6 +1,6 @@
 // Judges in a thread of its own, so that the page stays alive.
 
-import { open } from "./judge.js";
+import { open } from "./detector.js";
 import { get } from "./files.js";
 import { Refused } from "./picture.js";
 import { C2PA } from "./provenance.js";

@@ -9,7 +9,7 @@ import c2pa
 import pytest
 
 from detector.provenance import read
-from detector.provenance.c2pa import _judge_credentials
+from detector.provenance.c2pa import finding_of
 from tests.support.marked_files import AI, MIME, SHOT, created, only, opened, picture
 
 
@@ -101,10 +101,10 @@ def test_an_expired_certificate_leaves_the_claim_whole(sign):
     store["validation_state"] = "Invalid"
     failures = store["validation_results"]["activeManifest"]["failure"]
     failures.append({"code": "signingCredential.expired"})
-    finding = _judge_credentials(store)
+    finding = finding_of(store)
     assert finding.suggests == "ai_made" and "the certificate has run out" in finding.meaning
     failures.append({"code": "signingCredential.revoked"})
-    assert _judge_credentials(store).suggests == "neutral"
+    assert finding_of(store).suggests == "neutral"
 
 
 def test_without_a_proof_of_the_pixels_nothing_is_believed(sign):
@@ -112,7 +112,7 @@ def test_without_a_proof_of_the_pixels_nothing_is_believed(sign):
         store = json.loads(reader.json())
     active = store["validation_results"]["activeManifest"]
     active["success"] = [s for s in active["success"] if s["code"] != "assertion.dataHash.match"]
-    assert _judge_credentials(store).suggests == "neutral"
+    assert finding_of(store).suggests == "neutral"
 
 
 def test_nothing_is_fetched(sign):

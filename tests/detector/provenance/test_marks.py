@@ -198,7 +198,7 @@ def test_a_comment_of_a_jpeg_or_gif():
 @pytest.mark.parametrize("place", ["postprocessing", "extras"])
 def test_faces_that_were_drawn_anew(place):
     finding = only(png(**{place: "Postprocess upscale by: 2, GFPGAN visibility: 1.0"}), "PNG")
-    assert (finding.suggests, finding.by) == ("ai_edited", "GFPGAN") and "drawn anew" in finding.summary
+    assert (finding.suggests, finding.by) == ("ai_edited", "GFPGAN") and "redrawn" in finding.summary
 
 
 def test_the_editor_of_a_samsung_telephone():

@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 
 from detector.provenance import Finding, ListOwner, ListUsed, Signature, read
-from detector.provenance.c2pa import KEY_USAGES, _judge_credentials
+from detector.provenance.c2pa import KEY_USAGES, finding_of
 from detector.provenance.trust_list import TrustList
 from tests.support.credentials import STRANGE_USAGE, Authority, signed, time_stamps
 from tests.support.marked_files import AI, SHOT, opened, save
@@ -147,7 +147,7 @@ def test_a_revoked_certificate(authority):
         store = json.loads(reader.json())
     for code in ("signingCredential.revoked", "signingCredential.ocsp.revoked"):
         store["validation_results"]["activeManifest"]["failure"] = [{"code": code}]
-        finding = _judge_credentials(store)
+        finding = finding_of(store)
         assert finding.signature is Signature.REVOKED and finding.suggests == "neutral"
         assert "revoked" in finding.summary and "withdrawn" in finding.meaning and "made by" not in finding.summary
 

@@ -180,7 +180,7 @@ def test_a_server_that_is_away_costs_no_time_and_is_asked_again_later(authority,
     started = time.monotonic()
     assert this.current() is this.current() is None
     assert time.monotonic() - started < 60
-    this._addresses = [f"{server.url}/signers"]  # it is there again
+    this.addresses = [f"{server.url}/signers"]  # it is there again
     server.sends(signers=authority.pem)
     assert this.current() is None and server.asked == []
     monkeypatch.setattr(trust_list, "RETRY", 0.0)
@@ -196,6 +196,10 @@ def test_another_process_does_not_ask_again_either(server, authority, tmp_path):
     assert source(server, tmp_path).current() is None and len(server.asked) == 1
     os.utime(marker, (time.time() - 2 * trust_list.RETRY,) * 2)
     assert source(server, tmp_path).current() is not None
+
+
+def fetching() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "trust list"]
 
 
 def test_a_slow_server_holds_nobody_up_and_its_list_comes_later(server, authority, picture, tmp_path, monkeypatch):
@@ -217,7 +221,8 @@ def test_a_slow_server_holds_nobody_up_and_its_list_comes_later(server, authorit
         assert finding.signature is Signature.UNCHECKED
     assert time.monotonic() - started < 10 * trust_list.WITHIN  # once, not for each
     go_on.set()
-    this._thread.join(60)
+    for thread in fetching():
+        thread.join(60)
     (finding,) = read(picture, "JPEG", this)
     assert finding.signature is Signature.TRUSTED and server.asked == ["/signers", "/clocks"]
 
@@ -236,9 +241,10 @@ def test_a_fetch_gives_up_at_last(server, authority, tmp_path, monkeypatch, capl
     server.respond = drip
     this = source(server, tmp_path)
     assert this.current() is None
-    this._thread.join(20)
+    [thread] = fetching()
+    thread.join(20)
     stop.set()
-    assert not this._thread.is_alive() and "could not be fetched" in caplog.text
+    assert not thread.is_alive() and "could not be fetched" in caplog.text
 
 
 def test_many_threads_fetch_once(server, authority, clock, tmp_path):
@@ -317,7 +323,7 @@ def test_the_official_list_is_the_default_and_none_is_none(monkeypatch):
     monkeypatch.delenv(trust_list.SETTING)
     official = trust_list.from_environment()
     assert isinstance(official, FetchedList) and official is trust_list.from_environment()
-    assert [address.rpartition("/")[2] for address in official._addresses] == [
+    assert [address.rpartition("/")[2] for address in official.addresses] == [
         "C2PA-TRUST-LIST.pem",
         "C2PA-TSA-TRUST-LIST.pem",
     ]
@@ -325,7 +331,7 @@ def test_the_official_list_is_the_default_and_none_is_none(monkeypatch):
     assert trust_list.from_environment() is None
     monkeypatch.setenv(trust_list.SETTING, "https://lists.example.org/own.pem")
     own = trust_list.from_environment()
-    assert own._addresses == ["https://lists.example.org/own.pem"] and own._owner is ListOwner.ADMINISTRATOR
+    assert own.addresses == ["https://lists.example.org/own.pem"] and own.owner is ListOwner.ADMINISTRATOR
 
 
 @pytest.mark.parametrize("setting", ["http://example.org/list.pem", "ftp://x", "/no/such/file", __file__, "nnoe"])

@@ -1,7 +1,7 @@
 """What a person is told beside a verdict: the shares that `no_signs` leaves open. One source for page, report, command
 line, API and MCP."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,15 +55,12 @@ class NoSignsShares:
 def no_signs_shares(metrics: Metrics | None) -> NoSignsShares:
     """The shares that stand beside every `no_signs`, of clean pictures. A seen set is counted by its test split where
     it has one."""
-    sets = metrics.sets if metrics else ()
-    unseen = [measured for measured in sets if measured.role == "unseen"]
-    tested = {measured.name for measured in sets if measured.split == "test"}
-    seen = [m for m in sets if m.role == "seen" and (m.split == "test" or m.name not in tested)]
-    shares = [share for measured in unseen for share in _of_generators(measured)]
+    metrics = metrics or Metrics()
+    shares = [share for measured in metrics.unseen for share in _of_generators(measured)]
     return NoSignsShares(
-        seen=mean([measured.clean.fake_no_signs for measured in seen]),
-        unseen=mean([measured.clean.fake_no_signs for measured in unseen]),
-        unseen_real=mean([measured.clean.real_no_signs for measured in unseen]),
+        seen=mean(value(measured.clean.fake_no_signs) for measured in metrics.seen_once),
+        unseen=mean(value(measured.clean.fake_no_signs) for measured in metrics.unseen),
+        unseen_real=mean(value(measured.clean.real_no_signs) for measured in metrics.unseen),
         generators=tuple(sorted(shares, key=lambda share: -share.no_signs.value)),
     )
 
@@ -75,6 +72,11 @@ def _of_generators(measured: MeasuredSet) -> list[GeneratorShare]:
     return [GeneratorShare(generator, measured.name, share) for generator, share in parts if share]
 
 
-def mean(figures: Sequence[Figure | None]) -> float | None:
-    values = [figure.value for figure in figures if figure is not None]
-    return sum(values) / len(values) if values else None
+def value(figure: Figure | None) -> float | None:
+    return None if figure is None else figure.value
+
+
+def mean(shares: Iterable[float | None]) -> float | None:
+    """Of those that were measured."""
+    measured = [share for share in shares if share is not None]
+    return sum(measured) / len(measured) if measured else None

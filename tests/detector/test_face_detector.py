@@ -6,7 +6,15 @@ from PIL import Image
 from skimage import data
 
 from detector import crop
-from detector.finder import MIN_FACE, MOST_BOXES, MOST_FACES, FaceDetector, FoundFace, _suppress, least_face
+from detector.face_detector import (
+    MIN_FACE,
+    MOST_BOXES,
+    MOST_FACES,
+    DetectedFace,
+    FaceDetector,
+    least_face,
+    non_maximum_suppression,
+)
 from detector.picture import read
 from detector.sessions import Cores
 from tests.support.attacks import tiny_faces
@@ -247,7 +255,7 @@ def test_small_faces_of_a_large_turned_picture_are_found(finder, portrait):
 
 def test_beside_an_upright_face_no_other_way_is_looked_for(finder, astronaut, monkeypatch):
     """That takes time, and what is seen may be a fold of cloth."""
-    monkeypatch.setattr(FaceDetector, "_look_turned", lambda *_: pytest.fail("looked"))
+    monkeypatch.setattr(np, "rot90", lambda pixels, times: pytest.fail("looked") if times else pixels)
     assert len(finder.find(astronaut)) == 1
 
 
@@ -271,7 +279,7 @@ def test_threads_side_by_side_find_the_same_faces(finder, photos, portrait):
 
 
 def test_a_face_knows_its_side():
-    assert FoundFace((10, 20, 50, 45), 0.9, 1.0, np.zeros((6, 2), np.float32)).side == 40
+    assert DetectedFace((10, 20, 50, 45), 0.9, 1.0, np.zeros((6, 2), np.float32)).side == 40
 
 
 def test_of_very_many_faces_the_largest_are_found(finder):
@@ -291,6 +299,6 @@ def test_comparing_boxes_takes_bounded_time_and_memory():
     rows[:, 1], rows[:, 2] = 10 * (np.arange(len(rows)) % 400), 10 * (np.arange(len(rows)) // 400)
     sides = np.linspace(5, 9, len(rows))
     rows[:, 3], rows[:, 4] = rows[:, 1] + sides, rows[:, 2] + sides
-    kept = _suppress(rows)
+    kept = non_maximum_suppression(rows)
     assert len(kept) == MOST_BOXES and kept.base is None
     assert (kept[:, 3] - kept[:, 1]).min() >= sides[-MOST_BOXES - 1] - 1e-3

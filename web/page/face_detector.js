@@ -1,5 +1,5 @@
-// detector/finder.py, written a second time: the two passes, the boxes and which of them stay. Its numbers come from
-// page.json, which Python writes. A row is [score, left, top, right, bottom, …keypoints], in pixels of the picture.
+// detector/face_detector, written a second time: the two passes, the boxes and which of them stay. Its numbers come
+// from page.json, which Python writes. A row is [score, left, top, right, bottom, …keypoints], in pixels of the picture.
 
 import { affine, loose, part, resize, roll, round, thin } from "./pixels.js";
 

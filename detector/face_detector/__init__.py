@@ -4,7 +4,7 @@ The network is RetinaFace with MobileNet-0.25 (Deng et al. 2020, arXiv:1905.0064
 `python -m training convert-face-detector`. A picture is scaled so that its longer side is COARSE pixels, and gets a
 border, so that faces that fill the picture are found. Where this pass finds no face, or sees a hint of one that is too
 small for it, the picture is searched once more at up to FINE pixels, for small faces only: what looks large there and
-went unseen before is a cat or a stone (`python -m benchmarks.faces`).
+went unseen before is a cat or a stone.
 
 The network knows faces that are upright or a little tilted; of others it finds some, unsurely, and may take a chin for
 a forehead. So where no face is found that is surely upright, the picture is searched turned by every eighth of a
@@ -22,8 +22,8 @@ from detector import crop
 from detector.sessions import Cores, SessionPool
 
 # Part of the key of every cache of boxes: raise it whenever a box can come out differently.
-FINDER_VERSION = "retinaface-mobilenet0.25-3"
-MODEL = Path(__file__).parent / "face_detector" / "retinaface.tflite"
+VERSION = "retinaface-mobilenet0.25-3"
+MODEL = Path(__file__).with_name("retinaface.tflite")
 
 MIN_FACE = 24  # pixels: below, there is nothing left to judge
 MIN_SCORE, SMALL_SCORE = 0.9, 0.6  # a small face gets lower scores, and so does what is none
@@ -50,7 +50,7 @@ IOU = 0.4  # above, two boxes are one face
 
 
 @dataclass(frozen=True)
-class FoundFace:
+class DetectedFace:
     """One face, hairline to chin: `box` (left, top, right, bottom) in pixels of the upright picture, inside it; `score`
     0..1; `visible`, the share of the face's own box that lies inside the picture, 0..1; `keypoints` float32 (5, 2), x
     and y: right eye, left eye, nose, right and left corner of the mouth (the subject's right)."""
@@ -75,9 +75,9 @@ class FaceDetector:
     def __init__(self, cores: Cores | None = None) -> None:
         self._sessions = SessionPool(MODEL.read_bytes(), cores)
 
-    def find(self, pixels: np.ndarray, *, min_face: int = MIN_FACE, min_score: float = MIN_SCORE) -> list[FoundFace]:
+    def find(self, pixels: np.ndarray, *, min_face: int = MIN_FACE, min_score: float = MIN_SCORE) -> list[DetectedFace]:
         """Faces of an RGB picture, uint8 (H, W, 3), the largest first, MOST_FACES at most; an empty list where there is
-        none. Faces of `least_face` pixels or more are found for sure, smaller ones often."""
+        none. Faces of `least_face` pixels or more are detected reliably, smaller ones usually."""
         height, width = pixels.shape[:2]
         rows = self._look(pixels, min_score)
         if not ((rows[:, 0] >= SURE) & (abs(_rolls(rows)) <= LEANING)).any():
@@ -128,7 +128,7 @@ class FaceDetector:
 
 
 def least_face(width: int, height: int) -> int:
-    """Side in pixels of the smallest faces that are found for sure in a picture of this size: MIN_FACE up to a
+    """Side in pixels of the smallest faces that are detected reliably in a picture of this size: MIN_FACE up to a
     longer side of 2,133 pixels, and 1.1% of the longer side above."""
     return max(MIN_FACE, round(LEAST * max(width, height) / FINE))
 
@@ -155,7 +155,7 @@ def _search(pixels: np.ndarray, longer: int, min_score: float, sessions: Session
         found = _turned_back(found, back, eighths)
     ratio = np.array([whole[0] / width, whole[1] / height], np.float32)
     found[:, 1:] *= np.tile(ratio, 7)
-    return _suppress(found)
+    return non_maximum_suppression(found)
 
 
 def _turned(small: np.ndarray, eighths: int) -> tuple[np.ndarray, np.ndarray]:
@@ -229,7 +229,7 @@ def _decode(maps: list[np.ndarray], min_score: float) -> np.ndarray:
     return np.concatenate(found).astype(np.float32)
 
 
-def _suppress(rows: np.ndarray) -> np.ndarray:
+def non_maximum_suppression(rows: np.ndarray) -> np.ndarray:
     """Of boxes that overlap, the surest stays. Where there are too many to compare, the largest are looked at."""
     if len(rows) > MOST_BOXES:
         rows = rows[np.argpartition(-_areas(rows), MOST_BOXES)[:MOST_BOXES]]
@@ -263,7 +263,7 @@ def _sides(rows: np.ndarray) -> np.ndarray:
     return longer
 
 
-def _found(row: np.ndarray, width: int, height: int) -> FoundFace | None:
+def _found(row: np.ndarray, width: int, height: int) -> DetectedFace | None:
     """None where less than a pixel of the face is in the picture."""
     left, top, right, bottom = (float(v) for v in row[1:5])
     inside = (max(left, 0.0), max(top, 0.0), min(right, width), min(bottom, height))
@@ -271,4 +271,4 @@ def _found(row: np.ndarray, width: int, height: int) -> FoundFace | None:
         return None
     visible = (inside[2] - inside[0]) * (inside[3] - inside[1]) / max((right - left) * (bottom - top), 1e-6)
     box = (round(inside[0]), round(inside[1]), round(inside[2]), round(inside[3]))
-    return FoundFace(box, float(row[0]), min(visible, 1.0), row[5:].reshape(5, 2).copy())
+    return DetectedFace(box, float(row[0]), min(visible, 1.0), row[5:].reshape(5, 2).copy())

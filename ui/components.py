@@ -9,16 +9,17 @@ import numpy as np
 from PIL import Image
 
 from detector import picture
-from ui.shapes import icon
+from ui.icons import icon
 
 QUALITY = 88  # of pictures shown, WebP
+LIVE = '<div aria-live="polite">${value}</div>'  # a gr.HTML whose changes a screen reader tells
 
 # What the list to choose files from shows: by "image/*" alone, browsers leave out kinds that they do not know.
 ACCEPT = ",".join(["image/*", *sorted(picture.SUFFIXES)])
 # No address is ever fetched.
 ADDRESS = (
-    "That is an address, and nothing is fetched from other sites: open it, copy or save the picture itself, and add "
-    "that."
+    "That is a link, and this page fetches nothing from other sites: open it, copy or save the picture itself, and "
+    "add that."
 )
 
 

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from detector import Result, settings, words
+from detector import Result, messages, settings
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ What is the picture really, and how do you know?
 
 
 
-Leave the rest as it is. Nothing in it is of the picture itself, its name or what its file says. Add the picture \
+Leave the rest as it is. It holds nothing of the picture itself, its name or what its file says. Add the picture \
 only if everybody may see it.
 
 ```json
@@ -39,7 +39,7 @@ def address() -> str | None:
         if given.startswith(("https://", "http://", "mailto:")) and "{body}" in given:
             return given
         log.warning(
-            "DETECTOR_REPORTS is no address with {title} and {body} in it, such as "
+            "DETECTOR_REPORTS is not an address with {title} and {body} in it, such as "
             "https://github.com/owner/name/issues/new?title={title}&body={body}: nobody can report a wrong verdict."
         )
         return None
@@ -50,8 +50,8 @@ def link_html(result: Result, where: str | None) -> str:
     """The button; nothing where `where`, what `address` gave, is None."""
     if where is None:
         return ""
-    title = f"Wrong verdict: {words.VERDICTS[result.verdict]}, {result.picture.sha256[:12]}"
-    body = _BODY.format(words=words.VERDICTS[result.verdict], facts=json.dumps(facts(result), indent=1))
+    title = f"Wrong verdict: {messages.VERDICTS[result.verdict]}, {result.picture.sha256[:12]}"
+    body = _BODY.format(words=messages.VERDICTS[result.verdict], facts=json.dumps(facts(result), indent=1))
     filled = where.replace("{title}", quote(title, safe="")).replace("{body}", quote(body, safe=""))
     return (
         f'<p class="page doubt"><a href="{escape(filled)}" target="_blank" rel="noopener noreferrer">This is wrong</a>'

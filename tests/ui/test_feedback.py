@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from PIL import Image, PngImagePlugin
 
-from detector import Detector, Result, words
+from detector import Detector, Result, messages
 from tests.support.running_app import ASTRONAUT, RunningApp, answer, give, overflow, serve
 from tests.ui.test_accessibility import violations
-from ui import doubt
+from ui import feedback
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -55,7 +55,7 @@ def test_the_address(
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    found = doubt.address()
+    found = feedback.address()
     assert found == expected if expected is None else found.startswith(expected)
     assert bool(caplog.messages) == ("DETECTOR_REPORTS" in variables and expected is None)
 
@@ -79,8 +79,8 @@ def test_the_report_says_enough_and_nothing_of_the_picture(
         assert overflow(page) <= 0 and violations(page) == []
     assert href.startswith("https://huggingface.co/spaces/owner/app/discussions/new?") and len(href) < 4000
     title, told = reported(href, "description")
-    assert words.VERDICTS[judged.verdict] in title and judged.picture.sha256[:12] in title
-    assert told == json.loads(json.dumps(doubt.facts(judged)))
+    assert messages.VERDICTS[judged.verdict] in title and judged.picture.sha256[:12] in title
+    assert told == json.loads(json.dumps(feedback.facts(judged)))
     assert told["picture"] == judged.to_dict()["picture"] and told["model"]["digest"] == judged.model.digest
     assert told["score"] == judged.to_dict()["score"] and len(told["faces"]) == 1
     for secret in ("secret", "Secret", "Photoshop", "Camera", "data:"):
@@ -89,7 +89,7 @@ def test_the_report_says_enough_and_nothing_of_the_picture(
 
 def test_a_crowd_fits_into_an_address(judged: Result) -> None:
     crowd = dataclasses.replace(judged, faces=judged.faces * 60)
-    assert len(doubt.link_html(crowd, REPORTS)) < 8000
+    assert len(feedback.link_html(crowd, REPORTS)) < 8000
 
 
 def test_without_an_address_there_is_no_button(look: Callable[..., "Page"], running_app: RunningApp) -> None:

@@ -33,7 +33,7 @@ class Place:
             text = f"hf://datasets/{text}"
         place = _on_the_hub(text) if text.startswith("hf://") else cls.output(text)
         if not place.exists():
-            raise ScaleError(f"There is nothing at {text}: look at the name.")
+            raise ScaleError(f"There is nothing at {text}: check the name.")
         return place
 
     @classmethod
@@ -46,7 +46,7 @@ class Place:
         except ImportError as error:
             raise ScaleError(f"The address {text} needs one more package: {error}.") from None
         except ValueError as error:
-            raise ScaleError(f"{text} is no address that can be read: {error}.") from None
+            raise ScaleError(f"{text} is not an address that can be read: {error}.") from None
         return cls(fs, root.rstrip("/"))
 
     @property
@@ -116,7 +116,7 @@ def _on_the_hub(text: str) -> Place:
     from huggingface_hub.hf_file_system import HfFileSystemResolvedRepositoryPath
 
     if not text.startswith("hf://datasets/"):
-        raise ScaleError(f"{text} is no data set: write hf://datasets/owner/name, or owner/name.")
+        raise ScaleError(f"{text} is not a data set: write hf://datasets/owner/name, or owner/name.")
     fs = HfFileSystem()
     repo, _, revision = text.removeprefix("hf://datasets/").partition("@")
     repo = "/".join(repo.split("/")[:2])
@@ -128,7 +128,7 @@ def _on_the_hub(text: str) -> Place:
         told = hub.explain(cause if isinstance(cause := error.__cause__, Exception) else error, repo, revision or None)
         if isinstance(told, ModelError):
             raise ScaleError(str(told)) from None
-        raise ScaleError(f"{repo} could not be had from the Hub, because {told}: try again later.") from None
+        raise ScaleError(f"{repo} could not be loaded from the Hub, because {told}: try again later.") from None
     inside = f"/{at.path_in_repo}" if at.path_in_repo else ""
     return Place(fs, f"datasets/{at.repo_id}@{commit}{inside}", commit)
 

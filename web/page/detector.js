@@ -2,7 +2,7 @@
 
 import { Tensor, getWebGpuDevice, loadAndCompile, loadLiteRt, supportsFeature } from "./litert/index.js";
 import { get } from "./files.js";
-import { findFaces } from "./finder.js";
+import { findFaces } from "./face_detector.js";
 import { findingsOf, originOf } from "./provenance.js";
 import { read } from "./picture.js";
 import { cropFace, round } from "./pixels.js";
@@ -16,7 +16,7 @@ const LARGE = 1_000_000; // pixels: networks for larger pictures are not kept, t
 
 // `told(bytes)` follows what is loaded. Gives judge(file) -> {result, crops, maps, bitmap}.
 export async function open(page, told) {
-  const paths = [...new Set(page.networks.map((network) => network.file)), page.finder.file, page.covering.file];
+  const paths = [...new Set(page.networks.map((network) => network.file)), page.face_detector.file, page.covering.file];
   await runtime(page, told);
   const loaded = Object.fromEntries(await Promise.all(paths.map(async (path) => [path, await get(path, page, told)])));
   const compile = (bytes, options = { accelerator: "wasm" }) => loadAndCompile(bytes, options);
@@ -33,8 +33,9 @@ export async function open(page, told) {
     for (const { data } of crops) logits.push((await run(covering, new Float32Array(data), [1, size, size, 3]))[0].values[0]);
     return logits;
   };
-  const finders = new Map();
-  const look = (canvas) => lookForFaces(canvas, loaded[page.finder.file], page.finder, finders, compile);
+  const detectors = new Map();
+  const { face_detector: rules } = page;
+  const look = (canvas) => lookForFaces(canvas, loaded[rules.file], rules, detectors, compile);
   const classify = ({ file, input_size: size }, crops) => judgeCrops(compiled[`${file} ${size}`], crops);
   return (file) => judge(file, page, look, classify, coversOf);
 }
@@ -88,13 +89,13 @@ async function run(model, data, shape) {
   return read;
 }
 
-async function lookForFaces({ width, height, data }, bytes, rules, finders, compile) {
+async function lookForFaces({ width, height, data }, bytes, rules, detectors, compile) {
   const key = `${width} ${height}`;
-  let model = finders.get(key);
+  let model = detectors.get(key);
   if (!model) {
     const outputs = rules.output_strides.map((stride) => [1, height / stride, width / stride, 32]);
     model = await compile(shaped(bytes, [1, height, width, 3], outputs));
-    if (width * height <= LARGE) finders.set(key, model);
+    if (width * height <= LARGE) detectors.set(key, model);
   }
   const maps = await run(model, data, [1, height, width, 3]);
   if (width * height > LARGE) model.delete();
@@ -114,7 +115,7 @@ async function lookAt(model, { width, height, data }) {
   return { logit, map: { height: map.shape[1], width: map.shape[2], values: Array.from(map.values) } };
 }
 
-// Detector's _added(): the weighted sum of what networks say of a crop; the mean of the map stays its logit.
+// Detector's combine(): the weighted sum of what networks say of a crop; the mean of the map stays its logit.
 function added(said) {
   const [height, width] = ["height", "width"].map((side) => said.map(({ map }) => map[side]).reduce(leastCommonMultiple));
   const values = Array.from({ length: height * width }, (_, i) => {
@@ -140,18 +141,18 @@ async function judge(file, page, look, classify, coversOf) {
   const provenance = await findingsOf(new Uint8Array(await file.arrayBuffer()), picture.format, page);
   times.push(performance.now());
   const { whole } = picture;
-  const found = await findFaces(picture, page.finder, page.crop, look);
+  const found = await findFaces(picture, page.face_detector, page.crop, look);
   const byCrop = {}; // several networks may see the same one
   for (const network of page.networks) (byCrop[`${network.input_size} ${network.crop_margin}`] ??= []).push(network);
-  const looks = Object.values(byCrop), margins = looks.map(([{ crop_margin: margin }]) => margin);
-  const crops = looks.map(([{ input_size: size, crop_margin: margin }]) =>
+  const specs = Object.values(byCrop), margins = specs.map(([{ crop_margin: margin }]) => margin);
+  const crops = specs.map(([{ input_size: size, crop_margin: margin }]) =>
     found.map(({ box, roll }) => cropFace(picture, box, roll, size, margin, page.crop)),
   );
   const { size, margin } = page.covering;
   const covering = await coversOf(found.map(({ box, roll }) => cropFace(picture, box, roll, size, margin, page.crop)));
   times.push(performance.now());
-  const judged = []; // by look and face
-  for (const [i, networks] of looks.entries()) {
+  const judged = []; // by kind of crop and face
+  for (const [i, networks] of specs.entries()) {
     const said = [];
     for (const network of networks) said.push(await classify(network, crops[i]));
     judged.push(found.map((_, face) => added(networks.map(({ weight }, n) => ({ weight, ...said[n][face] })))));
@@ -162,14 +163,14 @@ async function judge(file, page, look, classify, coversOf) {
   const { temperature } = page.calibration, can = doubts.filter((own) => !own.length).length;
   const faces = found.map(({ box, score, roll }, i) => {
     const logits = judged.map((faces) => faces[i].logit);
-    const logit = logits.reduce((sum, one) => sum + one, 0), loudest = logits.indexOf(Math.max(...logits));
+    const logit = logits.reduce((sum, one) => sum + one, 0), top = logits.indexOf(Math.max(...logits));
     const p = 1 / (1 + Math.exp(-Math.min(Math.max(logit / temperature, -60), 60)));
-    const evidence = margins[loudest] > Math.min(...margins) ? "surroundings" : "face";
+    const evidence = margins[top] > Math.min(...margins) ? "surroundings" : "face";
     const scaled = box.map((value, i) => round(i % 2 ? (value * whole.height) / picture.height : (value * whole.width) / picture.width));
     const verdict = doubts[i].length ? "uncertain" : verdictOf(p, page.calibration, can);
     const shares = doubts[i].length ? NO_SHARES : sharesAt(p, page.curves);
     const face = { box: scaled, detection_score: score, score: p, ...shares, verdict, evidence, roll, doubts: doubts[i] };
-    return { face, crop: crops[loudest][i], map: judged[loudest][i].map };
+    return { face, crop: crops[top][i], map: judged[top][i].map };
   });
   const suspicion = ({ face }) => page.suspicion.indexOf(face.verdict);
   faces.sort((a, b) => suspicion(b) - suspicion(a) || b.face.score - a.face.score);
@@ -182,7 +183,7 @@ async function judge(file, page, look, classify, coversOf) {
     origin: originOf(provenance),
     faces: faces.map(({ face }) => face),
     provenance,
-    warnings: warningsOf(picture, found, doubts, page.quality, page.finder, page.crop),
+    warnings: warningsOf(picture, found, doubts, page.quality, page.face_detector, page.crop),
     picture: { ...whole, format: picture.format, bytes: picture.bytes, sha256: picture.sha256 },
     model: page.model,
     seconds: { read: seconds(0, 1), provenance: seconds(1, 2), faces: seconds(2, 3), model: seconds(3, 4), total: seconds(0, 4) },

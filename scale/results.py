@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from detector.finder import FINDER_VERSION
+from detector.face_detector import VERSION
 from detector.model_folder import ModelFolder
 from scale.errors import ScaleError
-from scale.places import Place
+from scale.storage import Place
 
 _SHARE = pa.struct([(name, pa.float64()) for name in ("value", "low", "high")])
 _SHARES = [(f"{name}_share", _SHARE) for name in ("false_positive", "unseen", "seen")]
@@ -86,7 +86,7 @@ def revision(model: ModelFolder) -> str:
 
 def identity(model: ModelFolder) -> dict[str, Any]:
     """All that a verdict depends on besides the picture."""
-    return {"model_revision": revision(model), "digest": model.info.digest, "finder": FINDER_VERSION}
+    return {"model_revision": revision(model), "digest": model.info.digest, "finder": VERSION}
 
 
 def begin(output: Place, run: str, model: ModelFolder) -> Known:
@@ -155,7 +155,7 @@ def _opened(output: Place, path: str) -> tuple[dict[str, Any], pq.ParquetFile]:
     try:
         return json.loads((parquet.schema_arrow.metadata or {})[_METADATA]), parquet
     except (KeyError, ValueError):
-        raise ScaleError("OUTPUT holds parquet files that are none of this command's: choose another folder.") from None
+        raise ScaleError("OUTPUT holds parquet files that this command did not write: choose another folder.") from None
 
 
 def _same_model(output: Place, found: dict[str, Any], model: ModelFolder) -> None:
@@ -164,7 +164,7 @@ def _same_model(output: Place, found: dict[str, Any], model: ModelFolder) -> Non
     there, here = found.get("model_revision", "unknown"), revision(model)
     what = f"of the model revision {there[:12]}, and this is {here[:12]}"
     if there == here:
-        what = f"of the model revision {here[:12]} with another face finder or digest"
+        what = f"of the model revision {here[:12]} with another face detector or digest"
     raise ScaleError(f"OUTPUT holds verdicts {what}: take the same model, or another OUTPUT.")
 
 
