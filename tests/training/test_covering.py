@@ -10,6 +10,8 @@ from training import covering
 from training.augment import covers
 from training.data.face_cache import Face
 
+pytestmark = pytest.mark.slow  # imports TensorFlow
+
 
 @pytest.fixture(scope="module")
 def found(astronaut: np.ndarray) -> Face:

@@ -41,6 +41,7 @@ from training.fit import fit
 from training.options import ExportOptions, FitOptions
 
 pytest_plugins = ["tests.support.training_fixtures"]
+pytestmark = pytest.mark.slow  # imports TensorFlow
 
 SETS = ["portraits_and_blends validation", "portraits_and_blends test"]
 
