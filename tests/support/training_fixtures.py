@@ -315,7 +315,7 @@ def measured_folder(model_folder: Path, small_set: Path, tmp_path_factory: pytes
 
     def make(folder: Path) -> None:
         shutil.copytree(model_folder, folder / "tiny")
-        words = ["evaluate", folder / "tiny", "--data", small_set, "--limit", 6, "--robustness", 2]
+        words = ["evaluate", folder / "tiny", "--data", small_set, "--limit", 6, "--robustness", 1]
         words += ["--reencoding", 1, "--workers", 2]
         assert command_line.main(list(map(str, words))) == 0
 
