@@ -106,6 +106,7 @@ def test_a_face_that_fills_the_frame_is_found(finder, photos, name, margin):
     assert iou(found.box, inside) > 0.7
 
 
+@pytest.mark.slow
 def test_a_face_of_40_pixels_is_found_in_a_large_picture(finder, portrait):
     pixels, boxes = pasted(portrait, (2000, 1500), [(1203, 347, 40)])
     (found,) = finder.find(pixels)
@@ -278,6 +279,7 @@ def test_a_face_knows_its_side():
     assert FoundFace((10, 20, 50, 45), 0.9, 1.0, np.zeros((6, 2), np.float32)).side == 40
 
 
+@pytest.mark.slow
 def test_of_very_many_faces_the_largest_are_found(finder):
     crowd = read(tiny_faces(40)).pixels.copy()
     large = scaled(data.astronaut(), 0.5)
