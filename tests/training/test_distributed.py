@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tensorboardX.proto import event_pb2
 
-from tests.support.training_fixtures import FIT, JAX_EPOCHS, environment
+from tests.support.training_fixtures import FIT, JAX_EPOCHS, REFUSE_TENSORFLOW, environment, program
 from training.checkpoint import BEST, STATE
 from training.data import face_cache
 from training.data.crops import CropOptions, training_batches
@@ -50,7 +50,9 @@ for words in (["--processes", "2"], ["--coordinator", "127.0.0.1:1"]):
 @pytest.mark.jax
 def test_what_is_not_said_of_the_others_is_asked_for(tmp_path: Path) -> None:
     told = environment(tmp_path, KERAS_BACKEND="jax")
-    done = subprocess.run([sys.executable, "-c", ASK], env=told, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSE_TENSORFLOW + ASK], env=told, cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("Say where process 0 runs, how many there are and which this is:") == 2
     assert "Traceback" not in done.stderr
@@ -116,7 +118,7 @@ def start(folder: Path, home: Path, index: int, port: int, *words: object) -> su
     told = environment(home, KERAS_BACKEND="jax")
     with (folder / f"worker-{index}").open("w") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "training", "fit", "--strategy", "data-parallel", *map(str, (*words, *place))],
+            [*program("jax"), "fit", "--strategy", "data-parallel", *map(str, (*words, *place))],
             env=told, cwd=folder, stdout=log, stderr=log,
         )  # fmt: skip
 
@@ -163,7 +165,7 @@ def test_two_workers_train_as_one_and_one_goes_on_when_the_other_is_lost(
     assert saved["history"][0]["auc"] == json.loads((jax_run / STATE).read_text())["history"][0]["auc"]
 
     told = environment(caches, KERAS_BACKEND="jax", XLA_FLAGS="--xla_force_host_platform_device_count=2")
-    again = [sys.executable, "-m", "training", "fit", "--strategy", "data-parallel", "--out", "run", "--resume"]
+    again = [*program("jax"), "fit", "--strategy", "data-parallel", "--out", "run", "--resume"]
     done = subprocess.run(again, env=told, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "continuing at step 6 of" in done.stderr
