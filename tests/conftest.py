@@ -1,6 +1,7 @@
 """What most tests look at: two real photographs with one face each, and the detector as it is shipped."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,22 +26,44 @@ if TYPE_CHECKING:
 
 os.environ["DETECTOR_TRUST_LIST"] = "none"  # no test asks the C2PA's server; those of the list name their own
 
+SLOW_TO_IMPORT = ("jax", "ray", "tensorflow")  # a test that imports one in its own process is slow
+_SLOW_MODULE = re.compile(r"^pytestmark = .*\bpytest\.mark\.(?:jax|ray|slow)\b", re.MULTILINE)
+_SLOW = {"running_app", "small_set", "run", "jax_run"}  # an app in a process of its own, data, runs trained on them
+_LONGEST = (  # files that take more than a minute, and folders by their slowest file
+    *("test_cluster", "test_trials", "test_export_evaluate", "test_attack", "test_parity", "test_distributed"),
+    *("web", "reliability", "hub", "ui", "training", "scale"),
+)
 
-_SLOW = {
-    "running_app",
-    "small_set",
-    "run",
-    "jax_run",
-}  # the app in a process of its own, a data set, runs trained on it
+
+def _quick(config: pytest.Config) -> bool:
+    return "not slow" in config.option.markexpr
 
 
-_LONGEST = ("web", "reliability", "hub", "ui", "training", "scale")  # folders, by their slowest file
+def pytest_configure(config: pytest.Config) -> None:
+    if _quick(config):
+        sys.modules.update(dict.fromkeys(SLOW_TO_IMPORT))  # as if they were not installed
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A module that is slow as a whole is not even imported where slow tests are left out."""
+    module = collection_path.suffix == ".py" and _quick(config)
+    return True if module and _SLOW_MODULE.search(collection_path.read_text("utf-8")) else None
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """One process more than processors: each waits now and then, for a browser, an app or a clock."""
+    return None if _quick(config) else (os.cpu_count() or 1) + 1
+
+
+def _place(item: pytest.Item) -> int:
+    names = {item.path.stem, item.path.parent.name}
+    return next((place for place, name in enumerate(_LONGEST) if name in names), len(_LONGEST))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What a test needs is told by its fixtures; `ray` and `jax` by its module. The longest come first: each process
     takes whole files, and none is to have a long one left when the others are done."""
-    items.sort(key=lambda item: _LONGEST.index(folder) if (folder := item.path.parent.name) in _LONGEST else 9)
+    items.sort(key=_place)
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if "chromium" in fixtures:

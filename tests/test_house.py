@@ -8,6 +8,7 @@ from html import unescape
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -59,6 +60,13 @@ def test_the_detector_starts_without_what_trains_or_shows_it(python):
 def test_importing_takes_no_table_no_content_credentials_and_no_hub(python):
     late = "print(sorted({'rich', 'c2pa', 'huggingface_hub', 'httpx2'} & set(sys.modules)))"
     assert python("-c", f"import sys, detector, detector.__main__; {late}").stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_quick_tests_are_collected_without_what_is_slow_to_import(python) -> None:
+    """tests/conftest.py lets them import none of it."""
+    ran = python("-m", "pytest", "--collect-only", "-q", "-n", 0, "-m", "not slow", "tests/training", "tests/scale")
+    assert ran.returncode == 0 and "test_data.py" in ran.stdout, ran.stdout
 
 
 def test_the_detector_needs_only_what_the_project_says() -> None:

@@ -439,6 +439,7 @@ def test_many_pictures_are_judged_as_each_alone(detector, portrait, astronaut, h
             assert same(result, detector.detect(source))
 
 
+@pytest.mark.slow
 def test_many_pictures_come_in_order(detector, no_face):
     sources = [no_face[: 64 + 2 * place, :200] for place in range(40)]
     results = detector.detect_many(sources, workers=4, batch_size=3)
@@ -450,6 +451,7 @@ def test_many_may_be_none_or_all_broken(detector):
     assert all(isinstance(result, ImageError) for result in detector.detect_many([b"x"] * 5, batch_size=2))
 
 
+@pytest.mark.slow
 def test_many_are_taken_a_bounded_number_ahead(detector, no_face):
     taken = 0
 

@@ -114,6 +114,7 @@ def test_a_face_that_fills_the_frame_is_found(finder, photos, name, margin):
     assert iou(found.box, inside) > 0.7
 
 
+@pytest.mark.slow
 def test_a_face_of_40_pixels_is_found_in_a_large_picture(finder, portrait):
     pixels, boxes = pasted(portrait, (2000, 1500), [(1203, 347, 40)])
     (found,) = finder.find(pixels)
@@ -121,7 +122,7 @@ def test_a_face_of_40_pixels_is_found_in_a_large_picture(finder, portrait):
     assert abs(found.side - 40) < 10
 
 
-@pytest.mark.parametrize("size", [(460, 345), (640, 480), (1100, 825)])
+@pytest.mark.parametrize("size", [(460, 345), (640, 480), pytest.param((1100, 825), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("face", [28, 60, 110])
 def test_a_face_is_found_wherever_it_is(finder, portrait, size, face):
     """Corners, edges and middle: in a tile, across two of them, or half of either."""
@@ -132,7 +133,9 @@ def test_a_face_is_found_wherever_it_is(finder, portrait, size, face):
         assert iou(found.box, boxes[0]) > 0.5, (left, top)
 
 
-@pytest.mark.parametrize("size", [(256, 256), (640, 480), (4000, 3000), (7300, 5500), (20000, 500)])
+@pytest.mark.parametrize(
+    "size", [(256, 256), (640, 480), pytest.param((4000, 3000), marks=pytest.mark.slow), (7300, 5500), (20000, 500)]
+)
 def test_the_least_face_of_a_large_picture_is_found(finder, portrait, size):
     face = least_face(*size)
     assert face >= MIN_FACE and (size[0] > 2400) == (face > MIN_FACE)
@@ -245,6 +248,7 @@ def test_a_quarter_turn_turns_the_box(finder, photos, quarters):
         assert iou(found.box, expected) > 0.9
 
 
+@pytest.mark.slow
 def test_small_faces_of_a_large_turned_picture_are_found(finder, portrait):
     pixels, boxes = pasted(portrait, (1600, 1200), [(1003, 347, 40), (300, 800, 45), (1300, 900, 60)])
     found = finder.find(np.rot90(pixels, 2))
@@ -266,6 +270,7 @@ def test_the_picture_is_left_as_it_was_and_the_answer_is_the_same_twice(finder, 
     assert [(f.box, f.score) for f in first] == [(f.box, f.score) for f in second]
 
 
+@pytest.mark.slow
 def test_threads_side_by_side_find_the_same_faces(finder, photos, portrait):
     cores = Cores(2)
     aside = FaceDetector(cores)
@@ -282,6 +287,7 @@ def test_a_face_knows_its_side():
     assert DetectedFace((10, 20, 50, 45), 0.9, 1.0, np.zeros((6, 2), np.float32)).side == 40
 
 
+@pytest.mark.slow
 def test_of_very_many_faces_the_largest_are_found(finder):
     crowd = read(tiny_faces(40)).pixels.copy()
     large = scaled(data.astronaut(), 0.5)

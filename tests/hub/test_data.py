@@ -18,10 +18,8 @@ pytestmark = pytest.mark.slow
 
 FACES = "owner/faces"
 LOOK = """
-import json, logging, sys
-from training.data import face_cache
-from training.data import tables
-from training.data.crops import CropOptions
+import json, sys
+from training.data import face_cache, tables
 from training.data.sources import Source
 from training.errors import TrainingError
 spec = tables.pinned(sys.argv[1])
@@ -38,12 +36,9 @@ print(json.dumps(answer))
 STREAM = """
 import datasets, json, os, sys
 from detector.model_folder import hub
-from training.data import face_cache
-from training.data import tables
+from training.data import streaming, streams, tables
 from training.data.crops import CropOptions
 from training.data.sources import Source
-from training.hub import retries
-from training.data import streaming, streams
 from training.errors import TrainingError
 
 hub.WAITS = (0.1, 0.1)
@@ -103,10 +98,7 @@ DOWNLOAD = """
 import json, os, sys, time
 from detector.model_folder import hub
 from detector.errors import ModelError
-from training.data import face_cache
 from training.data import tables
-from training.data.crops import CropOptions
-from training.data.sources import Source
 from training.hub import retries
 from training.errors import TrainingError
 
@@ -156,7 +148,7 @@ def test_a_download_under_faults_ends_in_time_and_leaves_a_whole_cache(hub: Hub,
 
 def download(hub: Hub, home: Path, names: Iterable[str]) -> list[dict | str]:
     answers = look(hub, home, *names, script=DOWNLOAD)
-    assert max(seconds for _, seconds in answers.values()) < 5 + 30, answers  # and not for ever
+    assert max(seconds for _, seconds in answers.values()) < 5 + 90, answers  # and not for ever
     return [answer for answer, _ in answers.values()]
 
 

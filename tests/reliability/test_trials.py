@@ -51,7 +51,7 @@ def test_an_answer_that_is_not_what_it_must_be_is_found(calls: Calls, monkeypatc
 
 
 def test_no_picture_is_older_than_promised(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    assert deletion.soak(tmp_path, minutes=0.75, kept=10, every=20, small_disk=False) == 0
+    assert deletion.soak(tmp_path, minutes=0.5, kept=5, every=16, small_disk=False) == 0
     said = dict(word.split("=") for word in capsys.readouterr().out.split() if "=" in word)
     assert int(said["files"]) > 10 and int(said["kills"]) > 0 and int(said["looks"]) > 10
 

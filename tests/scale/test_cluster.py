@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from detector.model_folder import store
+from scale.__main__ import main
 from tests.support import ROOT
 
 PICTURES = 64
@@ -168,10 +169,13 @@ def test_one_machine_needs_no_cluster(tmp_path, hopper):
     ("source", "sentence"),
     [("none", "There is nothing at none: check the name."), (".", "INPUT and OUTPUT lie in one another")],
 )
-def test_what_is_wrong_is_said_before_anything_starts(tmp_path, source, sentence):
-    process = start(source, ROOT / "tests" / "out", "--address", "127.0.0.1:1")
-    code, told = ended(process)
-    assert code == 2 and told.startswith(sentence) and len(told.splitlines()) == 1
+def test_what_is_wrong_is_said_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, source: str, sentence: str
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["judge", source, str(ROOT / "tests" / "out"), "--address", "127.0.0.1:1"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(sentence) and len(told.splitlines()) == 1
 
 
 def test_without_ray_it_says_what_to_install(tmp_path):

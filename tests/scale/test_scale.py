@@ -93,6 +93,7 @@ def test_rows_are_those_of_the_command_line_to_the_last_bit(folder, tmp_path_fac
         assert row["findings"] == wanted["provenance"]
 
 
+@pytest.mark.slow
 def test_parquet_files_are_read_by_row(tmp_path, model):
     source = tmp_path / "in"
     source.mkdir()
@@ -129,6 +130,7 @@ def test_the_column_of_the_pictures_is_found_or_asked_for(tmp_path, model):
     assert "no column painting of pictures" in asked(one, "painting")
 
 
+@pytest.mark.slow
 def test_a_rerun_judges_only_what_is_new(tmp_path, model):
     source, output = pictures(tmp_path / "in", "a", "b", "c"), tmp_path / "out"
     shutil.copy(source / "a.png", source / "copy.png")
@@ -167,6 +169,7 @@ def test_a_stopped_run_is_continued_and_no_row_is_there_twice(tmp_path, model):
     assert len(rows(output)) == 40
 
 
+@pytest.mark.slow
 def test_one_output_holds_one_model(tmp_path, model):
     source, output = pictures(tmp_path / "in", "a"), tmp_path / "out"
     Run(source, output, model, "one").judge()
@@ -204,6 +207,7 @@ def test_a_picture_that_ends_the_process_costs_one_row(tmp_path, model, poison):
     assert len(failed["sha256"]) == 64
 
 
+@pytest.mark.slow
 def test_files_that_cannot_be_read_cost_a_row_each(tmp_path, model):
     source = pictures(tmp_path / "in", "a")
     with (source / "large.jpg").open("wb") as file:
@@ -240,6 +244,7 @@ def test_a_folder_that_cannot_be_opened_costs_a_row(tmp_path, model, monkeypatch
     assert failed["error"] == "shut could not be read: check that you may open it."
 
 
+@pytest.mark.slow
 def test_folders_are_walked_as_on_the_command_line(tmp_path, model):
     """Here and on an object store, which is not asked how a file without a suffix begins."""
     memory = fsspec.filesystem("memory")
@@ -260,6 +265,7 @@ def test_folders_are_walked_as_on_the_command_line(tmp_path, model):
         assert {name.split("/in/" if source == tmp_path / "in" else "walked/")[1] for name in found} == names
 
 
+@pytest.mark.slow
 def test_an_object_store_is_read_and_written(tmp_path, model):
     memory = fsspec.filesystem("memory")
     for name in ("a", "b"):

@@ -5,6 +5,7 @@ import importlib.util
 import io
 import os
 import pickle
+import re
 from pathlib import Path
 
 import keras
@@ -13,12 +14,12 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from tests.support.training_fixtures import command
 from training import architectures, pth
 from training.architectures import WeightsUnavailable
 from training.options import ARCHITECTURES
 
 pytest_plugins = ["tests.support.training_fixtures"]
+pytestmark = pytest.mark.slow  # imports TensorFlow
 
 CATS, COFFEE = {281, 282, 285}, {967, 968}  # ImageNet's tabby, tiger cat and Egyptian cat; espresso and cup
 
@@ -31,37 +32,32 @@ def test_the_options_list_the_networks_that_there_are() -> None:
     assert tuple(ARCHITECTURES) == architectures.NAMES
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("size", [64, 96])
-@pytest.mark.parametrize(
-    "name",
-    [
-        "efficientnet-lite0", "efficientnet-lite0-probe", "efficientnetv2-b0", "sequential-baseline",
-    ],
-)  # fmt: skip
-def test_a_network_takes_crops_and_its_map_adds_up_to_the_logit(name: str, size: int) -> None:
-    model = architectures.build(name, size, None)
-    assert model.name == name
-    assert model.input_shape == (None, size, size, 3) and model.output_shape == (None, 1)
-    both = architectures.with_activation_map(model)
-    pictures = crops(2, size)
+SIZE = 96
+
+
+@pytest.fixture(scope="module", params=sorted({*ARCHITECTURES} - {"efficientnetv2-l"}))  # as b0, and takes a minute
+def network(request: pytest.FixtureRequest) -> keras.Model:
+    return architectures.build(request.param, SIZE, None)
+
+
+def test_a_network_takes_crops_and_its_map_adds_up_to_the_logit(network: keras.Model) -> None:
+    assert network.input_shape == (None, SIZE, SIZE, 3) and network.output_shape == (None, 1)
+    both = architectures.with_activation_map(network)
+    pictures = crops(2, SIZE)
     logits, maps = (np.asarray(output) for output in both(pictures.astype(np.float32), training=False))
     assert logits.shape == (2,)
-    side = (size - 8) // 4 if name == "sequential-baseline" else size // 32
+    side = (SIZE - 8) // 4 if network.name == "sequential-baseline" else SIZE // 32
     assert maps.shape == (2, side, side)
     assert np.isfinite(maps).all()
     assert maps.mean(axis=(1, 2)) == pytest.approx(logits, abs=1e-5)
-    assert np.asarray(model(pictures.astype(np.float32), training=False))[:, 0] == pytest.approx(logits, abs=1e-5)
+    assert np.asarray(network(pictures.astype(np.float32), training=False))[:, 0] == pytest.approx(logits, abs=1e-5)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["efficientnet-lite0", "efficientnet-lite0-probe", "sequential-baseline"])
-def test_an_offset_moves_every_logit_and_its_map_alike(name: str) -> None:
-    model = architectures.build(name, 64, None)
-    both = architectures.with_activation_map(model)
-    pictures = crops(3, 64).astype(np.float32)
+def test_an_offset_moves_every_logit_and_its_map_alike(network: keras.Model) -> None:
+    both = architectures.with_activation_map(network)
+    pictures = crops(3, SIZE).astype(np.float32)
     before, _ = (np.asarray(output) for output in both(pictures, training=False))
-    architectures.shift(model, 1.25)
+    architectures.shift(network, 1.25)
     after, maps = (np.asarray(output) for output in both(pictures, training=False))
     assert after == pytest.approx(before + 1.25, abs=1e-5)
     assert maps.mean(axis=(1, 2)) == pytest.approx(after, abs=1e-5)
@@ -81,7 +77,6 @@ def weights_file() -> Path:
     return file
 
 
-@pytest.mark.slow
 def test_imagenet_weights_know_a_cat_from_a_cup() -> None:
     """With the classifier of the published file on top of our features, the 1000 classes are told apart."""
     size = ARCHITECTURES["efficientnet-lite0"]
@@ -143,24 +138,25 @@ def test_weights_that_are_not_installed_are_asked_for(monkeypatch: pytest.Monkey
         architectures.build("efficientnet-lite0", 64)
 
 
-@pytest.mark.slow
-def test_weights_that_cannot_be_downloaded_are_told_in_a_sentence(small_set: Path, tmp_path: Path) -> None:
+def test_weights_that_cannot_be_downloaded_are_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Keras's own weights come from the network, which here ends at a closed port."""
-    nowhere = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "no_proxy": ""}
-    done = command("fit", "--architecture", "efficientnetv2-b0", "--input-size", 64, "--limit", 4, "--data", small_set,
-                   "--out", "run", home=tmp_path / "empty", cwd=tmp_path, **nowhere)  # fmt: skip
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == (
+    monkeypatch.setattr("keras.src.backend.config.keras_home", lambda: str(tmp_path))
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    sentence = (
         "The ImageNet weights of efficientnetv2-b0 could not be downloaded: connect to the internet, "
         "or start without them by --weights none."
     )
-    assert "Traceback" not in done.stderr
+    with pytest.raises(WeightsUnavailable, match=re.escape(sentence)):
+        architectures.build("efficientnetv2-b0", 64)
 
 
 # ---- weights of one's own ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_a_network_goes_on_from_a_file_at_another_size(tmp_path: Path) -> None:
     first = architectures.build("efficientnet-lite0", 64, None)
     first.save(tmp_path / "first.keras")

@@ -19,6 +19,7 @@ from training.files import write_model
 from training.reconstruct import autoencoders, taesd, zoo
 
 pytest_plugins = ["tests.support.training_fixtures"]
+pytestmark = pytest.mark.slow  # imports TensorFlow
 
 PIXELS = skimage.data.astronaut()[:260, 120:330]
 

@@ -49,7 +49,7 @@ def test_a_run_of_another_backend_becomes_a_model_folder(
     words = ("--data", small_set, *FIT, "--epochs", EPOCHS)
     done = subprocess.run(
         [sys.executable, "-c", REFUSE_TENSORFLOW + STOP_AT_STEP_8 + STOP_AND_GO_ON, *map(str, words)],
-        env=environment(caches, KERAS_BACKEND=backend, USE_TF="0"),  # `datasets` looks for it
+        env=environment(caches, KERAS_BACKEND=backend),
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -1,5 +1,7 @@
 """Every alteration keeps the shape, repeats itself from the same draws, and alters more as its severity grows."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import skimage.data
@@ -9,6 +11,7 @@ from training.augment import corruptions
 from training.augment.corruptions import NAMES, SEVERITIES
 
 
+@cache
 def photographs() -> list[np.ndarray]:
     """Three pictures uint8 RGB, one upright, one on its side, one square."""
     astronaut, cat = skimage.data.astronaut(), skimage.data.chelsea()

@@ -11,6 +11,8 @@ from training.augment import covers
 from training.augment.aged import aged
 from training.data.face_cache import Face
 
+pytestmark = pytest.mark.slow  # imports TensorFlow
+
 
 @pytest.fixture(scope="module")
 def found(astronaut: np.ndarray) -> Face:

@@ -86,7 +86,7 @@ def test_labels_that_nobody_named_are_refused(
         load(folder)
 
 
-def six_eachs_go_by_their_names(small_set: Path) -> None:
+def test_splits_go_by_their_names(small_set: Path) -> None:
     splits = {name: load(small_set, name) for name in ("train", "validation", "test")}
     assert {name: split.count() for name, split in splits.items()} == {
         "train": {"fake": 24, "real": 24, "broken": 0, "no_face": 0},

@@ -15,6 +15,7 @@ from training.evaluation.calibrate import Limits
 from training.options import ExportOptions
 
 pytest_plugins = ["tests.support.training_fixtures"]
+pytestmark = pytest.mark.slow  # imports TensorFlow
 
 
 @pytest.fixture(scope="module")

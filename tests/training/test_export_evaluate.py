@@ -41,6 +41,7 @@ from training.fit import fit
 from training.options import ExportOptions, FitOptions
 
 pytest_plugins = ["tests.support.training_fixtures"]
+pytestmark = pytest.mark.slow  # imports TensorFlow
 
 SETS = ["portraits_and_blends validation", "portraits_and_blends test"]
 
@@ -118,7 +119,7 @@ def test_the_configuration_describes_the_folder(config: dict, model_folder: Path
 
 
 def test_nothing_that_was_said_of_another_model_stays(measured_folder: Path, run: Path, tmp_path: Path) -> None:
-    """Export into the folder of an older model; a README.md beside no model is none of export's."""
+    """Export into the folder of an older model."""
     folder = shutil.copytree(measured_folder, tmp_path / "model")
     (folder / "scores.csv.gz").write_bytes(b"old")
     assert command_line.main(["export", str(run), "--out", str(folder), "--max-false-positive-rate", "0.02"]) == 0
@@ -126,10 +127,6 @@ def test_nothing_that_was_said_of_another_model_stays(measured_folder: Path, run
     assert names == {"config.json", "metrics.json", "model.tflite", "model.keras"}
     model = store.load(folder)
     assert model.metrics.sets == () and model.curves.real.sets == ("portraits_and_blends",)
-    (project := tmp_path / "project").mkdir()
-    (project / "README.md").write_text("mine")
-    assert command_line.main(["export", str(run), "--out", str(project)]) == 0
-    assert (project / "README.md").read_text() == "mine"
 
 
 def test_an_older_folder_is_upgraded(measured_folder: Path, tmp_path: Path) -> None:
@@ -205,20 +202,23 @@ def test_the_way_goes_through_a_model_folder(run: Path, model_folder: Path, tmp_
 def test_an_interpolated_network_lies_between_start_and_end(
     run: Path, model_folder: Path, small_set: Path, tmp_path: Path
 ) -> None:
-    later = tmp_path / "later"
+    later, between = tmp_path / "later", tmp_path / "between"
+    between.mkdir()
+    (between / "README.md").write_text("mine")  # beside no model, and so none of export's
     start = model_folder / "model.keras"
     read = json.loads((run / OPTIONS).read_text())
     options = FitOptions(**{**read, "data": tuple(read["data"]), "weights": str(start), "epochs": 0.5, "seed": 9})
     fit(options, later)
-    export.export(later, tmp_path / "between", ExportOptions(wise_ft_alpha=0.75))
+    export.export(later, between, ExportOptions(wise_ft_alpha=0.75))
     ends = [keras.saving.load_model(file, compile=False).get_weights() for file in (start, later / BEST)]
-    between = keras.saving.load_model(tmp_path / "between" / "model.keras", compile=False).get_weights()
-    *layers, bias = zip(*ends, between, strict=True)  # the offset goes into the last bias
+    weights = keras.saving.load_model(between / "model.keras", compile=False).get_weights()
+    *layers, bias = zip(*ends, weights, strict=True)  # the offset goes into the last bias
     assert all(np.allclose(0.25 * a + 0.75 * b, c, atol=1e-6) for a, b, c in layers)
     assert any(not np.allclose(a, b, atol=1e-6) for a, b, _ in layers)
     assert np.isfinite(bias[2]).all()
-    said = json.loads((tmp_path / "between" / "config.json").read_text())["commands"][-1]
+    said = json.loads((between / "config.json").read_text())["commands"][-1]
     assert said == "python -m training export RUNS/later --wise-ft-alpha 0.75 --out MODEL_FOLDER"
+    assert (between / "README.md").read_text() == "mine"
 
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.5, 0.5])
@@ -345,7 +345,7 @@ def test_a_set_that_was_trained_on_is_not_measured_as_unseen(model_folder: Path,
 
 def test_metrics_say_how_they_were_made(metrics: Metrics, config: dict) -> None:
     assert metrics.command == (
-        "python -m training evaluate MODEL_FOLDER --data DATA/portraits_and_blends --limit 6 --robustness 2 "
+        "python -m training evaluate MODEL_FOLDER --data DATA/portraits_and_blends --limit 6 --robustness 1 "
         "--reencoding 1"
     )
     assert metrics.digest == config["digest"]
@@ -383,11 +383,11 @@ def test_figures_are_those_of_what_the_detector_says(metrics: Metrics, served: D
 
 def test_robustness_is_measured_at_every_severity_of_every_alteration(metrics: Metrics) -> None:
     robustness = metrics.robustness
-    assert (robustness.set, robustness.pictures) == (SETS[0], 4)
+    assert (robustness.set, robustness.pictures) == (SETS[0], 2)
     assert list(robustness.corruptions) == list(corruptions.NAMES)
     for figures in robustness.corruptions.values():
         assert [row.severity for row in figures] == [1, 2, 3, 4, 5]
-        assert all(0 <= row.judged <= 4 for row in figures)
+        assert all(0 <= row.judged <= 2 for row in figures)
 
 
 def test_pictures_are_shared_up_to_six_times(metrics: Metrics) -> None:

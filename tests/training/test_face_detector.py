@@ -16,6 +16,8 @@ from training import face_detector
 from training.__main__ import main
 from training.errors import TrainingError
 
+pytestmark = pytest.mark.slow  # imports TensorFlow
+
 # What ONNX Runtime 1.32 makes of the source on an astronaut at 320 x 320 pixels: at the surest of its anchors 4 offsets
 # of the box, the face's share of the softmax, and 10 offsets of landmarks.
 SOURCE = (
@@ -67,7 +69,6 @@ def test_without_the_package_a_sentence_says_how_to_get_it(monkeypatch: pytest.M
         face_detector.source_graph()
 
 
-@pytest.mark.slow
 def test_the_command_makes_the_network_from_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where DETECTOR_TEST_INSTALL is set: from a fresh copy of the package, on every photograph and shape."""
     if not os.environ.get("DETECTOR_TEST_INSTALL"):

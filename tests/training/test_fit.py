@@ -38,6 +38,7 @@ from training.fit import fit
 from training.options import ARCHITECTURES, PRESETS, FitOptions, add_arguments, from_arguments
 
 pytest_plugins = ["tests.support.training_fixtures"]
+pytestmark = pytest.mark.slow  # imports TensorFlow
 
 
 def tiny(folder: Path, **changes: object) -> FitOptions:
@@ -304,12 +305,10 @@ def help_pages(caches: Path) -> tuple[dict[str, str], set[str]]:
     return pages, set(modules)
 
 
-@pytest.mark.slow
 def test_help_needs_no_tensorflow(help_pages: tuple[dict[str, str], set[str]]) -> None:
     assert not {"tensorflow", "keras", "datasets", "grain"} & help_pages[1]
 
 
-@pytest.mark.slow
 def test_help_lists_every_option_of_fit_with_its_default_and_its_reason(
     help_pages: tuple[dict[str, str], set[str]],
 ) -> None:
@@ -328,7 +327,6 @@ def test_help_lists_every_option_of_fit_with_its_default_and_its_reason(
     assert all(f"{preset}:" in page for preset in PRESETS)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

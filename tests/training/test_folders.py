@@ -185,6 +185,7 @@ def test_a_folder_of_pictures_can_be_streamed(tmp_path: Path) -> None:
     assert [tables.file_of(row) for row in read] == [content for _, _, content in rows(2, 2)]
 
 
+@pytest.mark.slow
 def test_training_on_one_class_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     write_pictures(tmp_path / "set", {"train": rows(0, 3), "validation": rows(1, 1, 7)})
     words = ["fit", "--data", str(tmp_path / "set"), "--out", str(tmp_path / "run"), "--self-blend", "0"]

@@ -24,6 +24,7 @@ from training.errors import TrainingError
 from training.evaluation import card
 
 pytest_plugins = ["tests.support.training_fixtures"]
+pytestmark = pytest.mark.slow  # imports TensorFlow
 
 
 @pytest.fixture(scope="module")

@@ -134,6 +134,7 @@ def test_halves_of_two_sizes_are_refused(tmp_path: Path) -> None:
         next(training_batches([(split, 1.0)], VARIED, 4, 1))
 
 
+@pytest.mark.slow
 def test_pairs_are_not_streamed(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     pair_set(tmp_path / "streamed", same_twice(2))
     words = ["fit", "--data", str(tmp_path / "streamed"), "--streaming", *FIT, "--out", str(tmp_path / "run")]

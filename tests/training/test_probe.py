@@ -20,6 +20,7 @@ from training.fit import fit
 from training.options import ExportOptions, FitOptions
 
 pytest_plugins = ["tests.support.training_fixtures"]
+pytestmark = pytest.mark.slow  # imports TensorFlow
 
 NAME, SIZE = "efficientnet-lite0-probe", 64
 
@@ -44,7 +45,6 @@ def options(folder: Path, **changes: object) -> FitOptions:
     return FitOptions(data=(str(folder),), **{**plain, **changes})
 
 
-@pytest.mark.slow
 def test_only_the_head_is_fitted_and_it_tells_the_classes_apart(network: keras.Model) -> None:
     before = {layer.name: layer.get_weights() for layer in network.layers}
     probe.fit_head(network, batches(1), l2=0.1)
@@ -60,7 +60,6 @@ def test_only_the_head_is_fitted_and_it_tells_the_classes_apart(network: keras.M
     assert np.abs(logits).max() < 1
 
 
-@pytest.mark.slow
 def test_the_head_is_scaled_and_l2_evens_its_weights_out(network: keras.Model) -> None:
     crops, _ = (np.concatenate(parts) for parts in zip(*batches(1), strict=True))
     kernels = []

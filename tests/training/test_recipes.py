@@ -19,6 +19,7 @@ from training.evaluation.calibrate import Limits
 from training.options import ExportOptions, FitOptions, add_arguments, add_fields
 
 pytest_plugins = ["tests.support.training_fixtures"]
+pytestmark = pytest.mark.slow  # imports TensorFlow
 
 FIT = """
 data = ["DATA/portraits_and_blends:2"]

@@ -24,6 +24,7 @@ from training.reconstruct import autoencoders, pairs, zoo
 from training.reconstruct.options import ReconstructOptions
 
 pytest_plugins = ["tests.support.training_fixtures"]
+pytestmark = pytest.mark.slow  # imports TensorFlow
 
 PIXELS = skimage.data.astronaut()[:260, 120:330]
 
@@ -214,7 +215,6 @@ def test_what_cannot_be_reconstructed_is_told(photos: Path, tmp_path: Path, caps
         assert sentence in said[-1]
 
 
-@pytest.mark.slow
 def test_the_zoo_is_trained_on_the_photographs(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = tmp_path / "out"
     words = ["reconstruct", str(photos), "--autoencoder", "zoo", "--designs", "2", "--steps", "25", "--out", str(out)]

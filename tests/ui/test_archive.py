@@ -270,10 +270,10 @@ def test_the_zips_own_word_for_a_name_counts() -> None:
 
 def test_very_many_names_take_no_long_time() -> None:
     names = [f"家族の写真/おばあちゃん {number}.jpg" for number in range(20_000)]
-    crowd, started = named(names, "cp932"), time.perf_counter()
+    crowd, started = named(names, "cp932"), time.process_time()
     with archive.opened(crowd) as entries:
         assert [entry.name for entry in entries] == names
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 def test_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

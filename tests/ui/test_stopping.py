@@ -7,8 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,7 +14,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from tests.support.running_app import ASTRONAUT, PATIENCE, RunningApp, changed, post, serve
+from tests.support.running_app import ASTRONAUT, PATIENCE, RunningApp, changed, serve
 from tests.ui.test_app import upload
 from tests.ui.test_batch import many
 from tests.ui.test_http_api import ask
@@ -62,6 +60,19 @@ def test_those_who_have_asked_are_answered(tmp_path: Path) -> None:
         assert ended(app) == 0 and files(app) == [] and "Traceback" not in app.log
 
 
+def begun(app: RunningApp, path: str) -> http.client.HTTPConnection:
+    """Whoever listens to a batch of this one file, once it is at work."""
+    call = {"data": [[{"path": path}]], "session_hash": "begun"}
+    kind = {"Content-Type": "application/json"}
+    ask(f"{app.url}/gradio_api/call/detect_batch", json.dumps(call).encode(), kind)
+    listening = http.client.HTTPConnection(urlsplit(app.url).netloc, timeout=60)
+    listening.request("GET", "/gradio_api/queue/data?session_hash=begun")
+    told = listening.getresponse()
+    while b"process_starts" not in told.readline():
+        pass
+    return listening
+
+
 def let_in(app: RunningApp) -> socket.socket:
     """A request that the app waits for the picture of: it asks for it."""
     asking = socket.create_connection((urlsplit(app.url).hostname, urlsplit(app.url).port), timeout=60)
@@ -79,20 +90,14 @@ def let_in(app: RunningApp) -> socket.socket:
 )
 def test_it_waits_no_longer_than_it_says(tmp_path: Path, seconds: float, signals: list[signal.Signals]) -> None:
     with serve(command=patient(seconds)) as app:
-        sent = upload(app, many(tmp_path, 200).read_bytes())
-
-        def wait() -> None:
-            with suppress(OSError, http.client.HTTPException):  # it is cut off
-                post(app, [{"path": sent}], "detect_batch")
-
-        waiting = threading.Thread(target=wait)
-        waiting.start()
-        time.sleep(1)
+        listening = begun(app, upload(app, many(tmp_path, 200).read_bytes()))
         for kind in signals:
             psutil.Process(app.pid).send_signal(kind)
-            time.sleep(0.3)
+            with suppress(OSError, http.client.HTTPException):  # it has ended meanwhile
+                while ask(f"{app.url}/api/detect", ASTRONAUT.read_bytes()).status == 200:  # the signal was on its way
+                    pass
         assert ended(app) == 0 and files(app) == [] and "1 batch, 200 pictures" not in app.log
-        waiting.join()
+        listening.close()
 
 
 @pytest.mark.parametrize(

@@ -105,9 +105,9 @@ def test_it_is_served_here() -> None:
         try:
             assert process.stdout
             url = process.stdout.readline().strip()
-            with urllib.request.urlopen(f"{url}litert/litert_wasm_internal.wasm", timeout=20) as response:
+            with urllib.request.urlopen(f"{url}litert/litert_wasm_internal.wasm", timeout=60) as response:
                 assert response.headers["Content-Type"] == "application/wasm"
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(20)
+            process.wait(60)
     assert process.returncode == 0
