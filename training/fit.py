@@ -158,12 +158,12 @@ class _Run:
         return loss
 
     def fit_probe(self) -> None:
-        """All at once. What a probe has seen is not kept: one that is stopped begins anew."""
+        """All at once. What a probe has seen is not kept: one that is stopped starts over."""
 
         def watched() -> Iterator[Any]:
             for _ in range(self.steps):
                 if self.stop:
-                    raise Interrupted("Stopped before the probe was fitted: --resume begins anew.")
+                    raise Interrupted("Stopped before the probe was fitted: --resume starts over.")
                 yield next(self.batches)
                 self.progress.update()
 

@@ -36,7 +36,7 @@ class FitOptions:
     )
     streaming: bool = option(
         False,
-        "read the pictures from the Hub while training, for sets too large to download; their faces are found anew",
+        "read the pictures from the Hub while training, for sets too large to download; their faces are detected again",
     )
     streaming_block: int = option(2048, "pictures of each source in the shuffle buffer, in memory, while streaming")
     architecture: str = option("efficientnet-lite0", f"one of {', '.join(ARCHITECTURES)}", choices=tuple(ARCHITECTURES))

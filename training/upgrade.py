@@ -7,7 +7,7 @@ from training.files import write_config, write_metrics
 
 
 def upgrade(folder: Path) -> None:
-    """Write config.json and metrics.json anew. Raises ModelError for a folder that cannot be loaded."""
+    """Rewrite config.json and metrics.json. Raises ModelError for a folder that cannot be loaded."""
     model = store.load(folder)
     write_config(folder, model.config)
     if model.metrics is not None:

@@ -66,7 +66,7 @@ def test_what_is_no_autoencoder_is_told_in_a_sentence(tmp_path: Path) -> None:
         (str(tmp_path / "broken.onnx"), "broken.onnx could not be read by ONNX Runtime"),
         (str(tmp_path / "broken.keras"), "broken.keras could not be read"),
         (str(tmp_path / "nowhere.onnx"), "no autoencoder file called nowhere.onnx"),
-        ("words", "words is no autoencoder: give"),
+        ("words", "words is not an autoencoder: give"),
     ):
         with pytest.raises(TrainingError, match=sentence):
             autoencoders.load(place)

@@ -158,14 +158,14 @@ def test_a_source_that_is_nowhere_is_told_in_a_sentence(monkeypatch: pytest.Monk
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(
-        TrainingError, match="is no folder here, and the Hub did not give it: look at the name"
+        TrainingError, match="is not a folder here, and the Hub does not have it: check the name"
     ) as error:
         face_cache.load(Source(spec), "train")
     assert str(error.value).startswith(spec.partition("@")[0])
 
 
 def test_an_empty_folder_is_told_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="holds no pictures: look at the name"):
+    with pytest.raises(TrainingError, match="holds no pictures: check the name"):
         load(tmp_path)
 
 

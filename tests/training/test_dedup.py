@@ -46,7 +46,7 @@ def test_what_is_trained_on_is_excluded(
         streams.open_train(source)
     assert command_line.main([*words, "owner/name"]) == 2
     assert capsys.readouterr().err.endswith(
-        "owner/name is no folder here: what is excluded from a set is listed in its folder.\n"
+        "owner/name is not a folder here: what is excluded from a set is listed in its folder.\n"
     )
 
 

@@ -453,7 +453,7 @@ def test_what_cannot_be_judged_is_counted(model_folder: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["{model}", "--data", "{empty}"], "holds no pictures: look at the name"),
+        (["{model}", "--data", "{empty}"], "holds no pictures: check the name"),
         (["{model}/nothing", "--data", "{data}"], "There is no model folder called nothing"),
         (["{model}", "--data", "{data}:0"], "The weight of"),
     ],

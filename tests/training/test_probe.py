@@ -102,7 +102,7 @@ def test_one_that_is_stopped_begins_anew(small_set: Path, tmp_path: Path, monkey
 
     with monkeypatch.context() as patched:
         patched.setattr(keras.Model, "predict_on_batch", stop)
-        with pytest.raises(Interrupted, match="--resume begins anew"):
+        with pytest.raises(Interrupted, match="--resume starts over"):
             fit(options(small_set), tmp_path / "run")
     assert not is_finished(tmp_path / "run")
     fit(options(small_set), tmp_path / "run", resume=True)

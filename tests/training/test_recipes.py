@@ -84,7 +84,7 @@ def test_a_recipe_makes_the_folder_that_is_served(
     ("recipe", "sentence"),
     [
         (None, "There is no recipe two.toml: give a file, or one of bundled, swaps."),
-        ("[fit", "two.toml is no TOML: "),
+        ("[fit", "two.toml is not TOML: "),
         ("[fit.one]", "two.toml needs a list `unseen`, and a table `fit.NAME` for one network or two."),
         (
             "unseen = []\n[fit.one]\n[fit.two]\n[fit.three]",

@@ -207,7 +207,7 @@ def test_what_cannot_be_reconstructed_is_told(photos: Path, tmp_path: Path, caps
         ([photos, "--autoencoder", "a.onnx", "--regions"], "and a region"),
         ([photos, "--autoencoder", tmp_path / "a.onnx"], "no autoencoder file called a.onnx"),
         ([tmp_path / "nobody", "--autoencoder", "a.onnx"], "No face was found in the photographs"),
-        ([tmp_path / "nowhere", "--autoencoder", "a.onnx"], "is no folder here"),
+        ([tmp_path / "nowhere", "--autoencoder", "a.onnx"], "is not a folder here"),
     ):
         out = tmp_path / f"out-{len(sentence)}"
         assert command_line.main(["reconstruct", *map(str, words), "--out", str(out)]) == 2

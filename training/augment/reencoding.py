@@ -1,5 +1,5 @@
 """What is left of a picture that was shared again and again: each round scales it down to what a network or messenger
-keeps, and saves it anew."""
+keeps, and saves it again."""
 
 from dataclasses import dataclass
 
@@ -20,10 +20,10 @@ class Sharing:
     quality: int
 
 
-# Round figures for the full view, the feed and a preview, not the settings of any one service. That services scale and
-# save anew, each in its own way, was found by uploading to them (Moltisanti et al. 2015, Image Manipulation on Facebook
-# for Forensics Evidence; Giudice et al. 2017, arXiv:1610.06347), and that it hides forgeries by Dell'Anna et al. 2025,
-# arXiv:2504.20658.
+# Round figures for the full view, the feed and a preview, not the settings of any one service. Services scale and save
+# again, each in its own way (Moltisanti et al. 2015, Image Manipulation on Facebook for Forensics Evidence; Giudice et
+# al. 2017, arXiv:1610.06347: found by uploading to them), which hides forgeries (Dell'Anna et al. 2025,
+# arXiv:2504.20658).
 SHARINGS = {
     "2048 px, JPEG 85": Sharing(2048, "JPEG", 85),
     "1080 px, JPEG 70": Sharing(1080, "JPEG", 70),

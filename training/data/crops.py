@@ -225,7 +225,7 @@ class _Cut(grain.transforms.Map):
         frame = split.pixels(real)
         pixels = frame if face is real else split.pixels(face)
         if pixels.shape != frame.shape:
-            raise TrainingError(f"The halves of a pair in {split.name} differ in size: make the set anew.")
+            raise TrainingError(f"The halves of a pair in {split.name} differ in size: make the set again.")
         face = replace(face, box=real.box, keypoints=real.keypoints)
         return varied_crop(pixels, face, replace(self.options, self_blend=0.0), rng, frame)
 

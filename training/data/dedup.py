@@ -28,7 +28,7 @@ def exclude(places: Sequence[str], split: str, data: Sequence[str], *, cache: Pa
     read without them. Raises TrainingError."""
     for folder in places:
         if not Path(folder).is_dir():
-            raise TrainingError(f"{folder} is no folder here: what is excluded from a set is listed in its folder.")
+            raise TrainingError(f"{folder} is not a folder here: what is excluded from a set is listed in its folder.")
     known = [face_cache.load(Source.parse(text), "train", cache=cache) for text in data]
     for folder in places:
         before = tables.excluded(folder)

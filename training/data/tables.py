@@ -145,8 +145,8 @@ def read(spec: str, *, streaming: bool = False, columns: Sequence[str] | None = 
             if not streaming and hub.is_commit(revision) and not _is_at(loaded, revision):
                 raise TrainingError(f"{name} is kept here at another revision only: connect, or name no revision.")
     except (FileNotFoundError, ConnectionError) as error:
-        what = "holds no pictures" if path.is_dir() else "is no folder here, and the Hub did not give it"
-        raise TrainingError(f"{spec} {what}: look at the name and the connection.") from error
+        what = "holds no pictures" if path.is_dir() else "is not a folder here, and the Hub does not have it"
+        raise TrainingError(f"{spec} {what}: check the name and the connection.") from error
     except (datasets.exceptions.DatasetGenerationError, pa.ArrowInvalid) as error:
         raise TrainingError(f"{spec} could not be read ({error.__cause__ or error}): get another copy.") from error
     result = {}

@@ -1,6 +1,6 @@
 """Scores and labels -> figures with their 95% intervals.
 
-Rates carry Wilson's score interval (Wilson 1927, as scipy reckons it), which is never of zero width: 0 of 30 has the
+Rates carry Wilson's score interval (Wilson 1927, as scipy computes it), which is never of zero width: 0 of 30 has the
 upper bound 0.11. AUC and calibration error carry a percentile bootstrap (Efron and Tibshirani 1993, section 13.3),
 stratified by class and moved so that the draws' median is the value: a draw's calibration error lies above its set's.
 """

@@ -32,7 +32,7 @@ def prepared(name: str, revision: str | None) -> dict[str, datasets.Dataset]:
             return datasets.load_dataset_builder(name, revision=revision)
         except (FileNotFoundError, ConnectionError):
             raise TrainingError(
-                f"{name} is no folder here, and the Hub did not give it: look at the name and the connection."
+                f"{name} is not a folder here, and the Hub does not have it: check the name and the connection."
             ) from None
 
     with retries.time_for(0):

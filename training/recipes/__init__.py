@@ -72,7 +72,7 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TrainingError(f"{file.name} is no TOML: {error}.") from None
+        raise TrainingError(f"{file.name} is not TOML: {error}.") from None
     tables = content.get("fit", {})
     if (
         not isinstance(tables, dict)

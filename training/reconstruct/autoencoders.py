@@ -30,13 +30,15 @@ class Autoencoder:
         self.name, self._values, self._taken = name, values, taken
 
     def reconstruct(self, pixels: np.ndarray) -> np.ndarray:
-        """A picture uint8 RGB (H, W, 3) after encoder and decoder. Raises TrainingError for what is no autoencoder."""
+        """A picture uint8 RGB (H, W, 3) after encoder and decoder. Raises TrainingError for anything else."""
         if self._taken is None:
             part = pixels[:_TRIED_ON, :_TRIED_ON]
             quality = {taken: psnr(part, self._through(part, taken)) for taken in _RANGES}
             best = max(quality, key=lambda taken: quality[taken])
             if quality[best] < _LEAST_PSNR:
-                raise TrainingError(f"{self.name} doesn't give back the picture that it is given: it's no autoencoder.")
+                raise TrainingError(
+                    f"{self.name} doesn't give back the picture that it is given: it's not an autoencoder."
+                )
             log.info("%s takes values of %s", self.name, best)
             self._taken = best
         return self._through(pixels, self._taken)
@@ -47,7 +49,7 @@ class Autoencoder:
         factor, offset = _RANGES[taken]
         given = self._values((padded * np.float32(factor) + np.float32(offset))[None])
         if given.shape != (1, *padded.shape):
-            raise TrainingError(f"{self.name} gives a picture of another size than it takes: it's no autoencoder.")
+            raise TrainingError(f"{self.name} gives a picture of another size than it takes: it's not an autoencoder.")
         pixels = np.clip(np.rint((given[0, :height, :width] - offset) / factor), 0, 255)
         return np.asarray(np.nan_to_num(pixels), np.uint8)
 
@@ -70,7 +72,9 @@ def load(place: str, taken: str | None = None) -> Autoencoder:
         return Autoencoder(path.stem, _keras(path), taken)
     if path.is_dir() or hub.parse(place):
         return Autoencoder(path.name if path.is_dir() else place, _diffusers(place), "-1 to 1")
-    raise TrainingError(f"{path.name} is no autoencoder: give an .onnx or .keras file, owner/name on the Hub, or zoo.")
+    raise TrainingError(
+        f"{path.name} is not an autoencoder: give an .onnx or .keras file, owner/name on the Hub, or zoo."
+    )
 
 
 def _onnx(path: Path) -> Values:
@@ -125,7 +129,7 @@ def _diffusers(place: str) -> Values:
         except (OSError, ValueError) as error:
             why = error
     else:
-        raise TrainingError(f"{name} has no autoencoder, or the Hub did not give it: look at the name.") from why
+        raise TrainingError(f"{name} has no autoencoder, or the Hub does not have it: check the name.") from why
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = model.to(device).eval()
     of_video = any(isinstance(module, torch.nn.Conv3d) for module in model.modules())  # such takes one frame
