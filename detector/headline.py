@@ -47,7 +47,7 @@ SENTENCES = {
 }
 NOT_JUDGED = (
     "It is too small, cut off, blurred or covered for a verdict.",
-    "One of the {n} faces is too small, cut off, blurred or covered to judge; none of the others is called forged.",
+    "At least one of the {n} faces is too small, cut off, blurred or covered to judge; none is called forged.",
 )
 DECLARED = "Says that it was made with AI"  # in few words
 # Of what a file declares. {by} is a signer or a program, {title} the headline of the faces alone.
