@@ -5,6 +5,7 @@ import asyncio
 import secrets
 import time
 from collections import Counter
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from ui.open_routes import Kind, Route
 
 PATIENCE = 30.0  # seconds for a request to arrive, and
 _SLOWEST = 50_000  # bytes a second above that
+_DRAIN_SECONDS, _DRAIN_BYTES = 1.0, 8_000_000  # of a body that is refused: a photograph's
 AT_ONCE = 100  # requests of one visitor; a browser has six
 _IN_MEMORY = 130_000_000  # bytes of all requests that are kept in memory while they are answered, half for one visitor
 _PARTS = 100_000  # values of a request in JSON: each takes a hundred times its byte
@@ -153,6 +155,7 @@ class _Request:
 
     async def answer(self, refusal: _Refusal | None) -> None:
         if refusal is not None:
+            await self._drain()
             await self._refuse(refusal)
             return
         try:
@@ -161,6 +164,7 @@ class _Request:
             if self.length:
                 rate_limit.admit_bytes(self.visitor, self.length)
         except errors.Refused as refused:
+            await self._drain()
             await self._refuse(_too_many(refused))
             return
         try:
@@ -170,6 +174,19 @@ class _Request:
         except Exception:
             if not self._refused:  # else it is what becomes of a request that ends in the middle
                 raise
+
+    async def _drain(self) -> None:
+        """Read on for a moment before refusing: who is still sending would find a broken connection, and no answer."""
+        if "expect" in Headers(scope=self.scope):  # waits to be asked for the body
+            return
+        read = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while read < _DRAIN_BYTES:
+                    message = await self._receive()
+                    read += len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        return
 
     async def _next(self) -> Message:
         """What the application receives. For one that is refused on its way the visitor has left."""

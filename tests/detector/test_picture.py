@@ -372,7 +372,7 @@ def test_what_is_no_picture_is_refused(data, tmp_path):
         (b"\0\0\0\x1cftypisom\0\0\2\0isomiso2avc1mp41", "a video (MP4)", "screenshot"),
         (b"RIFF\0\0\1\0AVI LIST", "a video (AVI)", "screenshot"),
         (b"\x1a\x45\xdf\xa3\x01", "a video (WebM or Matroska)", "screenshot"),
-        (b"ID3\4\0", "sound (MP3)", "photographs"),
+        (b"ID3\4\0", "an audio file (MP3)", "photographs"),
         (b"PK\3\4\x14\0", "a zip or an Office document", "unpack"),
         (b"<!DOCTYPE html><html><body>404</body></html>", "a web page", "save the picture"),
         (b"[InternetShortcut]\r\nURL=https://example.org/a.jpg", "a link", "save the picture"),

@@ -150,7 +150,7 @@ def test_what_is_wrong_is_said_before_anything_is_made(hub: Hub, folder: Path):
     (folder / "README.md").unlink()
     assert refusal(folder, REPO).startswith("The model folder has no README.md:")
     (folder / "README.md").write_text(card)
-    assert refusal(folder, "tiny").startswith("tiny is no name")
+    assert refusal(folder, "tiny").startswith("tiny is not a valid name")
     assert refusal(folder, "somebody/tiny").startswith("Your token may not do this")
     assert refusal(folder, REPO, tag="v1", pull_request=True).startswith("A pull request has nothing to tag")
     metrics = json.loads((folder / "metrics.json").read_text())

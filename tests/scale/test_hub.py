@@ -69,7 +69,7 @@ def test_what_the_hub_refuses_is_said_in_a_sentence(hub: Hub):
     wanted = {
         "owner/none": "The Hub has no owner/none, or your token may not see it",
         "owner/faces@none": "owner/faces has no revision none: name a branch",
-        "hf://owner/faces": "hf://owner/faces is no data set",
+        "hf://owner/faces": "hf://owner/faces is not a data set",
         "hf://datasets/owner/faces/none": "There is nothing at hf://datasets/owner/faces/none",
     }
     for name, sentence in wanted.items():

@@ -193,7 +193,7 @@ def test_one_output_holds_one_model(tmp_path, model):
             Run(source, output, store.load(other), "two")
     assert {path.name: path.read_bytes() for path in output.iterdir()} == before, "a refusal touches nothing"
     pq.write_table(pa.table({"a": [1]}), tmp_path / "in" / "x.parquet")
-    with pytest.raises(ScaleError, match="none of this command's"):
+    with pytest.raises(ScaleError, match="that this command did not write"):
         Run(source, tmp_path / "in", model, "two")
 
 
@@ -283,7 +283,7 @@ def test_what_is_named_wrongly_is_said_in_a_sentence(tmp_path):
     for name in (tmp_path / "none", "memory://none"):
         with pytest.raises(ScaleError, match="There is nothing at"):
             Place.input(str(name))
-    with pytest.raises(ScaleError, match="is no address"):
+    with pytest.raises(ScaleError, match="is not an address"):
         Place.input("teapot://pot")
     here = Place.output(str(tmp_path))
     assert within(Place.output(str(tmp_path / "out")), here) and within(here, here)

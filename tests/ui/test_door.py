@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -207,6 +207,14 @@ def test_an_upload_is_files_and_so_many(running_app: RunningApp) -> None:
     body = part % b"other" + b"--x--\r\n"
     assert ask(f"{running_app.url}/gradio_api/upload", body, kind).json == []
     assert set(running_app.cache.rglob("tmp*")) <= before, "nothing of them is left"
+
+
+def test_who_still_sends_reads_why_it_is_refused(running_app: RunningApp) -> None:
+    """A client that closes its connection after each answer finds no broken one in the middle of a photograph."""
+    for _ in range(3):
+        with closing(http.client.HTTPConnection(urlsplit(running_app.url).netloc, timeout=60)) as connection:
+            connection.request("POST", "/gradio_api/nothing", bytes(6_000_000), {"Connection": "close"})
+            assert connection.getresponse().status == 404
 
 
 def test_who_leaves_in_the_middle_leaves_nothing(running_app: RunningApp) -> None:

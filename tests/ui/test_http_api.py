@@ -221,7 +221,7 @@ def test_where_there_is_no_face_no_face_is_marked(api: str) -> None:
 
 def test_a_field_that_is_not_known_is_told(api: str) -> None:
     answer = send(f"{api}/heatmap", ASTRONAUT.read_bytes(), faces="2")
-    assert (answer.status, answer.code) == (422, "wrong_field") and "send picture and face only" in answer.message
+    assert (answer.status, answer.code) == (422, "wrong_field") and "send only picture and face" in answer.message
 
 
 def test_other_addresses_and_methods_answer_alike(api: str) -> None:

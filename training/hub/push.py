@@ -32,7 +32,7 @@ class Target:
 def check_name(repo: str) -> None:
     """Raises TrainingError for what no repository can be called."""
     if hub.parse(repo) != (repo, None):
-        raise TrainingError(f"{repo} is not a name that the Hub accepts: write owner/name.")
+        raise TrainingError(f"{repo} is not a valid name on the Hub: write owner/name.")
 
 
 def find_or_create(repo: str, kind: str, *, private: bool, hardware: str | None = None, sdk: str = "gradio") -> Target:
