@@ -8,12 +8,12 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import binomtest
 
 from detector import options
 from detector.covering import COVERED, MARGIN, MODEL, SIZE
 from detector.crop import crop_face
 from detector.sessions import Session
+from detector.shares import wilson
 from training.augment import covers
 from training.data import face_cache
 from training.data.sources import Source
@@ -47,8 +47,7 @@ def main() -> None:
                 rows[kind].append(called_covered(network, covered, face))
     print("| faces | called covered | of | share | 95% interval |\n|---|---|---|---|---|")
     for name, called_of in rows.items():
-        interval = binomtest(sum(called_of), len(called_of)).proportion_ci(method="wilson")
-        low, high = interval.low, interval.high
+        low, high = wilson(np.array(sum(called_of)), len(called_of))
         print(f"| {name} | {sum(called_of)} | {len(called_of)} | {np.mean(called_of):.1%} | {low:.1%} to {high:.1%} |")
 
 

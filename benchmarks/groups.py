@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import binomtest
 
 from detector import Detector, Verdict, options
 from detector.crop import crop_face
 from detector.model_folder import store
+from detector.shares import wilson
 from training.data import face_cache
 from training.data.sources import Source
 
@@ -85,8 +85,8 @@ def _row(detector: Detector, n: int, groups: Sequence[np.ndarray], forged: np.nd
 
 
 def _share(count: int, of: Sequence[object]) -> str:
-    interval = binomtest(count, len(of)).proportion_ci(method="wilson")
-    return f"{count / len(of):.1%} ({interval.low:.1%} to {interval.high:.1%})"
+    low, high = wilson(np.array(count), len(of))
+    return f"{count / len(of):.1%} ({low:.1%} to {high:.1%})"
 
 
 if __name__ == "__main__":

@@ -154,18 +154,9 @@ class _Request:
         self._answering = self._refused = False
 
     async def answer(self, refusal: _Refusal | None) -> None:
-        if refusal is not None:
+        if (refusal := refusal or self._over_the_rate()) is not None:
             await self._drain()
             await self._refuse(refusal)
-            return
-        try:
-            if self.route is not None and self.route.path == open_routes.UPLOAD:
-                rate_limit.admit_upload(self.visitor)
-            if self.length:
-                rate_limit.admit_bytes(self.visitor, self.length)
-        except errors.Refused as refused:
-            await self._drain()
-            await self._refuse(_too_many(refused))
             return
         try:
             await self._door.app(self.scope, self._next, self._reply)
@@ -174,6 +165,17 @@ class _Request:
         except Exception:
             if not self._refused:  # else it is what becomes of a request that ends in the middle
                 raise
+
+    def _over_the_rate(self) -> _Refusal | None:
+        """Count the request against the visitor's minute; what to say where that is too much."""
+        try:
+            if self.route is not None and self.route.path == open_routes.UPLOAD:
+                rate_limit.admit_upload(self.visitor)
+            if self.length:
+                rate_limit.admit_bytes(self.visitor, self.length)
+        except errors.Refused as refused:
+            return _too_many(refused)
+        return None
 
     async def _drain(self) -> None:
         """Read on for a moment before refusing: who is still sending would find a broken connection, and no answer."""

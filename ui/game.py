@@ -15,7 +15,7 @@ import numpy as np
 
 from detector import Detector, Verdict, cutout, messages
 from detector.result import ModelInfo
-from ui import pictures
+from ui import errors, pictures
 from ui.answer import LABELS
 from ui.components import LIVE, figure_html, lead_html, picture_html, score_words
 from ui.icons import TONES, icon
@@ -40,7 +40,6 @@ forged.</li>
 point: what a coin would get, for an honest answer.</li>
 <li>Nobody appears twice in a game. Your game goes on after a reload; it is kept for a while under a random number
 and nothing else about you is.</li></ul></section>"""
-BROKEN = "Something went wrong on our side. Please try again in a moment."
 FORGOTTEN = "Your earlier game is no longer kept here, so a new one begins."
 
 _MOTION = "matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'"
@@ -165,7 +164,7 @@ class _Tab:
             stage = picture_of(pixels, f"Picture {number} of {len(game.order)}")
         except Exception as error:
             log.error("A round of the game failed", exc_info=error)
-            raise gr.Error(BROKEN, print_exception=False) from None
+            raise gr.Error(errors.UNEXPECTED, print_exception=False) from None
         return {
             self.kept: found,
             self.start: gr.Column(visible=False),
