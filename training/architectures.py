@@ -19,22 +19,18 @@ import keras
 import numpy as np
 from keras import layers
 
-from training import pth
-from training.errors import TrainingError
+from training import clip, pth
+from training.errors import TrainingError, WeightsUnavailable
 
 EVIDENCE = "evidence"  # the layer whose output (N, h, w, 1) is the activation map
 _LOGIT = "logit_before_map"  # where a network has its logit first and spreads it over the map
 PROBED, SCORE = "probed_features", "score"  # of a probe: what its head sees, and the head
 DROPOUT = 0.2
-_LITE0 = "efficientnet-lite0"
+_LITE0, _LITE0_PROBE, _CLIP_PROBE = "efficientnet-lite0", "efficientnet-lite0-probe", "clip-vit-b16-probe"
 
 # Stages of EfficientNet-B0 (Tan and Le 2019, table 1): repeats, kernel, stride, expansion, channels.
 _STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192),
            (1, 3, 1, 6, 320))  # fmt: skip
-
-
-class WeightsUnavailable(TrainingError):
-    """Pretrained weights that are not here and cannot be fetched; the message says what to do."""
 
 
 def build(name: str, input_size: int, weights: str | None = "imagenet") -> keras.Model:
@@ -149,28 +145,41 @@ def _without_classifier(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]
     return {k: v for k, v in tensors.items() if not k.startswith("_fc") and not k.endswith("num_batches_tracked")}
 
 
-def _probe(backbone: str, probed: tuple[str, ...]) -> Callable[[int, str | None], keras.Model]:
-    """A linear head on layers of a backbone that stays as it is. Its logit is the hyperbolic tangent of the head's, -1
-    to 1: beside another network it can raise or lower a suspicion, and cannot accuse by itself."""
+def _probe(
+    name: str, backbone: Callable[[int, str | None], keras.Model], *, bounded: bool
+) -> Callable[[int, str | None], keras.Model]:
+    """A linear head on the maps that a backbone gives, which stays as it is. Where its logit is `bounded`, it is the
+    hyperbolic tangent of the head's, -1 to 1: added to another network's it can raise or lower a suspicion, and cannot
+    accuse by itself."""
 
     def build_probe(size: int, weights: str | None) -> keras.Model:
-        model = _BUILDERS[backbone](size, weights)
-        maps = [model.get_layer(name).output for name in probed]
+        model = backbone(size, weights)
+        maps = model.outputs
         side = min(each.shape[1] for each in maps)
         pooled = [layers.AveragePooling2D(math.ceil(each.shape[1] / side), padding="same")(each) for each in maps]
         score = layers.Conv2D(1, 1, name=SCORE, dtype="float32")(layers.Concatenate(name=PROBED)(pooled))
         mean = layers.GlobalAveragePooling2D(keepdims=True, name="mean", dtype="float32")(score)
-        bounded = layers.Activation("tanh", name="bounded", dtype="float32")(mean)
-        spread = layers.Add(dtype="float32")([layers.Subtract(dtype="float32")([score, mean]), bounded])
+        if bounded:
+            within = layers.Activation("tanh", name="bounded", dtype="float32")(mean)
+            score = layers.Add(dtype="float32")([layers.Subtract(dtype="float32")([score, mean]), within])
         # Changes nothing but by its bias, which `shift` sets.
-        evidence = layers.Conv2D(1, 1, kernel_initializer="ones", name=EVIDENCE, dtype="float32")(spread)
+        evidence = layers.Conv2D(1, 1, kernel_initializer="ones", name=EVIDENCE, dtype="float32")(score)
         logit = layers.GlobalAveragePooling2D(name="pool", dtype="float32")(evidence)
-        result = keras.Model(model.input, logit, name=f"{backbone}-probe")
+        result = keras.Model(model.input, logit, name=name)
         for layer in result.layers:
             layer.trainable = layer.name == SCORE
         return result
 
     return build_probe
+
+
+def _lite0_maps(size: int, weights: str | None) -> keras.Model:
+    model = _lite0(size, weights)
+    return keras.Model(model.input, [model.get_layer(f"block{number}_add").output for number in (7, 10, 14)])
+
+
+def _clip_maps(size: int, weights: str | None) -> keras.Model:
+    return clip.maps(size, weights, (5, 6))
 
 
 def is_probe(name: str) -> bool:
@@ -225,7 +234,8 @@ def _sequential_baseline(size: int, weights: str | None) -> keras.Model:
 
 _BUILDERS: dict[str, Callable[[int, str | None], keras.Model]] = {
     _LITE0: _lite0,
-    "efficientnet-lite0-probe": _probe(_LITE0, ("block7_add", "block10_add", "block14_add")),
+    _LITE0_PROBE: _probe(_LITE0_PROBE, _lite0_maps, bounded=True),
+    _CLIP_PROBE: _probe(_CLIP_PROBE, _clip_maps, bounded=False),
     "efficientnetv2-b0": _keras_application("efficientnetv2-b0", "EfficientNetV2B0"),
     "efficientnetv2-l": _keras_application("efficientnetv2-l", "EfficientNetV2L"),
     "sequential-baseline": _sequential_baseline,

@@ -80,7 +80,8 @@ def fit(
         if not state.done:  # all steps taken
             state.done = True
             run.save()
-    log.info("best mean validation AUC %.4f at step %d", state.best, state.best_step)
+    if state.history:
+        log.info("best mean validation AUC %.4f at step %d", state.best, state.best_step)
     return out / BEST
 
 
@@ -158,7 +159,8 @@ class _Run:
         return loss
 
     def fit_probe(self) -> None:
-        """All at once. What a probe has seen is not kept: one that is stopped starts over."""
+        """All at once, and kept as it is: there is no earlier checkpoint that validation could prefer. What a probe has
+        seen is not kept: one that is stopped starts over."""
 
         def watched() -> Iterator[Any]:
             for _ in range(self.steps):
@@ -170,7 +172,7 @@ class _Run:
         if not self.state.done:
             probe.fit_head(self.model, watched(), self.options.l2)
             self.state.step = self.steps
-            self._validate()
+            checkpoint.save_network(self.out / BEST, self.model, self.workers)
 
     def _validate(self) -> None:
         """Measure the model, keep it where it is the best so far, and end a run that has not become better for long."""

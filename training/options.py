@@ -13,6 +13,7 @@ from training.data.sources import DEFAULT_DATA, Source
 ARCHITECTURES = {
     "efficientnet-lite0": 224,
     "efficientnet-lite0-probe": 224,
+    "clip-vit-b16-probe": 224,
     "efficientnetv2-b0": 224,
     "efficientnetv2-l": 480,
     "sequential-baseline": 256,

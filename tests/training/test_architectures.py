@@ -15,7 +15,7 @@ import skimage.data
 from PIL import Image
 
 from training import architectures, pth
-from training.architectures import WeightsUnavailable
+from training.errors import WeightsUnavailable
 from training.options import ARCHITECTURES
 
 pytest_plugins = ["tests.support.training_fixtures"]
