@@ -5,7 +5,7 @@ import numpy as np
 from detector.errors import ModelError
 from detector.sessions import Cores, SessionPool
 
-_BATCH = 16  # of crops in one run: larger batches are no faster on a CPU and take more memory
+_BATCH = 16  # of crops in one run, where the network takes several: larger ones are no faster on a CPU
 
 
 class Classifier:
@@ -15,12 +15,12 @@ class Classifier:
         try:
             self._sessions = SessionPool(model, cores)
             with self._sessions.take() as session:
-                shape = session.input_shape
+                shape, several = session.input_shape, session.takes_batches
         except (ValueError, RuntimeError):
             raise ModelError("model.tflite is not a network that LiteRT can run: export the model again.") from None
         if len(shape) != 4 or tuple(shape[1:]) != (input_size, input_size, 3):
             raise ModelError("The network's input is not the size that config.json says: export the model again.")
-        self._size = input_size
+        self._size, self._batch = input_size, _BATCH if several else 1
 
     def predict(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Logits float32 (N,), above 0 for fake, and activation maps float32 (N, h, w), whose means they are, of crops
@@ -30,9 +30,9 @@ class Classifier:
         if not len(crops):
             return np.zeros(0, np.float32), np.zeros((0, 1, 1), np.float32)
         logits, maps = [], []
-        for start in range(0, len(crops), _BATCH):
+        for start in range(0, len(crops), self._batch):
             with self._sessions.take() as session:
-                outputs = session.run(crops[start : start + _BATCH])
+                outputs = session.run(crops[start : start + self._batch])
             by_rank = {output.ndim: output for output in outputs}
             if set(by_rank) != {1, 3}:
                 raise ModelError("The network lacks its logit or its activation map: export the model again.")

@@ -1,6 +1,5 @@
 """Detector: the one path from a picture to a Result."""
 
-import math
 import os
 import time
 from collections import deque
@@ -14,13 +13,14 @@ from pickle import PickleBuffer
 import numpy as np
 from PIL import Image
 
-from detector import face_detector, picture, provenance, quality
+from detector import face_detector, fusion, picture, provenance, quality
 from detector.classifier import Classifier
 from detector.covering import CoveringDetector
 from detector.crop import crop_face
 from detector.errors import ImageError, ModelError
+from detector.fusion import Look
 from detector.isolation import Pool
-from detector.model_folder import store
+from detector.model_folder import NetworkConfig, store
 from detector.result import Evidence, Face, PictureInfo, Result, WarningCode
 from detector.sessions import Cores
 from detector.shares import Shares
@@ -40,8 +40,7 @@ class _Prepared:
     seconds: dict[str, float]
 
 
-_CropSpec = tuple[int, float]  # input size and margin, see Detector.crop_specs
-_Judged = tuple[np.ndarray, np.ndarray]  # of one crop: logits (N,) and activation maps (N, h, w), weighted and added up
+_View = tuple[int, float, str]  # of networks that are added up: input size, margin and fusion
 
 
 class Detector:
@@ -64,11 +63,10 @@ class Detector:
             self._load()
 
     def _load(self) -> None:
-        self._networks: dict[_CropSpec, list[tuple[float, Classifier]]] = {}
+        self._networks: dict[_View, list[tuple[float, Classifier]]] = {}
         for network in self._folder.networks:
-            size, margin, weight = network.config.input_size, network.config.crop_margin, network.config.weight
-            classifier = Classifier(network.model, size, self.cores)
-            self._networks.setdefault((size, margin), []).append((weight, classifier))
+            classifier = Classifier(network.model, network.config.input_size, self.cores)
+            self._networks.setdefault(_view(network.config), []).append((network.config.weight, classifier))
         self._face_detector = face_detector.FaceDetector(self.cores)
         self._covering = CoveringDetector(self.cores)
 
@@ -117,8 +115,9 @@ class Detector:
 
     @property
     def crop_specs(self) -> tuple[tuple[int, float], ...]:
-        """Size in pixels and margin in face sides of the crops of a face; networks that ask for the same share them."""
-        return tuple(dict.fromkeys((one.config.input_size, one.config.crop_margin) for one in self._folder.networks))
+        """Size in pixels and margin in face sides of the crops of a face; networks that are added up share them, where
+        they ask for the same."""
+        return tuple((size, margin) for size, margin, _ in dict.fromkeys(map(_view, self._folder.config.networks)))
 
     def score_crops(self, *crops: np.ndarray) -> np.ndarray:
         """Scores, float64 (N,), of crops cut elsewhere, an array uint8 RGB (N, S, S, 3) for each of `crop_specs`:
@@ -126,7 +125,7 @@ class Detector:
         if self._pool is not None:
             scores: np.ndarray = self._pool.ask("score_crops", *crops)
             return scores
-        return self._folder.calibration.score(_sum_logits(self._judge(crops)))
+        return self._folder.calibration.score(fusion.fuse(self._judge(crops)))
 
     def detect(
         self,
@@ -233,8 +232,8 @@ class Detector:
 
     def _detect(self, seen: _Prepared) -> Result:
         started = time.perf_counter()
-        judged = self._judge(seen.crops)
-        return self._result(seen, judged, time.perf_counter() - started)
+        looks = self._judge(seen.crops)
+        return self._result(seen, looks, time.perf_counter() - started)
 
     def _judge_batch(self, batch: list[Future[_Prepared]]) -> list[Result | ImageError]:
         seen: list[_Prepared | ImageError] = []
@@ -245,7 +244,7 @@ class Detector:
                 seen.append(error)
         readable = [item for item in seen if isinstance(item, _Prepared)]
         started = time.perf_counter()
-        judged = self._judge([np.concatenate(parts) for parts in zip(*(s.crops for s in readable), strict=True)])
+        looks = self._judge([np.concatenate(parts) for parts in zip(*(s.crops for s in readable), strict=True)])
         share = (time.perf_counter() - started) / max(1, len(readable))
         results: list[Result | ImageError] = []
         position = 0
@@ -255,14 +254,18 @@ class Detector:
                 continue
             part = slice(position, position + len(item.found))
             position = part.stop
-            results.append(self._result(item, [(logits[part], maps[part]) for logits, maps in judged], share))
+            results.append(self._result(item, [look[part] for look in looks], share))
         return results
 
-    def _judge(self, crops: Sequence[np.ndarray]) -> list[_Judged]:
+    def _judge(self, crops: Sequence[np.ndarray]) -> list[Look]:
         """What the networks say of each kind of crop. `crops` is empty where no picture could be read."""
-        specs = zip(self._networks.values(), crops, strict=True) if crops else ()
+        if not crops:
+            return []
         with self.cores.one_more():
-            return [combine([(w, *c.predict(own)) for w, c in networks]) for networks, own in specs]
+            return [
+                fusion.add([(weight, *classifier.predict(own)) for weight, classifier in networks], view[-1])
+                for (view, networks), own in zip(self._networks.items(), crops, strict=True)
+            ]
 
     def _prepare(self, source: picture.Source, max_pixels: int, max_bytes: int, min_face: int) -> _Prepared:
         read = picture.read(source, max_pixels=max_pixels, max_bytes=max_bytes)
@@ -275,24 +278,24 @@ class Detector:
         with self.cores.one_more():
             found = self._face_detector.find(read.pixels, min_face=min_face)
             covering = self._covering.logits(read.pixels, found)
-        crops = tuple(_crops(read.pixels, found, *spec) for spec in self._networks)
+        crops = tuple(_crops(read.pixels, found, *spec) for spec in self.crop_specs)
         doubts = quality.doubts(found, crops[0], covering)
         times.append(time.perf_counter())
         stages = zip(("provenance", "faces"), pairwise(times), strict=True)
         seconds = {"read": read.seconds, **{stage: end - start for stage, (start, end) in stages}}
         return _Prepared(read, found, crops, doubts, findings, seconds)
 
-    def _result(self, seen: _Prepared, judged: list[_Judged], judging: float) -> Result:
+    def _result(self, seen: _Prepared, looks: list[Look], judging: float) -> Result:
         calibration = self._folder.calibration
         curves = self._folder.curves
-        scores = [float(score) for score in calibration.score(_sum_logits(judged))]
+        scores = [float(score) for score in calibration.score(fusion.fuse(looks))]
         can = [not doubts for doubts in seen.doubts]
         verdicts = calibration.verdicts(scores, can)
         shares = [curves.at(score) if curves and known else Shares() for score, known in zip(scores, can, strict=True)]
-        margins = [margin for _, margin in self._networks]
+        margins = [margin for _, margin in self.crop_specs]
         faces = []
         for i, found in enumerate(seen.found):
-            top = max(range(len(judged)), key=lambda number: judged[number][0][i])
+            top = fusion.deciding(looks, i)
             evidence = Evidence.SURROUNDINGS if margins[top] > min(margins) else Evidence.FACE
             faces.append(
                 Face(
@@ -305,7 +308,7 @@ class Detector:
                     roll=found.roll,
                     doubts=seen.doubts[i],
                     crop=seen.crops[top][i],
-                    activation=judged[top][1][i],
+                    activation=looks[top].maps[i],
                 )
             )
         faces.sort(key=lambda face: (SUSPICION.index(face.verdict), face.score), reverse=True)
@@ -353,23 +356,8 @@ def _reduced(pixels: np.ndarray, longest: int) -> np.ndarray:
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0))
 
 
-def _sum_logits(judged: list[_Judged]) -> np.ndarray:
-    """The logits of the faces: the sum over the kinds of crop."""
-    total: np.ndarray = np.sum([logits for logits, _ in judged], axis=0)
-    return total
-
-
-def combine(judged: list[tuple[float, np.ndarray, np.ndarray]]) -> _Judged:
-    """The weighted sum of what networks say, (weight, logits, maps) each: the mean of a map stays its logit."""
-    height, width = (math.lcm(*(maps.shape[axis] for _, _, maps in judged)) for axis in (1, 2))
-    logits: np.ndarray = np.sum([weight * own for weight, own, _ in judged], axis=0)
-    maps: np.ndarray = np.sum([weight * _spread(own, height, width) for weight, _, own in judged], axis=0)
-    return logits, maps
-
-
-def _spread(maps: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Maps (N, h, w) with each value repeated, (N, height, width)."""
-    return maps.repeat(height // maps.shape[1], axis=1).repeat(width // maps.shape[2], axis=2)
+def _view(network: NetworkConfig) -> _View:
+    return network.input_size, network.crop_margin, network.fusion
 
 
 def _crops(pixels: np.ndarray, found: Sequence[face_detector.DetectedFace], size: int, margin: float) -> np.ndarray:

@@ -27,6 +27,11 @@ class Session:
         return self._shape
 
     @property
+    def takes_batches(self) -> bool:
+        """Whether the first dimension of the input is left open."""
+        return bool(self._input["shape_signature"][0] == -1)
+
+    @property
     def input_dtype(self) -> np.dtype[Any]:
         dtype: np.dtype[Any] = np.dtype(self._input["dtype"])
         return dtype

@@ -111,7 +111,14 @@ def _add_export(commands: Commands) -> None:
     parser = commands.add_parser("export", help="a run -> a model folder")
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="the --out of fit")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
-    parser.add_argument("--second", type=Path, metavar="RUN", help="another run, whose network judges beside the first")
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        nargs="+",
+        default=(),
+        metavar="RUN",
+        help="other runs, whose networks judge with the first",
+    )
     add_fields(parser, ExportOptions)
     add_fields(parser, calibrate.Limits)
     parser.add_argument("--cache", type=Path, help="where found faces are kept (default: beside the data)")
@@ -124,7 +131,7 @@ def _add_export(commands: Commands) -> None:
             arguments.out,
             ExportOptions(**given_fields(arguments, ExportOptions)),
             calibrate.Limits(**given_fields(arguments, calibrate.Limits)),
-            second=arguments.second,
+            beside=arguments.beside,
             cache=arguments.cache,
         )
 

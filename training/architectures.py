@@ -186,6 +186,10 @@ def is_probe(name: str) -> bool:
     return name.endswith("-probe")
 
 
+def is_transformer(name: str) -> bool:
+    return name == _CLIP_PROBE
+
+
 def probed_features(model: keras.Model) -> keras.Model:
     """What the head of a probe sees, (N, C): the means of its maps."""
     return keras.Model(model.input, layers.GlobalAveragePooling2D()(model.get_layer(PROBED).output))

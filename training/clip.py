@@ -104,14 +104,18 @@ def _reader(file: Path) -> Callable[[str], np.ndarray]:
 
     graph = onnx.load(file).graph
     stored = {tensor.name: tensor for tensor in graph.initializer}
-    products = {node.name: node.input[1].removesuffix("_quantized") for node in graph.node if node.op_type == "MatMulInteger"}
+    products = {
+        node.name: node.input[1].removesuffix("_quantized") for node in graph.node if node.op_type == "MatMulInteger"
+    }
 
     def read(name: str) -> np.ndarray:
         if (whole := stored.get(f"vision_model.{name}")) is not None:
-            return to_array(whole)
-        operator = name.removesuffix(".weight").replace("layers.", "layers_").replace(".", "/").replace("layers_", "layers.")
+            return np.asarray(to_array(whole))
+        operator = (
+            name.removesuffix(".weight").replace("layers.", "layers_").replace(".", "/").replace("layers_", "layers.")
+        )
         of = products[f"/vision_model/{operator}/MatMul_quant"]
         integers, zero, scale = (to_array(stored[of + part]) for part in ("_quantized", "_zero_point", "_scale"))
-        return (integers.astype(np.float32) - zero) * scale
+        return np.asarray((integers.astype(np.float32) - zero) * scale)
 
     return read

@@ -4,7 +4,8 @@ import datetime
 import hashlib
 import logging
 import math
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from detector import face_detector
 from detector.classifier import Classifier
+from detector.fusion import MAX, SUM
 from detector.model_folder import (
     CalibrationLimits,
     Counts,
@@ -42,6 +44,7 @@ from training.options import ExportOptions, FitOptions
 log = logging.getLogger(__name__)
 
 _COMPARED = 256  # crops that the converted networks are checked on
+_SUSPECTED = 0.25  # of the real faces: share above which a network that is fused by maximum says as much as the others
 
 Logits: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray]]  # by set the summed logits (N,) and the targets (N,)
 Crops: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray]]  # by set (N, S, S, 3), as pictures are and at half size
@@ -49,14 +52,15 @@ Crops: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray]]  # by set (N, S, S, 
 
 @dataclass(frozen=True)
 class Network:
-    """A network on its way out, from run `run`. `weight` is what its logit counts in the sum."""
+    """A network on its way out, from run `run`. `weight` is what its logit counts, `fusion` how it joins the others."""
 
     run: Path
     options: FitOptions
     model: keras.Model
     weight: float
+    fusion: str
     file: str
-    keras: str
+    keras: str | None
 
 
 @dataclass(frozen=True)
@@ -95,15 +99,17 @@ def export(
     options: ExportOptions | None = None,
     limits: calibrate.Limits | None = None,
     *,
-    second: Path | None = None,
+    beside: Sequence[Path] = (),
     cache: Path | None = None,
     recipe: str | None = None,
 ) -> Path:
     """Write the model folder `out` from the best checkpoint of the run, and return its path.
 
-    With a `second` run, the folder has two networks, which judge their own crops of a face, and `options.weights` is
-    what the logit of each counts in the sum. Temperature and thresholds are fitted within `limits` on `options.unseen`,
-    by default the unseen sources of the run; where it has none, on its own validation pictures.
+    With runs `beside` it, the folder has two networks or three, which judge their own crops of a face. Their logits,
+    times `options.weights`, are fused as `options.fusion` says, which counts from the first: by sum, or by maximum. One
+    that is fused by maximum is shifted so that a quarter of the real faces get as much from it as a quarter get from
+    the sum: what it adds is what it is surer of. Temperature and thresholds are fitted within `limits` on
+    `options.unseen`, by default the unseen sources of the run; where it has none, on its own validation pictures.
 
     `options.wise_ft_alpha` interpolates the first network's weights: 1 are those of its run, towards 0 those that the
     run began with. Between both lie networks that are right more often than either (Wortsman et al. 2022,
@@ -115,14 +121,13 @@ def export(
     options, limits = options or ExportOptions(), limits or calibrate.Limits()
     if options.onnx:
         onnx_file.check_installed()
-    if not second:
-        options = replace(options, weights=(1.0, 1.0))
-    networks = load(run, second, options)
+    networks = load(run, beside, options)
     data = ExportData.open(networks, options.unseen, cache)
     crops = cut(networks, data)
-    clean, half = sum_up(networks, data, crops)
+    clean, half = fuse(networks, data, crops)
     fitted = fit_calibration(data, clean, half, limits)
-    architectures.shift(networks[0].model, fitted.offset / networks[0].weight)
+    for network in (networks[0], *(network for network in networks if network.fusion == MAX)):
+        architectures.shift(network.model, fitted.offset / network.weight)
     files, compared = convert(networks, crops, options.onnx)
     words = record.export_words(options, limits, data.unseen_sources)
     config = ModelConfig(
@@ -134,7 +139,7 @@ def export(
         data=_roles(data),
         offset=round(fitted.offset, 6),
         options=record.portable(networks[0].options, data.sources, data.unseen_sources),
-        commands=record.commands(run, words, second, recipe),
+        commands=record.commands(run, words, beside, recipe),
         litert_against_keras=compared,
         versions=record.versions(),
         seed=networks[0].options.seed,
@@ -145,23 +150,33 @@ def export(
     return out
 
 
-def load(run: Path, second: Path | None, options: ExportOptions) -> list[Network]:
-    """The networks of one run or two, the first interpolated. Raises TrainingError."""
-    networks = [_network(run, options.weights[0], store.MODEL, store.KERAS)]
-    if second:
-        networks.append(_network(second, options.weights[1], "model-2.tflite", "model-2.keras"))
+def load(run: Path, beside: Sequence[Path], options: ExportOptions) -> list[Network]:
+    """The networks of the runs, the first interpolated. Raises TrainingError."""
+    runs = (run, *beside)
+    weights, fusion = options.weights or (1.0,) * len(runs), options.fusion or (SUM,) * len(runs)
+    in_order = fusion[0] == SUM and list(fusion) == sorted(fusion, key=(SUM, MAX).index)
+    if not len(runs) == len(weights) == len(fusion) <= 3 or not in_order:
+        raise TrainingError(
+            "A model has at most three networks, each with a weight and a fusion: sum first, and max after all sums."
+        )
+    networks = [_network(*parts) for parts in zip(runs, weights, fusion, range(1, 1 + len(runs)), strict=True)]
     if options.wise_ft_alpha != 1:
         _interpolate(networks[0], options.wise_ft_alpha)
     return networks
 
 
-def _network(run: Path, weight: float, file: str, keras_file: str) -> Network:
+def _network(run: Path, weight: float, fusion: str, number: int) -> Network:
     if not (run / BEST).exists() or not (run / OPTIONS).exists():
         raise TrainingError(f"{run.name} holds no finished run: start one with python -m training fit.")
     if not (math.isfinite(weight) and weight > 0):
         raise TrainingError("The weight of a network's logit must be a number above 0.")
     model = keras.saving.load_model(run / BEST, compile=False, safe_mode=True)
-    return Network(run, read_options(run), model, weight, file, keras_file)
+    file, keras_file = (
+        name if number == 1 else f"{Path(name).stem}-{number}{Path(name).suffix}" for name in (store.MODEL, store.KERAS)
+    )
+    # A transformer's is four times as large as what is served, and holds nothing but a head that its weights lack.
+    kept = None if architectures.is_transformer(model.name) else keras_file
+    return Network(run, read_options(run), model, weight, fusion, file, kept)
 
 
 def _interpolate(network: Network, alpha: float) -> None:
@@ -187,20 +202,30 @@ def _crops(split: Split, size: int, margin: float) -> tuple[np.ndarray, np.ndarr
     return clean, half
 
 
-def sum_up(networks: list[Network], data: ExportData, crops: list[Crops]) -> tuple[Logits, Logits]:
-    """What the networks say together, of the pictures as they are and at half size. Pairs teach what decoders leave,
-    but nobody brings one: they are left out, and calibrate nothing."""
-    served = [_served(litert_file.convert(network.model), network) for network in networks]
-    parts = list(zip(networks, served, crops, strict=True))
+def fuse(networks: list[Network], data: ExportData, crops: list[Crops]) -> tuple[Logits, Logits]:
+    """What the networks say together, of the pictures as they are and at half size; those that are fused by maximum are
+    shifted first. Pairs teach what decoders leave, but nobody brings one: they are left out, and calibrate nothing."""
+    splits = {name: split for name, split in data.validation.items() if not split.pairs()}
+    total: list[dict[str, np.ndarray]] = []  # by condition and set
+    for network, of in zip(networks, crops, strict=True):
+        served = _served(litert_file.convert(network.model), network)
+        own = [{name: network.weight * served.predict(of[name][c])[0] for name in splits} for c in (0, 1)]
+        if network.fusion == MAX:
+            level, own_level = (_level(logits[0], splits) for logits in (total, own))
+            architectures.shift(network.model, (level - own_level) / network.weight)
+            own = [{name: logits + level - own_level for name, logits in found.items()} for found in own]
+        join = np.maximum if network.fusion == MAX else np.add
+        total = (
+            [{name: join(a[name], b[name]) for name in a} for a, b in zip(total, own, strict=True)] if total else own
+        )
+    clean, half = ({name: (logits, splits[name].targets) for name, logits in found.items()} for found in total)
+    return clean, half
 
-    def logits(condition: int) -> Logits:
-        return {
-            name: (np.sum([n.weight * s.predict(of[name][condition])[0] for n, s, of in parts], axis=0), split.targets)
-            for name, split in data.validation.items()
-            if not split.pairs()
-        }
 
-    return logits(0), logits(1)
+def _level(logits: dict[str, np.ndarray], splits: dict[str, Split]) -> float:
+    """Above which are _SUSPECTED of the real faces, on average over the sets: each camera counts alike."""
+    real = [logits[name][split.targets < 0.5] for name, split in splits.items()]
+    return float(np.mean([np.quantile(of_set, 1 - _SUSPECTED) for of_set in real if len(of_set)]))
 
 
 class Fitted(NamedTuple):
@@ -267,6 +292,7 @@ def _network_configs(networks: list[Network], files: dict[str, bytes]) -> tuple[
             crop_margin=network.options.margin,
             weight=network.weight,
             keras=network.keras,
+            fusion=network.fusion,
         )
         for network in networks
     )
@@ -297,12 +323,21 @@ def write_folder(
     What was said of the model that was here before goes; a README.md beside no model is none of ours."""
     out.mkdir(parents=True, exist_ok=True)
     if (out / store.CONFIG).is_file():
-        for name in (store.METRICS, store.CARD, "scores.csv*", "plots/*.png", store.ONNX):
+        for name in (
+            store.METRICS,
+            store.CARD,
+            "scores.csv*",
+            "plots/*.png",
+            store.ONNX,
+            "model*.keras",
+            "model*.tflite",
+        ):
             for old in out.glob(name):
                 old.unlink()
     for name, content in files.items():
         write(out / name, content)
     for network in networks:
-        write_model(network.model, out / network.keras)
+        if network.keras:
+            write_model(network.model, out / network.keras)
     write_metrics(out, metrics)
     write_config(out, config)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from detector.fusion import MAX, SUM
 from training.augment import corruptions
 from training.data.sources import DEFAULT_DATA, Source
 
@@ -95,7 +96,10 @@ class FitOptions:
 class ExportOptions:
     """What an export can be told."""
 
-    weights: tuple[float, ...] = option((1.0, 1.0), "what the logits of the two networks count in their sum")
+    weights: tuple[float, ...] = option((), "what the logit of each network counts (default: 1 each)")
+    fusion: tuple[str, ...] = option(
+        (), "how the logit of each network joins those before it (default: sum each)", choices=(SUM, MAX)
+    )
     unseen: tuple[str, ...] = option(
         (), "sources whose validation split fits temperature and thresholds, in place of the run's own"
     )

@@ -19,12 +19,12 @@ from training.recipes import is_recipe
 _NO_NETWORK = ("imagenet", "none")  # --weights that are no file
 
 
-def commands(run: Path, words: str = "", second: Path | None = None, recipe: str | None = None) -> tuple[str, ...]:
+def commands(run: Path, words: str = "", beside: Sequence[Path] = (), recipe: str | None = None) -> tuple[str, ...]:
     """The recipes, `recipe` the last of them, then the `fit` commands that lead to the run, the first one first, and
     the export with `words`. A run may go on from another run or from a model folder."""
-    lines = [*_way_to(run), *(_way_to(second) if second else [])]
-    beside = f" --second RUNS/{second.name}" if second else ""
-    lines.append(f"python -m training export RUNS/{run.name}{beside}{words} --out MODEL_FOLDER")
+    lines = [line for each in (run, *beside) for line in _way_to(each)]
+    others = " ".join(["", "--beside", *(f"RUNS/{each.name}" for each in beside)]) if beside else ""
+    lines.append(f"python -m training export RUNS/{run.name}{others}{words} --out MODEL_FOLDER")
     recipes = [*filter(is_recipe, lines), *([recipe] if recipe else [])]
     return tuple(dict.fromkeys([*recipes, *lines]))
 

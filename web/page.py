@@ -108,7 +108,7 @@ def content(model: ModelFolder) -> dict[str, Any]:
     }
 
 
-_NETWORK = ("file", "input_size", "crop_margin", "weight")
+_NETWORK = ("file", "input_size", "crop_margin", "weight", "fusion")
 _LIMITS = ("MAX_BYTES", "MAX_PIXELS", "MAX_JPEG_PIXELS", "MAX_WHOLE_PIXELS", "MIN_SIDE")
 _QUALITY = ("TINY_FACE", "MANY_FACES", "CUT_OFF", "BLURRED", "FEW_COLOURS", "FLAT")
 _FACE_DETECTOR = (

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from detector.errors import ModelError
+from detector.fusion import MAX, SUM
 from detector.model_folder.schema import (
     CONFIG,
     DIGEST_SINCE,
@@ -25,7 +26,8 @@ from detector.verdict import Calibration
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """One network of a model. The fused logit of a face is the sum over networks of `weight` times the logit.
+    """One network of a model. The fused logit of a face is the sum of `weight` times the logit over the networks whose
+    `fusion` is "sum", or, where that is higher, `weight` times the logit of one whose `fusion` is "max".
     `crop_margin` is the crop's side in face sides, `input_size` in pixels. Two may name one file."""
 
     file: str
@@ -34,6 +36,7 @@ class NetworkConfig:
     crop_margin: float
     weight: float = 1.0
     keras: str | None = None
+    fusion: str = SUM
 
     def __post_init__(self) -> None:
         for name in (self.file, self.keras):
@@ -43,6 +46,8 @@ class NetworkConfig:
             raise ValueError("the input size or crop margin cannot be right")
         if not math.isfinite(self.weight):
             raise ValueError("a network's weight must be a finite number")
+        if self.fusion not in (SUM, MAX):
+            raise ValueError("a network's logit is fused by sum or by max")
 
 
 @dataclass(frozen=True)
@@ -141,8 +146,9 @@ class ModelConfig:
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.networks) <= 2:
-            raise ValueError("a model has one network or two")
+        fusions = [network.fusion for network in self.networks]
+        if not 1 <= len(fusions) <= 3 or fusions[0] != SUM or fusions != sorted(fusions, key=(SUM, MAX).index):
+            raise ValueError("a model has one to three networks, the first fused by sum and those fused by max last")
 
     @cached_property
     def digest(self) -> str:
@@ -150,7 +156,7 @@ class ModelConfig:
         thresholds. Names of files and what is kept for the record are left out."""
         depends = {
             "networks": [
-                {name: value for name, value in plain(network).items() if name not in ("file", "keras")}
+                {name: value for name, value in _described(network).items() if name not in ("file", "keras")}
                 for network in self.networks
             ],
             "face_detector": self.face_detector,
@@ -188,6 +194,7 @@ class ModelConfig:
         """Plain types, as config.json holds them: always of the newest format version."""
         parts = {**plain(self), "format_version": FORMAT_VERSION}
         calibration = parts.pop("calibration")
+        parts["networks"] = [_described(network) for network in self.networks]
         head = ("architecture", "networks", "face_detector")
         return {
             "format_version": parts.pop("format_version"),
@@ -198,6 +205,12 @@ class ModelConfig:
             **({"calibration": parts.pop("limits")} if self.limits else {}),
             **parts,
         }
+
+
+def _described(network: NetworkConfig) -> dict[str, Any]:
+    """Without a fusion by sum: folders that know no other keep their digest, and are read by older detectors."""
+    described: dict[str, Any] = plain(network)
+    return {name: value for name, value in described.items() if (name, value) != ("fusion", SUM)}
 
 
 def _floats(value: Any) -> Any:

@@ -14,8 +14,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 from skimage import data
 
-from detector import Detector, Face, ImageError, ModelError, Result, Verdict
-from detector.detector import combine
+from detector import Detector, Face, ImageError, ModelError, Result, Verdict, fusion
 from detector.face_detector import least_face
 from detector.model_folder import store
 from detector.picture import read
@@ -161,12 +160,23 @@ def test_every_face_has_its_own_crop_and_map(detector, group):
 def test_maps_of_two_sizes_add_up_to_one():
     rng = np.random.default_rng(1)
     small, large = rng.normal(size=(3, 2, 3)), rng.normal(size=(3, 4, 2))
-    logits, maps = combine([(1.0, small.mean(axis=(1, 2)), small), (-0.5, large.mean(axis=(1, 2)), large)])
+    look = fusion.add([(1.0, small.mean(axis=(1, 2)), small), (-0.5, large.mean(axis=(1, 2)), large)])
+    logits, maps = look.logits, look.maps
     assert maps.shape == (3, 4, 6)
     assert logits == pytest.approx(small.mean(axis=(1, 2)) - 0.5 * large.mean(axis=(1, 2)))
     assert maps.mean(axis=(1, 2)) == pytest.approx(logits)
     assert maps[:, 0, 0] == pytest.approx(small[:, 0, 0] - 0.5 * large[:, 0, 0])
     assert maps[:, -1, -1] == pytest.approx(small[:, -1, -1] - 0.5 * large[:, -1, -1])
+
+
+def test_the_fused_logit_is_the_sum_or_the_highest_of_what_stands_beside_it():
+    face, surroundings, alone = np.array([1.0, -2.0, 3.0]), np.array([0.5, 1.0, -4.0]), np.array([1.0, 2.0, -0.5])
+    looks = [fusion.add([(w, own, np.tile(own[:, None, None], (1, 2, 2)))], by) for w, own, by in (
+        (1.0, face, "sum"), (2.0, surroundings, "sum"), (4.0, alone, "max"))]  # fmt: skip
+    assert fusion.fuse(looks).tolist() == [4.0, 8.0, -2.0]
+    assert [fusion.deciding(looks, number) for number in range(3)] == [2, 2, 2]
+    assert fusion.fuse(looks[:2]).tolist() == [2.0, 0.0, -5.0]
+    assert [fusion.deciding(looks[:2], number) for number in range(3)] == [0, 1, 0]
 
 
 def test_score_crops_measures_many_at_once(detector, group):

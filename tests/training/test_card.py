@@ -136,6 +136,10 @@ def test_two_networks_are_named_with_their_crops_and_weights(config: ModelConfig
         "two networks that see squares of 1.4 and 2.6 face sides, whose logits are added with the weights 1 and 0.5"
         in text
     )
+    third = replace(network, weight=4.0, fusion="max")
+    text = card.render(replace(both, networks=(*both.networks, third), architecture="clip-vit-b16-probe"), metrics)
+    assert "three networks that see" in text and "of which one counts, times 4, where its logit is higher" in text
+    assert "The blocks of CLIP ViT-B/16 are OpenAI's own (MIT)." in text
 
 
 def test_groups_have_a_table(config: ModelConfig, metrics: Metrics) -> None:

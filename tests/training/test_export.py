@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow  # imports TensorFlow
 @pytest.fixture(scope="module")
 def networks(run: Path) -> list[export.Network]:
     """One network twice, the second time with half the weight."""
-    return export.load(run, run, ExportOptions((1.0, 0.5)))
+    return export.load(run, [run], ExportOptions((1.0, 0.5)))
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +50,29 @@ def test_networks_of_one_crop_share_it(crops: list[export.Crops]) -> None:
 def test_logits_are_summed_by_weight(
     networks: list[export.Network], data: export.ExportData, crops: list[export.Crops]
 ) -> None:
-    for condition, found in enumerate(export.sum_up(networks, data, crops)):
+    for condition, found in enumerate(export.fuse(networks, data, crops)):
         logits, targets = found["portraits_and_blends"]
         alone = networks[0].model.predict(crops[0]["portraits_and_blends"][condition], verbose=0)[:, 0]
         np.testing.assert_allclose(logits, 1.5 * alone, atol=1e-3)
         assert np.array_equal(targets, data.seen["portraits_and_blends"].targets)
+
+
+def test_one_fused_by_maximum_is_heard_where_it_is_surer(
+    run: Path, data: export.ExportData, crops: list[export.Crops]
+) -> None:
+    networks = export.load(run, [run], ExportOptions((1.0, 4.0), ("sum", "max")))
+    alone = networks[0].model.predict(crops[0]["portraits_and_blends"][0], verbose=0)[:, 0]
+    logits, targets = export.fuse(networks, data, crops)[0]["portraits_and_blends"]
+    level = np.quantile(alone[targets < 0.5], 0.75)  # a quarter of the real faces are above it, for both alike
+    np.testing.assert_allclose(logits, np.maximum(alone, 4 * (alone - level) + level), atol=2e-3)
+    shifted = networks[1].model.predict(crops[0]["portraits_and_blends"][0], verbose=0)[:, 0]
+    np.testing.assert_allclose(np.maximum(alone, 4 * shifted), logits, atol=5e-3)
+
+
+@pytest.mark.parametrize(("weights", "fusion"), [((1.0,), ()), ((), ("max", "sum")), ((1.0, 1.0), ("sum",))])
+def test_each_network_has_a_weight_and_a_fusion(run: Path, weights: tuple[float, ...], fusion: tuple[str, ...]) -> None:
+    with pytest.raises(TrainingError, match="at most three networks, each with a weight and a fusion"):
+        export.load(run, [run], ExportOptions(weights, fusion))
 
 
 def test_pairs_calibrate_nothing(networks: list[export.Network], data: export.ExportData, tmp_path: Path) -> None:
@@ -62,7 +80,7 @@ def test_pairs_calibrate_nothing(networks: list[export.Network], data: export.Ex
     split = face_cache.load(Source(str(folder)), "validation")
     assert split.pairs()
     both = export.ExportData([], [], {}, data.seen, {"pairs": split})
-    clean, half = export.sum_up(networks, both, export.cut(networks, both))
+    clean, half = export.fuse(networks, both, export.cut(networks, both))
     assert [*clean] == [*half] == ["portraits_and_blends"]
 
 
@@ -96,7 +114,7 @@ def test_what_is_converted_answers_as_keras(networks: list[export.Network], crop
 
 
 def test_a_network_that_answers_otherwise_is_refused(run: Path, crops: list[export.Crops]) -> None:
-    [network] = export.load(run, None, ExportOptions())
+    [network] = export.load(run, [], ExportOptions())
     served = Classifier(litert_file.convert(network.model), 64)
     architectures.shift(network.model, 0.01)
     with pytest.raises(TrainingError, match=r"LiteRT's logits differ from Keras's by 0\.0100: the model was not expor"):

@@ -177,10 +177,10 @@ def test_the_way_to_a_run_is_told_from_its_first_run_on(tmp_path: Path) -> None:
         "python -m training fit --weights RUNS/second/best.keras --learning-rate 0.0001 --out RUNS/third",
         "python -m training export RUNS/third --out MODEL_FOLDER",
     )
-    both = record.commands(tmp_path / "third", " --weights 1 0.5 --wise-ft-alpha 0.5", tmp_path / "second")
+    both = record.commands(tmp_path / "third", " --weights 1 0.5 --wise-ft-alpha 0.5", [tmp_path / "second"])
     assert both == (
         *record.commands(tmp_path / "third")[:-1],
-        "python -m training export RUNS/third --second RUNS/second --weights 1 0.5 --wise-ft-alpha 0.5 "
+        "python -m training export RUNS/third --beside RUNS/second --weights 1 0.5 --wise-ft-alpha 0.5 "
         "--out MODEL_FOLDER",
     )
 
@@ -250,8 +250,8 @@ def test_a_folder_without_a_finished_run_is_refused(
     [
         (["--max-false-positive-rate", "1.5"], "A limit of the thresholds is a share from 0 to below 1."),
         (["--unseen", "{data}"], "stands in --data and in --unseen: a set is trained on or unseen, never both."),
-        (["--second", "{empty}"], "holds no finished run: start one with python -m training fit."),
-        (["--second", "{run}", "--weights", "1", "0"], "The weight of a network's logit must be a number above 0."),
+        (["--beside", "{empty}"], "holds no finished run: start one with python -m training fit."),
+        (["--beside", "{run}", "--weights", "1", "0"], "The weight of a network's logit must be a number above 0."),
     ],
 )
 def test_what_cannot_be_exported_leaves_no_folder_behind(
@@ -269,8 +269,8 @@ def test_unseen_sets_fit_the_thresholds_and_are_measured_first(
     """Of two networks, the second of which is the first with half the weight."""
     reals = write_parquet(tmp_path / "reals", {"validation": rows(0, 5, 400)})
     folder, limits = tmp_path / "model", calibrate.Limits(max_unseen_no_signs=0.3)
-    options = ExportOptions((1.0, 0.5), (str(unseen_set), str(reals)))
-    export.export(run, folder, options, limits, second=run)
+    options = ExportOptions((1.0, 0.5), unseen=(str(unseen_set), str(reals)))
+    export.export(run, folder, options, limits, beside=[run])
     model = store.load(folder)
     assert [(n.file, n.weight) for n in model.config.networks] == [("model.tflite", 1.0), ("model-2.tflite", 0.5)]
     assert all((folder / name).is_file() for name in ("model-2.tflite", "model-2.keras"))
@@ -282,7 +282,7 @@ def test_unseen_sets_fit_the_thresholds_and_are_measured_first(
     assert (curves.unseen.sets, curves.seen.sets) == (("elsewhere",), ("portraits_and_blends",))
     assert model.config.limits.unseen == ("elsewhere", "reals") and model.config.limits.max_unseen_no_signs == 0.3
     assert model.config.commands[-1] == (
-        "python -m training export RUNS/straight --second RUNS/straight --weights 1.0 0.5 --unseen DATA/elsewhere "
+        "python -m training export RUNS/straight --beside RUNS/straight --weights 1.0 0.5 --unseen DATA/elsewhere "
         "DATA/reals --max-unseen-no-signs 0.3 --out MODEL_FOLDER"
     )
 

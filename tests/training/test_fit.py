@@ -331,7 +331,8 @@ def test_help_lists_every_option_of_fit_with_its_default_and_its_reason(
     ("name", "expected"),
     [
         ("", ["fit", "export", "evaluate"]),
-        ("export", ["RUN", "--out", "--second", "--weights", "(default: 1.0 1.0)", "--unseen", "--max-unseen-no-signs",
+        ("export", ["RUN", "--out", "--beside", "--weights", "(default: 1 each)", "--fusion",
+         "(default: sum each)", "--unseen", "--max-unseen-no-signs",
                     "(default: 0.2)", "--max-false-positive-rate", "--max-seen-no-signs", "(default: 0.01)",
                     "--cache", "(default: beside the data)"]),
         ("evaluate", ["MODEL_FOLDER", "--data", "--splits", "(default: validation test)", "--limit", "(default: all)",

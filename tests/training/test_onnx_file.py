@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow  # imports TensorFlow
 def both(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of two networks, the second the first with half the weight."""
     folder = tmp_path_factory.mktemp("onnx") / "model"
-    words = ["--second", str(run), "--weights", "1", "0.5", "--onnx", "--out", str(folder)]
+    words = ["--beside", str(run), "--weights", "1", "0.5", "--onnx", "--out", str(folder)]
     assert command_line.main(["export", str(run), *words]) == 0
     return folder
 

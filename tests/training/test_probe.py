@@ -83,7 +83,7 @@ def test_a_probe_is_fitted_exported_and_served(small_set: Path, tmp_path: Path, 
 
     first = tmp_path / "first"
     fit(options(small_set, architecture="sequential-baseline", epochs=0.2), first)
-    export(first, tmp_path / "model", ExportOptions((1.0, 1.5)), second=tmp_path / "run")
+    export(first, tmp_path / "model", ExportOptions((1.0, 1.5)), beside=[tmp_path / "run"])
     detector = Detector.load(tmp_path / "model")
     [face] = detector.detect(picture.read(hopper).data).faces
     assert [network.weight for network in detector.model.config.networks] == [1.0, 1.5]

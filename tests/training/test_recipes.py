@@ -64,7 +64,7 @@ def test_a_recipe_makes_the_folder_that_is_served(
     assert begun.endswith("--out RUNS/begun") and "--weights RUNS/begun/best.keras " in tight
     assert tight.endswith("--out RUNS/tight") and "--margin 2.2 " in wide and wide.endswith("--out RUNS/wide")
     assert made.startswith(
-        "python -m training export RUNS/tight --second RUNS/wide --weights 1.0 0.5 --unseen DATA/else"
+        "python -m training export RUNS/tight --beside RUNS/wide --weights 1.0 0.5 --unseen DATA/else"
     )
     assert " --wise-ft-alpha 0.5" in made
 
@@ -126,7 +126,7 @@ def test_the_commands_of_the_bundled_model_are_understood_today() -> None:
         add_fields(export, options)
     export.add_argument("run")
     for parser in (fit, export):
-        for name in ("--out", "--second"):
+        for name in ("--out", "--beside"):
             parser.add_argument(name)
     commands = ModelConfig.from_dict(json.loads((BUNDLED / "config.json").read_text("utf-8"))).commands
     for program, parser in (("python -m training fit ", fit), ("python -m training export ", export)):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from detector.fusion import MAX, SUM
 from detector.model_folder import (
     CalibrationLimits,
     Figure,
@@ -152,15 +153,21 @@ def _networks(config: ModelConfig) -> str:
     margins = [f"{network.crop_margin:g}" for network in config.networks]
     if len(margins) == 1:
         return f"a network that sees a square of {margins[0]} face sides"
-    weights = " and ".join(f"{network.weight:g}" for network in config.networks)
+    sums, maxima = ([f"{n.weight:g}" for n in config.networks if n.fusion == of] for of in (SUM, MAX))
     squares = " and ".join(dict.fromkeys(margins))
-    return f"two networks that see squares of {squares} face sides, whose logits are added with the weights {weights}"
+    seen = f"{('two', 'three')[len(margins) - 2]} networks that see squares of {squares} face sides"
+    parts = [f"whose logits are added with the weights {' and '.join(sums)}"] if len(sums) > 1 else []
+    parts += [
+        f"of which one counts, times {weight}, where its logit is higher than that of the others" for weight in maxima
+    ]
+    return ", ".join([seen, *parts])
 
 
 def _onnx(config: ModelConfig) -> str:
-    networks = [(name_of(n.file), n.input_size, n.crop_margin, n.weight) for n in config.networks]
-    listed = ", ".join(f'("{name}", {size}, {margin:g}, {weight:g})' for name, size, margin, weight in networks)
-    names = " and ".join(f"`{name}`" for name, *_ in networks)
+    names = " and ".join(f"`{name_of(network.file)}`" for network in config.networks)
+    listed = ", ".join(
+        f'("{name_of(n.file)}", {n.input_size}, {n.crop_margin:g}, {n.weight:g}, "{n.fusion}")' for n in config.networks
+    )
     return f"""## In ONNX Runtime
 
 {names}, for other runtimes, in opset {OPSET}. In: `crops` float32 [N, S, S, 3], RGB 0 to 255. Out: `logit` [N], above 0
@@ -174,10 +181,11 @@ for fake, and `activation` [N, h, w], the heat map. At export, LiteRT gave the s
     pixels = picture.read("photo.jpg").pixels
     faces = Detector.load("FOLDER").detect("photo.jpg").faces
     logits = 0
-    for file, size, margin, weight in [{listed}]:
+    for file, size, margin, weight, fusion in [{listed}]:
         session = onnxruntime.InferenceSession(f"FOLDER/{{file}}")
         crops = [crop_face(pixels, face.box, size, margin, roll=face.roll) for face in faces]
-        logits += weight * session.run(["logit"], {{"crops": np.stack(crops).astype(np.float32)}})[0]
+        own = weight * session.run(["logit"], {{"crops": np.stack(crops).astype(np.float32)}})[0]
+        logits = logits + own if fusion == "sum" else np.maximum(logits, own)
     print(1 / (1 + np.exp(-logits / {config.calibration.temperature:g})))  # score of each face
 """
 
@@ -377,7 +385,9 @@ def _of_sets(limits: CalibrationLimits) -> str:
 
 
 def _origin(config: ModelConfig) -> str:
-    return " The first run started from ImageNet weights (Apache-2.0)." if _is_pretrained(config) else ""
+    first = " The first run started from ImageNet weights (Apache-2.0)." if _is_pretrained(config) else ""
+    clip = " The blocks of CLIP ViT-B/16 are OpenAI's own (MIT)." if "clip-vit-b16" in config.architecture else ""
+    return first + clip
 
 
 def _is_pretrained(config: ModelConfig) -> bool:

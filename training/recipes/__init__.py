@@ -1,10 +1,10 @@
 """Recipes: the whole training of a model, from its first weights to its folder, in one file that one command repeats.
 
 A recipe is TOML: `unseen` are the sources without a picture in training, which choose checkpoints and thresholds; a
-table `fit.NAME` for each run, in their order, holds options of FitOptions; `weights` are those of the two networks'
-logits, and `wise_ft_alpha` is that of export. Folders of data begin with DATA/, and what an earlier run has left with
-RUNS/NAME/: the runs that no other goes on from are the model's networks, one or two. A run may also go on from a
-network of a model folder there, which another recipe has made.
+table `fit.NAME` for each run, in their order, holds options of FitOptions; `weights`, `fusion` and `wise_ft_alpha` are
+those of export. Folders of data begin with DATA/, and what an earlier run has left with RUNS/NAME/: the runs that no
+other goes on from are the model's networks, at most three. A run may also go on from a network of a model folder there,
+which another recipe has made.
 """
 
 import dataclasses
@@ -53,9 +53,12 @@ def follow(recipe: str, data: Path, runs: Path, out: Path, *, cache: Path | None
         first,
         out,
         ExportOptions(
-            tuple(content.get("weights", (1.0, 1.0))), unseen, wise_ft_alpha=content.get("wise_ft_alpha", 1.0)
+            tuple(content.get("weights", ())),
+            tuple(content.get("fusion", ())),
+            unseen,
+            wise_ft_alpha=content.get("wise_ft_alpha", 1.0),
         ),
-        second=others[0] if others else None,
+        beside=others,
         cache=cache,
         recipe=f"{_COMMAND}{named} --data DATA --runs RUNS --out MODEL_FOLDER",
     )
@@ -77,11 +80,11 @@ def _read(file: Path) -> dict[str, Any]:
     if (
         not isinstance(tables, dict)
         or not isinstance(content.get("unseen"), list)
-        or not 1 <= len(_networks(tables)) <= 2
+        or not 1 <= len(_networks(tables)) <= 3
     ):
-        raise TrainingError(f"{file.name} needs a list `unseen`, and a table `fit.NAME` for one network or two.")
+        raise TrainingError(f"{file.name} needs a list `unseen`, and a table `fit.NAME` for one to three networks.")
     options = {field.name for field in dataclasses.fields(FitOptions)} - {"unseen"}
-    unknown = {*content} - {"unseen", "fit", "weights", "wise_ft_alpha"} | {
+    unknown = {*content} - {"unseen", "fit", "weights", "fusion", "wise_ft_alpha"} | {
         key for table in tables.values() for key in table
     } - options
     if unknown:

@@ -115,7 +115,7 @@ async function lookAt(model, { width, height, data }) {
   return { logit, map: { height: map.shape[1], width: map.shape[2], values: Array.from(map.values) } };
 }
 
-// Detector's combine(): the weighted sum of what networks say of a crop; the mean of the map stays its logit.
+// detector/fusion.py's add(): the weighted sum of what networks say of a crop; the mean of the map stays its logit.
 function added(said) {
   const [height, width] = ["height", "width"].map((side) => said.map(({ map }) => map[side]).reduce(leastCommonMultiple));
   const values = Array.from({ length: height * width }, (_, i) => {
@@ -126,6 +126,15 @@ function added(said) {
     }, 0);
   });
   return { logit: said.reduce((sum, { weight, logit }) => sum + weight * logit, 0), map: { height, width, values } };
+}
+
+// Its fuse() and deciding(): the logit of a face of what each look says, and the number of the look that decides.
+function fused(said) {
+  const numbers = (fusion) => [...said.keys()].filter((number) => said[number].fusion === fusion);
+  const highest = (among) => among.reduce((best, number) => (said[number].logit > said[best].logit ? number : best));
+  const sums = numbers("sum"), maxima = numbers("max");
+  const total = sums.reduce((sum, number) => sum + said[number].logit, 0), first = maxima.length ? highest(maxima) : undefined;
+  return said[first]?.logit > total ? { logit: said[first].logit, top: first } : { logit: total, top: highest(sums) };
 }
 
 function leastCommonMultiple(a, b) {
@@ -142,28 +151,28 @@ async function judge(file, page, look, classify, coversOf) {
   times.push(performance.now());
   const { whole } = picture;
   const found = await findFaces(picture, page.face_detector, page.crop, look);
-  const byCrop = {}; // several networks may see the same one
-  for (const network of page.networks) (byCrop[`${network.input_size} ${network.crop_margin}`] ??= []).push(network);
-  const specs = Object.values(byCrop), margins = specs.map(([{ crop_margin: margin }]) => margin);
+  const looks = {}; // several networks may see the same crop, and are added up
+  for (const network of page.networks) (looks[`${network.input_size} ${network.crop_margin} ${network.fusion}`] ??= []).push(network);
+  const specs = Object.values(looks), margins = specs.map(([{ crop_margin: margin }]) => margin);
   const crops = specs.map(([{ input_size: size, crop_margin: margin }]) =>
     found.map(({ box, roll }) => cropFace(picture, box, roll, size, margin, page.crop)),
   );
   const { size, margin } = page.covering;
   const covering = await coversOf(found.map(({ box, roll }) => cropFace(picture, box, roll, size, margin, page.crop)));
   times.push(performance.now());
-  const judged = []; // by kind of crop and face
+  const judged = []; // by look and face
   for (const [i, networks] of specs.entries()) {
     const said = [];
     for (const network of networks) said.push(await classify(network, crops[i]));
-    judged.push(found.map((_, face) => added(networks.map(({ weight }, n) => ({ weight, ...said[n][face] })))));
+    const of = (face) => added(networks.map(({ weight }, n) => ({ weight, ...said[n][face] })));
+    judged.push(found.map((_, face) => ({ ...of(face), fusion: networks[0].fusion })));
   }
   times.push(performance.now());
 
   const doubts = doubtsOf(found, crops[0], covering, page.quality);
   const { temperature } = page.calibration, can = doubts.filter((own) => !own.length).length;
   const faces = found.map(({ box, score, roll }, i) => {
-    const logits = judged.map((faces) => faces[i].logit);
-    const logit = logits.reduce((sum, one) => sum + one, 0), top = logits.indexOf(Math.max(...logits));
+    const { logit, top } = fused(judged.map((faces) => faces[i]));
     const p = 1 / (1 + Math.exp(-Math.min(Math.max(logit / temperature, -60), 60)));
     const evidence = margins[top] > Math.min(...margins) ? "surroundings" : "face";
     const scaled = box.map((value, i) => round(i % 2 ? (value * whole.height) / picture.height : (value * whole.width) / picture.width));
