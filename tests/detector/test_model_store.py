@@ -364,11 +364,25 @@ def test_an_unknown_name_is_told(model):
     assert refusal(model) == f"{_WRONG}margin is unknown): export the model again."
 
 
-@pytest.mark.parametrize("networks", [[], 3 * [0]])
-def test_a_number_of_networks_that_cannot_be(model, networks):
+@pytest.mark.parametrize("fusions", [[], 4 * ["sum"], ["max"], ["sum", "max", "sum"], ["sum", "mean"]])
+def test_networks_that_cannot_be_fused(model, fusions):
     [first] = json.loads((model / CONFIG).read_text())["networks"]
-    configure(model, networks=[first for _ in networks])
+    configure(model, networks=[{**first, "fusion": fusion} for fusion in fusions])
     assert refusal(model).startswith(_WRONG)
+
+
+def test_how_a_network_is_fused_belongs_to_the_model(model):
+    """A fusion by sum, which older folders do not name, leaves the digest as it was."""
+    before = load(model).info.digest
+    [first] = json.loads((model / CONFIG).read_text())["networks"]
+    configure(model, networks=[first, {**first, "weight": 0.5, "fusion": "sum"}])
+    summed = load(model).info.digest
+    configure(model, networks=[first, {**first, "weight": 0.5}])
+    assert load(model).info.digest == summed != before
+    assert [set(one) & {"fusion"} for one in load(model).config.to_dict()["networks"]] == [set(), set()]
+    configure(model, networks=[first, {**first, "weight": 0.5, "fusion": "max"}])
+    assert load(model).info.digest not in (before, summed)
+    assert load(model).config.to_dict()["networks"][1]["fusion"] == "max"
 
 
 @pytest.mark.parametrize("name", ["", "../model.tflite", "/etc/passwd", ".hidden", "a\\b", "with\0nothing", "c:model"])
