@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from skimage import data
 
 from detector import Detector, Face, ImageError, ModelError, Result, Verdict, fusion
+from detector.crop import crop_face
 from detector.face_detector import least_face
 from detector.model_folder import store
 from detector.picture import read
@@ -148,13 +149,21 @@ def test_faces_are_sorted_by_suspicion_and_the_first_speaks_for_the_picture(grou
     assert (group.score, group.verdict) == (scores[0], group.faces[0].verdict)
 
 
-def test_every_face_has_its_own_crop_and_map(detector, group):
-    size, temperature = detector.model.config.networks[0].input_size, detector.model.calibration.temperature
-    for face in group.faces:
-        assert face.crop.shape == (size, size, 3) and face.crop.dtype == np.uint8
-        logit = np.log(face.score / (1 - face.score)) * temperature
+def crops_of(detector, pixels, faces):
+    """An array for each of `crop_specs`."""
+    return [
+        np.stack([crop_face(pixels, face.box, size, margin, roll=face.roll) for face in faces])
+        for size, margin in detector.crop_specs
+    ]
+
+
+def test_every_face_has_its_own_crop_and_map(detector, group, portrait):
+    crops = crops_of(detector, row_of(portrait, 4), group.faces)
+    for number, face in enumerate(group.faces):
+        assert face.crop.dtype == np.uint8
+        assert any(np.array_equal(face.crop, of_spec[number]) for of_spec in crops)
+        logit = np.log(face.score / (1 - face.score)) * detector.model.calibration.temperature
         assert face.activation.ndim == 2 and face.activation.mean() == pytest.approx(logit, abs=1e-2)
-        assert detector.score_crops(face.crop[None])[0] == pytest.approx(face.score, abs=1e-3)
 
 
 def test_maps_of_two_sizes_add_up_to_one():
@@ -179,12 +188,12 @@ def test_the_fused_logit_is_the_sum_or_the_highest_of_what_stands_beside_it():
     assert [fusion.deciding(looks[:2], number) for number in range(3)] == [0, 1, 0]
 
 
-def test_score_crops_measures_many_at_once(detector, group):
-    scores = detector.score_crops(np.stack([face.crop for face in group.faces]))
+def test_score_crops_measures_many_at_once(detector, group, portrait):
+    crops = crops_of(detector, row_of(portrait, 4), group.faces)
+    scores = detector.score_crops(*crops)
     assert scores.dtype == np.float64
     assert scores == pytest.approx([face.score for face in group.faces], abs=1e-3)
-    size = detector.model.config.networks[0].input_size
-    assert detector.score_crops(np.empty((0, size, size, 3), np.uint8)).shape == (0,)
+    assert detector.score_crops(*(of_spec[:0] for of_spec in crops)).shape == (0,)
 
 
 def test_the_dictionary_is_that_of_the_contract(detector, hopper):
