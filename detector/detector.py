@@ -276,7 +276,7 @@ class Detector:
             found = self._face_detector.find(read.pixels, min_face=min_face)
             covering = self._covering.logits(read.pixels, found)
         crops = tuple(_crops(read.pixels, found, *spec) for spec in self._networks)
-        doubts = quality.doubts(found, crops[0], covering)
+        doubts = quality.doubts(read.pixels, found, crops[0], covering, max(margin for _, margin in self._networks))
         times.append(time.perf_counter())
         stages = zip(("provenance", "faces"), pairwise(times), strict=True)
         seconds = {"read": read.seconds, **{stage: end - start for stage, (start, end) in stages}}

@@ -159,7 +159,7 @@ async function judge(file, page, look, classify, coversOf) {
   }
   times.push(performance.now());
 
-  const doubts = doubtsOf(found, crops[0], covering, page.quality);
+  const doubts = doubtsOf(picture, found, crops[0], covering, Math.max(...margins), page.quality, page.crop);
   const { temperature } = page.calibration, can = doubts.filter((own) => !own.length).length;
   const faces = found.map(({ box, score, roll }, i) => {
     const logits = judged.map((faces) => faces[i].logit);
