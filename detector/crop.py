@@ -99,20 +99,25 @@ def crop_face(
     return np.asarray(Image.fromarray(part).resize((size, size), resample, reducing_gap=GAP))
 
 
+def places(box: Box, margin: float, out: int, roll: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Where in the picture the pixels of a crop lie: x and y, float (out, out) each. The rest as of crop_face."""
+    quarters, tilt = turns(roll)
+    middle, centre = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    half = (box[2] - box[0]) / 2, (box[3] - box[1]) / 2
+    across, down = half[::-1] if quarters % 2 else half
+    left, top, side = crop_square((-across, -down, across, down), margin, scale=1 / loose(roll))
+    steps = (np.arange(out) + 0.5) * side / out
+    x, y = (left + steps)[None], (top + steps)[:, None]
+    angle = math.radians(90 * quarters + tilt)
+    cos, sin = math.cos(angle), math.sin(angle)
+    return middle + cos * x - sin * y, centre + sin * x + cos * y
+
+
 def inside(size: tuple[int, int], box: Box, margin: float, out: int, roll: float = 0.0) -> np.ndarray:
     """Which pixels of a crop show the picture, bool (out, out): the others repeat its edge. `size` is the picture's
     width and height, the rest as of crop_face."""
-    width, height = size
-    quarters, tilt = turns(roll)
-    box = turned_box(box, quarters, width, height)
-    width, height = (height, width) if quarters % 2 else (width, height)
-    x, y, side = crop_square(box, margin, scale=1 / loose(roll))
-    middle, centre = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    steps = (np.arange(out) + 0.5) * side / out
-    across, down = (x - middle + steps)[None], (y - centre + steps)[:, None]
-    cos, sin = math.cos(math.radians(tilt)), math.sin(math.radians(tilt))
-    columns, rows = middle + cos * across - sin * down, centre + sin * across + cos * down
-    within: np.ndarray = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    x, y = places(box, margin, out, roll)
+    within: np.ndarray = (x >= 0) & (x < size[0]) & (y >= 0) & (y < size[1])
     return within
 
 

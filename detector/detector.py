@@ -279,7 +279,8 @@ class Detector:
             found = self._face_detector.find(read.pixels, min_face=min_face)
             covering = self._covering.logits(read.pixels, found)
         crops = tuple(_crops(read.pixels, found, *spec) for spec in self.crop_specs)
-        doubts = quality.doubts(found, crops[0], covering)
+        widest = max(margin for _, margin in self.crop_specs)
+        doubts = quality.doubts(read.pixels, found, crops[0], covering, widest)
         times.append(time.perf_counter())
         stages = zip(("provenance", "faces"), pairwise(times), strict=True)
         seconds = {"read": read.seconds, **{stage: end - start for stage, (start, end) in stages}}

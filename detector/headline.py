@@ -18,7 +18,7 @@ TITLES = {
     Verdict.LEANS_FAKE: "Leans forged, but not enough to say so",
     Verdict.UNCERTAIN: "Can’t tell: real and forged faces score alike here",
 }
-NOT_JUDGED_TITLE = "Can’t tell: too little of the face shows"
+NOT_JUDGED_TITLE = "Can’t tell: the face cannot be judged"
 NOT_PROOF = "That does not prove the picture real: some forgeries score as low."
 _NO_FACE = (
     "The detector judges photographed faces only, so it has nothing to say about this picture. That does not mean that "
@@ -46,8 +46,9 @@ SENTENCES = {
     Verdict.NO_FACE: (_NO_FACE, _NO_FACE),
 }
 NOT_JUDGED = (
-    "It is too small, cut off, blurred or covered for a verdict.",
-    "At least one of the {n} faces is too small, cut off, blurred or covered to judge; none is called forged.",
+    "It is too small, cut off, blurred, covered or near an empty corner for a verdict.",
+    "At least one of the {n} faces is too small, cut off, blurred, covered or near an empty corner to judge; none is "
+    "called forged.",
 )
 DECLARED = "Says that it was made with AI"  # in few words
 # Of what a file declares. {by} is a signer or a program, {title} the headline of the faces alone.

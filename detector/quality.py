@@ -1,6 +1,7 @@
 """What weakens a verdict, such as a picture that is not a photograph, and what rules one out: a face that is tiny, cut
-off, blurred or covered."""
+off, blurred, covered or near a corner that an editor left empty."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from detector import face_detector
 from detector.covering import COVERED
-from detector.crop import turns
+from detector.crop import places, turns
 from detector.picture import Picture
 from detector.result import Warning, WarningCode
 
@@ -18,11 +19,23 @@ TINY_FACE = 48  # pixels of the longer side
 CUT_OFF = 0.75  # share of a face's box inside the picture
 BLURRED = 5.0  # variance of the Laplacian of the crop's grey values
 MANY_FACES = 8
+# Of the corners that a picture has after it was turned in an editor, see _empty_corners.
+LEVELS = 20  # of 255 by which JPEG changes their colour, at most
+RIM, LEAST_CORNER = 0.01, 0.02  # shares of the picture's shorter side
+BENT = 0.25  # share of the places at the straight edge of one that may look otherwise
+CORNERS, APART = 3, 8.0  # so many have such an edge, at angles so many degrees apart at most
+EMPTY = 0.01  # share of a crop; where less is empty, real portraits are accused no more often than upright ones
 FEW_COLOURS, FLAT = 0.65, 0.5  # shares of a graphic, see _is_graphic; none of 10,150 photographs had them
 
 
 # What a face that is not judged may have, in the order in which it is told.
-DOUBTS = (WarningCode.TINY_FACE, WarningCode.CUT_OFF_FACE, WarningCode.BLURRED_FACE, WarningCode.COVERED_FACE)
+DOUBTS = (
+    WarningCode.TINY_FACE,
+    WarningCode.CUT_OFF_FACE,
+    WarningCode.BLURRED_FACE,
+    WarningCode.COVERED_FACE,
+    WarningCode.EMPTY_CORNER,
+)
 _FACES = ("One face is", "This face is", "{n} faces are")
 # Of one face, of this one beside its crop, and of {n}.
 SENTENCES = {
@@ -46,6 +59,11 @@ SENTENCES = {
         "face."
         for faces in _FACES
     ),
+    WarningCode.EMPTY_CORNER: tuple(
+        f"Part of the picture around {faces} is empty, as after turning it in an editor: use the picture as it was "
+        "taken."
+        for faces in ("one face", "this face", "{n} faces")
+    ),
     WarningCode.TURNED_FACE: tuple(
         f"{faces} on the side or upside down: turned upright to be judged." for faces in _FACES
     ),
@@ -65,13 +83,28 @@ SENTENCES = {
 
 
 def doubts(
-    found: Sequence[face_detector.DetectedFace], crops: np.ndarray, covering: np.ndarray
+    pixels: np.ndarray,
+    found: Sequence[face_detector.DetectedFace],
+    crops: np.ndarray,
+    covering: np.ndarray,
+    margin: float,
 ) -> list[tuple[WarningCode, ...]]:
-    """Which of DOUBTS keep each of the faces `found` from being judged, of their `crops` uint8 (N, S, S, 3) and what
-    CoveringDetector says of them, float (N,)."""
+    """Which of DOUBTS keep each of the faces `found` in `pixels` from being judged, of their `crops` uint8
+    (N, S, S, 3), what CoveringDetector says of them, float (N,), and the widest `margin` of their crops."""
+    corners = _empty_corners(pixels)
+
+    def emptied(face: face_detector.DetectedFace) -> bool:
+        x, y = places(face.box, margin, crops.shape[1], face.roll)
+        return bool(sum((a * x + b * y < c).mean() for a, b, c in corners) >= EMPTY)
 
     def of(face: face_detector.DetectedFace, crop: np.ndarray, logit: float) -> tuple[WarningCode, ...]:
-        doubted = (face.side < TINY_FACE, face.visible < CUT_OFF, sharpness(crop) < BLURRED, logit >= COVERED)
+        doubted = (
+            face.side < TINY_FACE,
+            face.visible < CUT_OFF,
+            sharpness(crop) < BLURRED,
+            logit >= COVERED,
+            emptied(face),
+        )
         return tuple(code for code, is_so in zip(DOUBTS, doubted, strict=True) if is_so)
 
     return [of(*one) for one in zip(found, crops, covering, strict=True)]
@@ -130,3 +163,37 @@ def _is_graphic(pixels: np.ndarray) -> bool:
     colours = here.astype(np.int32) @ (65536, 256, 1)
     counts = np.sort(np.unique(colours, return_counts=True)[1])[:-1]  # without the background
     return bool(counts[-8:].sum() >= FEW_COLOURS * counts.sum())
+
+
+def _empty_corners(pixels: np.ndarray) -> list[tuple[float, float, float]]:
+    """What turning `pixels` uint8 (H, W, 3) in an editor left empty: (a, b, c) for each corner, where a * x + b * y < c
+    holds. No corners, unless all have one colour, and most a straight edge, at the same angle as the others': so a
+    plain wall or the corners round an oval are none."""
+    height, width = pixels.shape[:2]
+    least, rim = LEAST_CORNER * min(height, width), round(RIM * min(height, width))
+    inner = pixels[rim : height - rim, rim : width - rim]  # at the rim the photograph's own corners meet the edge
+    four = inner[[0, 0, -1, -1], [0, -1, 0, -1]]
+    if np.ptp(four, axis=0).max() > LEVELS:
+        return []
+
+    def empty(part: np.ndarray) -> np.ndarray:
+        alike: np.ndarray = np.abs(part - four.mean(axis=0)).max(axis=-1) <= LEVELS
+        return alike
+
+    corners, angles = [], []
+    along = np.linspace(0.15, 0.85, 8)
+    for low, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        seen = inner[:: 1 - 2 * low, :: 1 - 2 * right]
+        across, down = int(empty(seen[0]).argmin()), int(empty(seen[:, 0]).argmin())  # 0 where all is empty
+        if min(across, down) <= least:
+            continue
+        before, behind = (
+            empty(seen[(reach * (1 - along) * down).astype(int), (reach * along * across).astype(int)])
+            for reach in (0.85, 1.15)
+        )
+        if before.mean() < 1 - BENT or behind.mean() > BENT:
+            continue
+        a, b = (1 - 2 * right) / across, (1 - 2 * low) / down
+        corners.append((a, b, 1 + a * (width - rim if right else rim) + b * (height - rim if low else rim)))
+        angles.append(math.degrees(math.atan2(across, down) if low == right else math.atan2(down, across)))
+    return corners if len(corners) >= CORNERS and max(angles) - min(angles) <= APART else []

@@ -28,6 +28,7 @@ class WarningCode(StrEnum):
     CUT_OFF_FACE = "cut_off_face"
     BLURRED_FACE = "blurred_face"
     COVERED_FACE = "covered_face"
+    EMPTY_CORNER = "empty_corner"
     MANY_FACES = "many_faces"
     TURNED_FACE = "turned_face"
     MORE_FRAMES = "more_frames"

@@ -110,7 +110,10 @@ def content(model: ModelFolder) -> dict[str, Any]:
 
 _NETWORK = ("file", "input_size", "crop_margin", "weight", "fusion")
 _LIMITS = ("MAX_BYTES", "MAX_PIXELS", "MAX_JPEG_PIXELS", "MAX_WHOLE_PIXELS", "MIN_SIDE")
-_QUALITY = ("TINY_FACE", "MANY_FACES", "CUT_OFF", "BLURRED", "FEW_COLOURS", "FLAT")
+_QUALITY = (
+    *("TINY_FACE", "MANY_FACES", "CUT_OFF", "BLURRED", "FEW_COLOURS", "FLAT"),
+    *("LEVELS", "RIM", "LEAST_CORNER", "BENT", "CORNERS", "APART", "EMPTY"),
+)
 _FACE_DETECTOR = (
     *("MIN_FACE", "MIN_SCORE", "SMALL_SCORE", "GLANCE", "SURE", "LEANING", "EIGHTHS", "COARSE", "FINE", "ENLARGED"),
     *("LEAST", "SMALL", "LARGE", "HINT", "SPARE", "BORDER"),

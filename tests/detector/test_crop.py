@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detector.crop import DOWN, LOOSE, UPRIGHT, crop_face, crop_square, roll, turned_box
+from detector.crop import DOWN, LOOSE, UPRIGHT, crop_face, crop_square, places, roll, turned_box
 
 ASTRONAUT = (172, 66, 278, 182)
 
@@ -157,3 +157,12 @@ def test_a_tilted_face_at_the_edge_repeats_the_edge():
     pixels[:, :4] = 200
     crop = crop_face(pixels, (0, 20, 40, 60), 64, 2.0, roll=45)
     assert crop.shape == (64, 64, 3) and set(np.unique(crop)) <= set(range(75, 216)) and crop[63, 0, 0] == 200
+
+
+@pytest.mark.parametrize("roll", [0, 15, 30, -30, -60, 90, 125, 180, -145])
+def test_where_in_the_picture_the_pixels_of_a_crop_lie(ramp, roll):
+    crop = crop_face(ramp, (90, 70, 140, 130), 90, 1.4, roll=roll).astype(float)
+    x, y = places((90, 70, 140, 130), 1.4, 90, roll)
+    inner = slice(5, -5)
+    assert np.abs(crop[..., 0] - (x - 0.5))[inner, inner].max() <= 2
+    assert np.abs(crop[..., 1] - (y - 0.5))[inner, inner].max() <= 2

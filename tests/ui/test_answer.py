@@ -127,10 +127,10 @@ def test_a_face_that_is_not_judged_shows_why_and_no_score(judged: Result, model:
     face = dataclasses.replace(judged.faces[0], verdict=Verdict.UNCERTAIN, doubts=(WarningCode.COVERED_FACE,))
     told = result_with(judged, verdict=Verdict.UNCERTAIN, faces=(face,))
     page, cards = answer.verdict_html(told, model), text(answer.cards_html(told, model))
-    assert "Can’t tell: too little of the face shows" in text(page) and "Score" not in page
+    assert "Can’t tell: the face cannot be judged" in text(page) and "Score" not in page
     assert "This face is covered, by a mask, a bar or something else" in cards and "Score" not in cards
     group = result_with(told, faces=(face, judged.faces[0]))
-    assert "At least one of the 2 faces is too small, cut off, blurred or covered to judge" in text(
+    assert "At least one of the 2 faces is too small, cut off, blurred, covered or near an empty corner" in text(
         answer.verdict_html(group, model)
     )
 

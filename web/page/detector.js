@@ -169,7 +169,7 @@ async function judge(file, page, look, classify, coversOf) {
   }
   times.push(performance.now());
 
-  const doubts = doubtsOf(found, crops[0], covering, page.quality);
+  const doubts = doubtsOf(picture, found, crops[0], covering, Math.max(...margins), page.quality, page.crop);
   const { temperature } = page.calibration, can = doubts.filter((own) => !own.length).length;
   const faces = found.map(({ box, score, roll }, i) => {
     const { logit, top } = fused(judged.map((faces) => faces[i]));

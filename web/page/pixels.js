@@ -244,20 +244,21 @@ export function cropFace(image, box, degrees, size, margin, rules) {
   return resize(affine(factor > 1 ? reduce(whole, factor, factor) : whole, matrix, side, side), size, size, rules.gap);
 }
 
-// inside(): 1 for each pixel of the crop that shows the picture of `size`, else 0
-export function inside({ width: w, height: h }, box, degrees, out, margin, rules) {
+// places(): where in the picture the pixels of a crop lie
+export function places([left, top, right, bottom], degrees, out, margin, rules) {
   const { quarters, tilt } = turns(degrees, rules);
-  const [left, top, right, bottom] = turnedBox(box, quarters, w, h);
-  const [columns, rows] = quarters % 2 ? [h, w] : [w, h];
   const width = Math.max(right - left, 1), height = Math.max(bottom - top, 1);
-  const side = (Math.sqrt(width * height) * margin) / loose(degrees, rules);
-  const middle = (left + right) / 2, centre = (top + bottom) / 2, down = rules.down * height;
-  const cos = Math.cos(radians(tilt)), sin = Math.sin(radians(tilt));
-  return Uint8Array.from({ length: out * out }, (_, i) => {
+  const side = (Math.sqrt(width * height) * margin) / loose(degrees, rules), down = rules.down * (quarters % 2 ? width : height);
+  const angle = radians(90 * quarters + tilt), cos = Math.cos(angle), sin = Math.sin(angle);
+  return Array.from({ length: out * out }, (_, i) => {
     const x = (((i % out) + 0.5) / out - 0.5) * side, y = ((Math.floor(i / out) + 0.5) / out - 0.5) * side + down;
-    const column = middle + cos * x - sin * y, row = centre + sin * x + cos * y;
-    return column >= 0 && column < columns && row >= 0 && row < rows ? 1 : 0;
+    return { x: (left + right) / 2 + cos * x - sin * y, y: (top + bottom) / 2 + sin * x + cos * y };
   });
+}
+
+// inside(): 1 for each pixel of the crop that shows the picture of this size, else 0
+export function inside({ width, height }, ...crop) {
+  return Uint8Array.from(places(...crop), ({ x, y }) => (x >= 0 && x < width && y >= 0 && y < height ? 1 : 0));
 }
 
 // heatmap.overlay(): the crop with the evidence of its map [h, w] laid over it, as ImageData.

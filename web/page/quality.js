@@ -1,15 +1,22 @@
 // detector/quality.py, written a second time: what makes a verdict weak. Sentences and limits come from page.json.
 
-import { round, turns } from "./pixels.js";
+import { places, round, turns } from "./pixels.js";
 
 // What keeps each face from being judged
-export function doubtsOf(found, crops, covering, rules) {
+export function doubtsOf(picture, found, crops, covering, margin, rules, crop) {
+  const corners = emptyCorners(picture, rules);
+  const emptied = ({ box, roll }, { width }) => {
+    const all = places(box, roll, width, margin, crop);
+    const empty = ({ a, b, c }) => all.filter(({ x, y }) => a * x + b * y < c).length / all.length;
+    return corners.reduce((sum, corner) => sum + empty(corner), 0) >= rules.empty;
+  };
   return found.map((face, i) => {
     const doubts = {
       tiny_face: face.side < rules.tiny_face,
       cut_off_face: face.visible < rules.cut_off,
       blurred_face: sharpness(crops[i]) < rules.blurred,
       covered_face: covering[i] >= rules.covered,
+      empty_corner: corners.length > 0 && emptied(face, crops[i]),
     };
     return Object.keys(doubts).filter((code) => doubts[code]);
   });
@@ -54,6 +61,38 @@ function sharpness({ width, height, channels, data }) {
     }
   }
   return squares / n - (sum / n) ** 2;
+}
+
+// _empty_corners(): where a * x + b * y < c, turning the picture left a corner empty
+function emptyCorners({ width, height, channels, data }, rules) {
+  const shorter = Math.min(width, height), rim = round(rules.rim * shorter);
+  const [columns, rows] = [width - 2 * rim, height - 2 * rim];
+  const sides = [[0, 0], [0, 1], [1, 0], [1, 1]];
+  const colour = ([low, right], x, y) => {
+    const column = rim + (right ? columns - 1 - x : x), row = rim + (low ? rows - 1 - y : y);
+    return data.slice((row * width + column) * channels, (row * width + column) * channels + 3);
+  };
+  const four = sides.map((side) => colour(side, 0, 0));
+  const channel = [0, 1, 2].map((i) => four.map((one) => one[i]));
+  if (channel.some((of) => Math.max(...of) - Math.min(...of) > rules.levels)) return [];
+  const mean = channel.map((of) => of.reduce((sum, value) => sum + value, 0) / 4);
+  const empty = (side, x, y) => mean.every((value, i) => Math.abs(colour(side, x, y)[i] - value) <= rules.levels);
+  const run = (length, at) => {
+    for (let i = 0; i < length; i++) if (!at(i)) return i;
+    return 0;
+  };
+  const corners = [], angles = [], along = Array.from({ length: 8 }, (_, i) => 0.15 + 0.1 * i);
+  for (const [low, right] of sides) {
+    const is = (x, y) => empty([low, right], Math.trunc(x), Math.trunc(y));
+    const across = run(columns, (x) => is(x, 0)), down = run(rows, (y) => is(0, y));
+    if (Math.min(across, down) <= rules.least_corner * shorter) continue;
+    const full = (reach) => along.filter((part) => is(reach * part * across, reach * (1 - part) * down)).length / 8;
+    if (full(0.85) < 1 - rules.bent || full(1.15) > rules.bent) continue;
+    const a = (1 - 2 * right) / across, b = (1 - 2 * low) / down;
+    corners.push({ a, b, c: 1 + a * (right ? width - rim : rim) + b * (low ? height - rim : rim) });
+    angles.push((Math.atan2(...(low === right ? [across, down] : [down, across])) * 180) / Math.PI);
+  }
+  return corners.length >= rules.corners && Math.max(...angles) - Math.min(...angles) <= rules.apart ? corners : [];
 }
 
 function isGraphic({ width, height, channels, data }, rules) {
