@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -164,12 +165,11 @@ def chromium() -> Iterator["Browser"]:
         yield opened
 
 
-@pytest.fixture
-def look(running_app: RunningApp, chromium: "Browser") -> Iterator[Callable[..., "Page"]]:
-    """Opens the page at a width and colour scheme. At the end: nothing was asked of any other server."""
+@contextmanager
+def _looking(app: RunningApp, chromium: "Browser") -> Iterator[Callable[..., "Page"]]:
     opened, asked, servers = [], [], ["data:", "blob:"]
 
-    def open_page(width: int = 1280, scheme: str = "light", url: str = running_app.url) -> "Page":
+    def open_page(width: int = 1280, scheme: str = "light", url: str = app.url) -> "Page":
         page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
         page.set_default_timeout(PATIENCE)
         page.on("request", lambda request: asked.append(request.url))
@@ -182,3 +182,17 @@ def look(running_app: RunningApp, chromium: "Browser") -> Iterator[Callable[...,
     for page in opened:
         page.close()
     assert [url for url in asked if not url.startswith(tuple(servers))] == []
+
+
+@pytest.fixture
+def look(running_app: RunningApp, chromium: "Browser") -> Iterator[Callable[..., "Page"]]:
+    """Opens the page at a width and colour scheme. At the end: nothing was asked of any other server."""
+    with _looking(running_app, chromium) as open_page:
+        yield open_page
+
+
+@pytest.fixture(scope="module")
+def look_once(running_app: RunningApp, chromium: "Browser") -> Iterator[Callable[..., "Page"]]:
+    """Likewise, for a page that several tests of a module look at: none of them needs it as it was opened."""
+    with _looking(running_app, chromium) as open_page:
+        yield open_page

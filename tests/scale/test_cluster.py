@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from skimage import data
 
 from detector.model_folder import store
 from scale.__main__ import main
 from tests.support import ROOT
 
-PICTURES = 64
+PICTURES, DIFFERENT = 64, 8
 PATIENCE = 400  # seconds, on a machine that is busy with others
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(2 * PATIENCE)]
@@ -81,12 +81,12 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Large enough to take a while, and one that is none."""
+    """DIFFERENT ones several times each, turned, which take a while to search, and one that is none."""
     folder = tmp_path_factory.mktemp("photos")
-    noise = np.random.default_rng(1)
     for number in range(PICTURES):
-        picture = Image.fromarray(noise.integers(0, 256, (80, 80, 3), np.uint8)).resize((640, 640))
-        picture.save(folder / f"{number:03d}.jpg")
+        copy, which = divmod(number, DIFFERENT)
+        turned = Image.fromarray(data.astronaut()[::2, ::2]).rotate(50 + 40 * which, expand=True)
+        turned.save(folder / f"{which}-{copy}.jpg")
     (folder / "broken.jpg").write_bytes(b"no picture")
     return folder
 
@@ -124,11 +124,13 @@ def test_a_killed_worker_and_a_killed_node_cost_nothing(cluster, photos, tmp_pat
     rows = {row["file"]: row for row in pq.read_table(output).to_pylist()}
     files = Counter(pq.read_table(output)["file"].to_pylist())
     assert files == {str(path): 1 for path in photos.iterdir()}
-    lines = python("-m", "detector", photos, "--jsonl").stdout.splitlines()
-    for expected in map(json.loads, lines):
-        row = rows[expected["file"]]
-        assert row["error"] == expected["error"]
-        assert (row["verdict"], row["score"]) == (expected.get("verdict"), expected.get("score"))
+    lines = python("-m", "detector", *photos.glob("*-0.jpg"), photos / "broken.jpg", "--jsonl").stdout.splitlines()
+    expected = {Path(one["file"]).stem[0]: one for one in map(json.loads, lines)}
+    assert len({one.get("score") for one in expected.values()}) == len(expected) == DIFFERENT + 1
+    for file, row in rows.items():
+        one = expected[Path(file).stem[0]]
+        assert row["error"] == one["error"]
+        assert (row["verdict"], row["score"]) == (one.get("verdict"), one.get("score"))
     assert {path.name for path in output.iterdir() if path.suffix != ".parquet"} == {"_run.json"}
 
 

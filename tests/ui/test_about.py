@@ -70,6 +70,11 @@ def opened(look: Callable[..., "Page"], *arguments: Any) -> "Page":
     return page
 
 
+@pytest.fixture(scope="module")
+def unfolded(look_once: Callable[..., "Page"]) -> "Page":
+    return opened(look_once)
+
+
 def percent(figure: Figure) -> list[str]:
     return [f"{100 * figure.value:.1f}%", f"{100 * figure.low:.1f} to {100 * figure.high:.1f}"]
 
@@ -77,8 +82,8 @@ def percent(figure: Figure) -> list[str]:
 # --- The page --------------------------------------------------------------------------------------------------------
 
 
-def test_the_figures_are_those_of_the_model(look: Callable[..., "Page"], bundled: ModelFolder) -> None:
-    page = opened(look)
+def test_the_figures_are_those_of_the_model(unfolded: "Page", bundled: ModelFolder) -> None:
+    page = unfolded
     sets = (*bundled.metrics.unseen, *bundled.metrics.seen)
     tables = page.locator("#figures section", has=page.get_by_role("heading", name="All figures")).locator("table")
     conditions = [c for c in CONDITIONS if any(c in one.conditions for one in sets)]
@@ -172,10 +177,8 @@ def test_what_was_never_measured_is_said(bundled: ModelFolder) -> None:
     assert "Real people, by group" not in page
 
 
-def test_every_chart_can_be_read_without_eyes_and_without_a_mouse(
-    look: Callable[..., "Page"], bundled: ModelFolder
-) -> None:
-    page = opened(look)
+def test_every_chart_can_be_read_without_eyes_and_without_a_mouse(unfolded: "Page", bundled: ModelFolder) -> None:
+    page = unfolded
     for key in ("roc", "reliability", "robustness"):
         chart = page.locator(f"[data-chart={key}]")
         assert all(image.get_attribute("aria-label") for image in chart.get_by_role("img").all())
@@ -204,8 +207,8 @@ def test_every_chart_can_be_read_without_eyes_and_without_a_mouse(
     assert counts == [f"{n:,}" for n in dataclasses.asdict(confusion).values()]
 
 
-def test_a_pointer_moves_along_the_line(look: Callable[..., "Page"]) -> None:
-    page = opened(look)
+def test_a_pointer_moves_along_the_line(unfolded: "Page") -> None:
+    page = unfolded
     plot = page.locator("[data-chart=roc] svg")
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
@@ -229,8 +232,8 @@ def test_narrow_and_dark(look: Callable[..., "Page"]) -> None:
     assert max(ground[:3]) < 60 and min(ink[:3]) > 180
 
 
-def test_the_snippets_name_this_page(look: Callable[..., "Page"], running_app: RunningApp) -> None:
-    page = opened(look)
+def test_the_snippets_name_this_page(unfolded: "Page", running_app: RunningApp) -> None:
+    page = unfolded
     shown = page.locator("#calls pre code").all_text_contents()
     url = running_app.url
     calls = [snippets.curl(url), snippets.python(url), snippets.javascript(url), snippets.mcp(url)]
