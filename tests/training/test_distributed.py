@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from tensorboardX.proto import event_pb2
 
+from benchmarks.running_app import free_port
 from tests.support.training_fixtures import FIT, JAX_EPOCHS, REFUSE_TENSORFLOW, environment, program
 from training.checkpoint import BEST, STATE
 from training.data import face_cache
@@ -106,11 +106,6 @@ def test_a_split_is_shared_out_whole(train: list[tuple[Split, float]]) -> None:
 
 
 # ---- two processes on this machine -------------------------------------------------------------------------------
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def start(folder: Path, home: Path, index: int, port: int, *words: object) -> subprocess.Popen:
