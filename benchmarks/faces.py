@@ -19,7 +19,7 @@ from detector import picture as pictures
 from training.data import tables
 from training.data.sources import Source
 
-ANGLES = (0, 30, 45, 60, 90, 135, 180, 270)  # degrees counter-clockwise
+ANGLES = (0, 15, 30, 45, 60, 90, 135, 180, 270)  # degrees counter-clockwise
 BESIDE = ("edge", "black")
 LONGEST = 1100  # pixels of a picture that is turned
 

@@ -20,10 +20,10 @@ CUT_OFF = 0.75  # share of a face's box inside the picture
 BLURRED = 5.0  # variance of the Laplacian of the crop's grey values
 MANY_FACES = 8
 # Of the corners that a picture has after it was turned in an editor, see _empty_corners.
-LEVELS = 20  # of 255 by which JPEG changes their colour, at most
+LEVELS = 12  # of 255 by which JPEG changes their colour, at most
 RIM, LEAST_CORNER = 0.01, 0.02  # shares of the picture's shorter side
 BENT = 0.25  # share of the places at the straight edge of one that may look otherwise
-CORNERS, APART = 3, 8.0  # so many have such an edge, at angles so many degrees apart at most
+CORNERS, APART = 2, 6.0  # at least so many have such an edge, at angles so many degrees apart at most
 EMPTY = 0.01  # share of a crop; where less is empty, real portraits are accused no more often than upright ones
 FEW_COLOURS, FLAT = 0.65, 0.5  # shares of a graphic, see _is_graphic; none of 10,150 photographs had them
 
@@ -167,8 +167,8 @@ def _is_graphic(pixels: np.ndarray) -> bool:
 
 def _empty_corners(pixels: np.ndarray) -> list[tuple[float, float, float]]:
     """What turning `pixels` uint8 (H, W, 3) in an editor left empty: (a, b, c) for each corner, where a * x + b * y < c
-    holds. No corners, unless all have one colour, and most a straight edge, at the same angle as the others': so a
-    plain wall or the corners round an oval are none."""
+    holds. None, unless all four have one colour, and those that end at a straight edge do so at the same angle: a plain
+    wall or the corners round an oval are none."""
     height, width = pixels.shape[:2]
     least, rim = LEAST_CORNER * min(height, width), round(RIM * min(height, width))
     inner = pixels[rim : height - rim, rim : width - rim]  # at the rim the photograph's own corners meet the edge

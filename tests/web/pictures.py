@@ -75,8 +75,10 @@ def _pictures(dice: random.Random) -> Iterator[tuple[Image.Image, str, dict[str,
     yield _group(photographs, 3, 1200), "jpg", {"quality": 85}
     for number, degrees in enumerate((28, 45, 63, 90, 110, 135, 160, 180, 200, 225, 270, 315)):
         photo = _scaled(photographs[number], dice.choice((200, 300, 480)))
-        fill = ("black", "white", "tan")[number % 3]
-        yield photo.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=fill), "jpg", {"quality": 90}
+        yield photo.rotate(degrees, Image.Resampling.BICUBIC, expand=True), "jpg", {"quality": 90}
+    tight = photographs[-2].crop((120, 40, 400, 360))
+    for degrees, colour in ((8, "black"), (-15, "white"), (30, "tan"), (120, "black")):
+        yield tight.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=colour), "jpg", {"quality": 90}
     dark = Image.new("RGB", (256, 256), (2, 2, 2))
     for suffix, photo in zip(("gif", "webp", "png"), photographs, strict=False):
         frames = [dark, ImageOps.fit(photo, (256, 256)), dark]
