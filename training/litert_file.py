@@ -10,7 +10,7 @@ from training import architectures
 from training.errors import TrainingError
 
 TOLERANCE = 1e-3  # largest difference of a logit between Keras and LiteRT
-TOLERANCE_IN_8_BITS = 0.25  # of one whose dense layers have 8 bits, as a share of the logits' standard deviation: mean
+TOLERANCE_IN_8_BITS = 0.1  # of one whose dense layers have 8 bits, as a share of the logits' standard deviation: mean
 _BITS = 8
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from detector.fusion import SUM
 from detector.model_folder import (
     Counts,
     DataRoles,
@@ -17,8 +16,6 @@ from detector.model_folder import (
     HeldOutSet,
     Measured,
     MeasuredSet,
-    Metrics,
-    ModelConfig,
     ModelFolder,
     store,
 )
@@ -66,16 +63,6 @@ def measured_on_unseen(folder: ModelFolder) -> ModelFolder:
     return dataclasses.replace(folder, config=config, read_metrics=lambda: metrics)
 
 
-def summed(folder: Path) -> Path:
-    """The bundled model in `folder` without what is fused by maximum, which takes a browser a second a face."""
-    model = store.load()
-    networks = [network for network in model.networks if network.config.fusion == SUM]
-    _write(
-        folder, networks, dataclasses.replace(model.config, networks=tuple(n.config for n in networks)), model.metrics
-    )
-    return folder
-
-
 def write(folder: Path, networks: Sequence[dict[str, Any]] = ()) -> Path:
     """The bundled model in `folder`, measured on UNSEEN; a score below 90 is no_signs, so that a photograph gets it.
     With `networks` its first network alone, as often as these name what is other than in the bundled model."""
@@ -86,15 +73,10 @@ def write(folder: Path, networks: Sequence[dict[str, Any]] = ()) -> Path:
     first = model.config.networks[0]
     own = tuple(dataclasses.replace(first, **changes) for changes in networks) or model.config.networks
     config = dataclasses.replace(model.config, calibration=calibration, networks=own)
-    _write(folder, model.networks, config, model.metrics)
-    return folder
-
-
-def _write(folder: Path, networks: Sequence[store.Network], config: ModelConfig, metrics: Metrics | None) -> None:
-    assert metrics is not None
     folder.mkdir(parents=True, exist_ok=True)
-    for network in networks:
+    for network in model.networks:
         (folder / network.config.file).write_bytes(network.model)
     (folder / store.CONFIG).write_text(json.dumps(config.to_dict()))
-    measured = dataclasses.replace(metrics, digest=config.digest)
-    (folder / store.METRICS).write_text(json.dumps(measured.to_dict()))
+    metrics = dataclasses.replace(model.metrics, digest=config.digest)
+    (folder / store.METRICS).write_text(json.dumps(metrics.to_dict()))
+    return folder

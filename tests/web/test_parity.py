@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from detector import Detector, ImageError, Result
+from detector import Detector, ImageError
 from detector.quality import SENTENCES
-from tests.support import ROOT
-from tests.support.measured import summed
 from tests.support.web_page import give, served
 from tests.web.pictures import write
 from web.build import build
@@ -36,15 +34,14 @@ def agree(box: list[int], other: list[int]) -> bool:
 
 
 def test_the_browser_agrees_with_python(
-    visitor: Callable[..., "Page"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    visitor: Callable[..., "Page"], detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("detector.face_detector.MOST_FACES", 20)  # and of the page, which is told: 200 take long
-    pictures, model = write(tmp_path), str(summed(tmp_path / "model"))
+    pictures = write(tmp_path)
     assert len(pictures) >= 200
-    with served(build(tmp_path / "page", model)) as url:
+    with served(build(tmp_path / "page")) as url:
         shown = give(visitor(url), pictures)
-    judged = Detector.load(model).detect_many(pictures)
-    expected = [answer.to_dict() for answer in judged if not isinstance(answer, ImageError)]
+    expected = [answer.to_dict() for answer in detector.detect_many(pictures) if not isinstance(answer, ImageError)]
     assert len(expected) == len(pictures) and [row["error"] for row in shown] == [None] * len(pictures)
     for row, answer, file in zip(shown, expected, pictures, strict=True):
         for name in ("width", "height", "format", "bytes", "sha256"):
@@ -64,23 +61,9 @@ def test_the_browser_agrees_with_python(
     assert np.mean(doubted) >= 0.99
 
 
-def test_the_bundled_model_says_the_same_there(
-    visitor: Callable[..., "Page"], url: str, detector: Detector, hopper: Path
-) -> None:
-    """With its network of 8-bit weights, whose rounding differs a little from processor to processor."""
-    pictures = [hopper, *(ROOT / "ui" / "examples" / f"{name}.jpg" for name in ("group", "generated", "portrait"))]
-    for row, answer in zip(give(visitor(url), pictures), detector.detect_many(pictures), strict=True):
-        assert isinstance(answer, Result)
-        for face, other in pairs(answer.to_dict(), row):
-            assert other["verdict"] == face["verdict"] and other["evidence"] == face["evidence"]
-            assert other["score"] == pytest.approx(face["score"], abs=0.05)
-
-
-def test_two_networks_are_put_together_as_python_does(
-    visitor: Callable[..., "Page"], measured: Path, hopper: Path
-) -> None:
+def test_networks_are_put_together_as_python_does(visitor: Callable[..., "Page"], measured: Path, hopper: Path) -> None:
     detector = Detector.load(measured.parent / "model")
-    assert len(detector.model.networks) == 2
+    assert [network.config.fusion for network in detector.model.networks] == ["sum", "sum", "max"]
     expected = detector.detect(hopper).to_dict()
     with served(measured) as url:
         [shown] = give(visitor(url), [hopper])
