@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from detector.fusion import MAX, SUM
 from training.augment import corruptions
@@ -132,10 +132,10 @@ def add_fields(parser: argparse.ArgumentParser, kind: Any) -> None:
         name, text = "--" + each.name.replace("_", "-"), each.metadata["help"].replace("%", "%%")
         more: dict[str, Any] = {"choices": each.metadata["choices"] or None, "metavar": each.name.upper()}
         if isinstance(each.default, tuple):
-            numbers = bool(each.default) and isinstance(each.default[0], float)
-            more |= (
-                {"nargs": len(each.default), "type": float} if numbers else {"nargs": "*" if more["choices"] else "+"}
-            )
+            of, _ = get_args(each.type)
+            more |= {"type": of, "nargs": "*" if more["choices"] else "+"}
+            if each.default and of is float:
+                more["nargs"] = len(each.default)
             text += f" (default: {' '.join(map(str, each.default))})" if each.default else ""
         elif isinstance(each.default, bool):
             more = {"action": argparse.BooleanOptionalAction if each.default else "store_true"}

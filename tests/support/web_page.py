@@ -29,7 +29,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page with a model of three networks, which was measured on unseen generators and calls photographs no_signs."""
+    """The page with a model of three networks, measured on unseen generators, that calls photographs no_signs."""
     folder = tmp_path_factory.mktemp("web-measured")
     model = write(folder / "model", [{"weight": 0.7}, {"crop_margin": 2.2, "weight": 0.4}, {"fusion": "max"}])
     return build(folder / "page", str(model))

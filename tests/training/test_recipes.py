@@ -85,9 +85,9 @@ def test_a_recipe_makes_the_folder_that_is_served(
     [
         (None, "There is no recipe two.toml: give a file, or one of bundled, swaps."),
         ("[fit", "two.toml is not TOML: "),
-        ("[fit.one]", "two.toml needs a list `unseen`, and a table `fit.NAME` for one network or two."),
+        ("[fit.one]", "two.toml needs a list `unseen`, and a table `fit.NAME` for one to three networks."),
         (
-            "unseen = []\n[fit.one]\n[fit.two]\n[fit.three]",
+            "unseen = []\n[fit.one]\n[fit.two]\n[fit.three]\n[fit.four]",
             "two.toml needs a list `unseen`, and a table `fit.NAME` for one",
         ),
         ("unseen = []\n[fit.one]\nmargins = 1", "two.toml has an option that is not known, margins: see fit --help."),
