@@ -94,6 +94,8 @@ def doubts(
     corners = _empty_corners(pixels)
 
     def emptied(face: face_detector.DetectedFace) -> bool:
+        if not corners:
+            return False
         x, y = places(face.box, margin, crops.shape[1], face.roll)
         return bool(sum((a * x + b * y < c).mean() for a, b, c in corners) >= EMPTY)
 

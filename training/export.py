@@ -28,7 +28,6 @@ from detector.model_folder import (
     TrainingSet,
     store,
 )
-from detector.sessions import Cores
 from detector.shares import Curves
 from detector.verdict import Calibration
 from training import architectures, litert_file, onnx_file, record
@@ -289,7 +288,7 @@ def convert(networks: list[Network], crops: list[Crops], onnx: bool) -> tuple[di
 
 
 def _served(file: bytes, network: Network) -> Classifier:
-    return Classifier(file, network.options.size, Cores(1))
+    return Classifier(file, network.options.size)
 
 
 def _network_configs(networks: list[Network], files: dict[str, bytes]) -> tuple[NetworkConfig, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from detector.classifier import Classifier
+from detector.model_folder import ModelConfig
 from training.errors import TrainingError
 
 OPSET = 18  # the newest that tf2onnx 1.17 is tested with; ONNX Runtime reads it from 1.14 on
@@ -61,6 +62,36 @@ def convert(model: Any, classifier: Classifier, crops: np.ndarray) -> tuple[byte
             f"{of_maps:.4f}: the model was not exported."
         )
     return content, difference
+
+
+def example(config: ModelConfig) -> str:
+    """For a model's card: how its files are run."""
+    rounded = ", but for CLIP's, which it rounds to 8 bits" if "clip-vit-b16" in config.architecture else ""
+    names = " and ".join(f"`{name_of(network.file)}`" for network in config.networks)
+    listed = ", ".join(
+        f'("{name_of(n.file)}", {n.input_size}, {n.crop_margin:g}, {n.weight:g}, "{n.fusion}")' for n in config.networks
+    )
+    return f"""## In ONNX Runtime
+
+{names}, for other runtimes, in opset {OPSET}. In: `crops` float32 [N, S, S, 3], RGB 0 to 255. Out: `logit` [N], above 0
+for fake, and `activation` [N, h, w], the heat map. At export, LiteRT gave the same logits to
+{TOLERANCE:g}{rounded}. With
+`pip install onnxruntime`:
+
+    import numpy as np, onnxruntime
+    from detector import Detector, picture
+    from detector.crop import crop_face
+
+    pixels = picture.read("photo.jpg").pixels
+    faces = Detector.load("FOLDER").detect("photo.jpg").faces
+    logits = 0
+    for file, size, margin, weight, fusion in [{listed}]:
+        session = onnxruntime.InferenceSession(f"FOLDER/{{file}}")
+        crops = [crop_face(pixels, face.box, size, margin, roll=face.roll) for face in faces]
+        own = weight * session.run(["logit"], {{"crops": np.stack(crops).astype(np.float32)}})[0]
+        logits = logits + own if fusion == "sum" else np.maximum(logits, own)
+    print(1 / (1 + np.exp(-logits / {config.calibration.temperature:g})))  # score of each face
+"""
 
 
 def _name(graph: Any) -> None:

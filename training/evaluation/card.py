@@ -19,8 +19,8 @@ from detector.model_folder import (
 )
 from detector.shares import Curves, Share
 from detector.verdict import Calibration
+from training import onnx_file
 from training.data.sources import Source
-from training.onnx_file import OPSET, TOLERANCE, name_of
 from training.recipes import is_recipe
 
 # The Hub's copies of the ImageNet weights that the networks start from.
@@ -118,7 +118,7 @@ For a second look at a photograph before it is believed or passed on, by a perso
 **Not** for deciding about a person, as evidence on its own, for watching people, or to clear a picture as genuine: a
 forgery made in a way that it has never seen can pass, and a real photograph can be called fake.
 """,
-        _onnx(config) if onnx else "",
+        onnx_file.example(config) if onnx else "",
         _unseen(metrics),
         f"""## All figures
 
@@ -161,33 +161,6 @@ def _networks(config: ModelConfig) -> str:
         f"of which one counts, times {weight}, where its logit is higher than that of the others" for weight in maxima
     ]
     return ", ".join([seen, *parts])
-
-
-def _onnx(config: ModelConfig) -> str:
-    names = " and ".join(f"`{name_of(network.file)}`" for network in config.networks)
-    listed = ", ".join(
-        f'("{name_of(n.file)}", {n.input_size}, {n.crop_margin:g}, {n.weight:g}, "{n.fusion}")' for n in config.networks
-    )
-    return f"""## In ONNX Runtime
-
-{names}, for other runtimes, in opset {OPSET}. In: `crops` float32 [N, S, S, 3], RGB 0 to 255. Out: `logit` [N], above 0
-for fake, and `activation` [N, h, w], the heat map. At export, LiteRT gave the same logits to {TOLERANCE:g}. With
-`pip install onnxruntime`:
-
-    import numpy as np, onnxruntime
-    from detector import Detector, picture
-    from detector.crop import crop_face
-
-    pixels = picture.read("photo.jpg").pixels
-    faces = Detector.load("FOLDER").detect("photo.jpg").faces
-    logits = 0
-    for file, size, margin, weight, fusion in [{listed}]:
-        session = onnxruntime.InferenceSession(f"FOLDER/{{file}}")
-        crops = [crop_face(pixels, face.box, size, margin, roll=face.roll) for face in faces]
-        own = weight * session.run(["logit"], {{"crops": np.stack(crops).astype(np.float32)}})[0]
-        logits = logits + own if fusion == "sum" else np.maximum(logits, own)
-    print(1 / (1 + np.exp(-logits / {config.calibration.temperature:g})))  # score of each face
-"""
 
 
 def _unseen(metrics: Metrics) -> str:
