@@ -57,6 +57,9 @@ class FitOptions:
     reencode: bool = option(
         True, "make sizes and encodings of all pictures alike, or a network learns those of the data sets"
     )
+    reencode_pairs: bool = option(
+        True, "pairs too, whose halves are alike as they are: what is learned lasts longer, and much is not learned"
+    )
     self_blend: float = option(0.1, "share of real faces blended with themselves into forgeries")
     epochs: float = option(8.0, "passes over the weighted data")
     l2: float = option(5.0, "L2 penalty on a probe's weights, in units of its mean loss; other networks ignore it")

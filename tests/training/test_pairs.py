@@ -12,7 +12,7 @@ from tests.support.training_fixtures import FIT, photograph, picture_file, rows,
 from training import __main__ as command_line
 from training.augment import corruptions
 from training.data import face_cache
-from training.data.crops import CropOptions, training_batches
+from training.data.crops import CropOptions, serving_crops, training_batches
 from training.data.face_cache import PAIR, Split
 from training.data.sources import Source
 from training.errors import TrainingError
@@ -67,6 +67,15 @@ def test_both_halves_are_varied_by_the_same_draws(alike: Split) -> None:
     taken = halves(take(training_batches([(alike, 1.0)], VARIED, 8, 1, 2), 15))
     assert all(np.array_equal(fake, real) for fake, real in taken)
     assert len({real.tobytes() for _, real in taken}) == len(taken)  # and every pair by draws of its own
+
+
+def test_pairs_can_be_left_as_they_are_beside_what_is_encoded_anew(alike: Split, others: Split) -> None:
+    served = {c.tobytes() for crop in serving_crops(alike, 48, 1.2)[0] for c in (crop, crop[:, ::-1])}
+    options = CropOptions(48, 1.2, jitter=0.0, corruptions=(), reencode=True, reencode_pairs=False)
+    taken = halves(take(training_batches([(alike, 1.0), (others, 1.0)], options, 8, 1, 2), 10))
+    of_pairs, single = ([real for fake, real in taken if np.array_equal(fake, real) is same] for same in (True, False))
+    assert {crop.tobytes() in served for crop in of_pairs} == {True}
+    assert {crop.tobytes() in served for crop in single} == {False}
 
 
 @pytest.mark.parametrize("name", corruptions.TRAINING)

@@ -24,7 +24,8 @@ class CropOptions:
     """How training varies the crop path. `jitter` 0 is the serving crop itself; 1 the full variation of scale (0.78 to
     1.28), shift (0.12 face sides), tilt and resampling. `corruptions` are names of training.augment.corruptions.
     `self_blend` is the chance that a real face is blended with itself into a forgery (training.augment.forge). With
-    `reencode` sizes and encodings of all pictures are made alike (training.augment.formats)."""
+    `reencode` sizes and encodings of all pictures are made alike (training.augment.formats); with `reencode_pairs`, of
+    pairs too, whose halves are alike already."""
 
     size: int
     margin: float
@@ -32,6 +33,7 @@ class CropOptions:
     corruptions: tuple[str, ...] = corruptions.TRAINING
     self_blend: float = 0.0
     reencode: bool = False
+    reencode_pairs: bool = True
 
 
 def serving_crops(
@@ -227,7 +229,8 @@ class _Cut(grain.transforms.Map):
         if pixels.shape != frame.shape:
             raise TrainingError(f"The halves of a pair in {split.name} differ in size: make the set again.")
         face = replace(face, box=real.box, keypoints=real.keypoints)
-        return varied_crop(pixels, face, replace(self.options, self_blend=0.0), rng, frame)
+        reencode = self.options.reencode and self.options.reencode_pairs
+        return varied_crop(pixels, face, replace(self.options, self_blend=0.0, reencode=reencode), rng, frame)
 
 
 @dataclass

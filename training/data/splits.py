@@ -71,7 +71,13 @@ class RunData:
     def batches(self, options: FitOptions, part: tuple[int, int]) -> Any:
         """An endless iterator of crops and targets that can be resumed: training_batches(), or streaming.Batches."""
         crops = CropOptions(
-            options.size, options.margin, options.jitter, options.corruptions, options.self_blend, options.reencode
+            options.size,
+            options.margin,
+            options.jitter,
+            options.corruptions,
+            options.self_blend,
+            options.reencode,
+            options.reencode_pairs,
         )
         batching = (self.train, crops, options.batch_size, options.seed, options.threads)
         if options.streaming:
