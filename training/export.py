@@ -45,7 +45,7 @@ from training.options import ExportOptions, FitOptions
 log = logging.getLogger(__name__)
 
 _COMPARED = 256  # crops that the converted networks are checked on
-_SUSPECTED = 0.25  # of the real faces: share above which a network that is fused by maximum says as much as the others
+_SUSPECTED = 0.1  # of the real faces: share above which a network that is fused by maximum says as much as the others
 
 Logits: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray]]  # by set the summed logits (N,) and the targets (N,)
 Crops: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray]]  # by set (N, S, S, 3), as pictures are and at half size
@@ -108,8 +108,8 @@ def export(
 
     With runs `beside` it, the folder has two networks or three, which judge their own crops of a face. Their logits,
     times `options.weights`, are fused as `options.fusion` says, which counts from the first: by sum, or by maximum. One
-    that is fused by maximum is shifted so that a quarter of the real faces get as much from it as a quarter get from
-    the sum: what it adds is what it is surer of. Temperature and thresholds are fitted within `limits` on
+    that is fused by maximum is shifted so that a tenth of the real faces get as much from it as a tenth get from the
+    sum: what it adds is what it is surer of. Temperature and thresholds are fitted within `limits` on
     `options.unseen`, by default the unseen sources of the run; where it has none, on its own validation pictures.
 
     `options.wise_ft_alpha` interpolates the first network's weights: 1 are those of its run, towards 0 those that the

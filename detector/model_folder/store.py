@@ -149,7 +149,7 @@ def _read(
             raise ModelError(
                 f"{network.file} does not match its checksum in {CONFIG}: copy or download the folder again."
             )
-    info = ModelInfo(source, repo, revision, config.digest, excerpt(config.architecture, 60), note)
+    info = ModelInfo(source, repo, revision, config.digest, excerpt(config.architecture, 100), note)
     networks = tuple(Network(contents[network.file], network) for network in config.networks)
     read = ModelFolder(info, networks, config, partial(_metrics, folder, config))
     if source is not ModelSource.BUNDLED:  # whose metrics are known to be sound, and take a tenth of the start

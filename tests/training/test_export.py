@@ -63,7 +63,7 @@ def test_one_fused_by_maximum_is_heard_where_it_is_surer(
     networks = export.load(run, [run], ExportOptions((1.0, 4.0), ("sum", "max")))
     alone = networks[0].model.predict(crops[0]["portraits_and_blends"][0], verbose=0)[:, 0]
     logits, targets = export.fuse(networks, data, crops)[0]["portraits_and_blends"]
-    level = np.quantile(alone[targets < 0.5], 0.75)  # a quarter of the real faces are above it, for both alike
+    level = np.quantile(alone[targets < 0.5], 0.9)  # a tenth of the real faces are above it, for both alike
     np.testing.assert_allclose(logits, np.maximum(alone, 4 * (alone - level) + level), atol=2e-3)
     shifted = networks[1].model.predict(crops[0]["portraits_and_blends"][0], verbose=0)[:, 0]
     np.testing.assert_allclose(np.maximum(alone, 4 * shifted), logits, atol=5e-3)

@@ -14,6 +14,7 @@ _OPENFORENSICS = (
     "OpenForensics (Le et al., ICCV 2021, Zenodo 5528418), 256 x 256 release 'Deepfake and real images'; CC BY 4.0"
 )
 _STYLEGAN = "StyleGAN faces and FFHQ photographs ('140k real and fake faces'); FFHQ: CC BY-NC-SA 4.0"
+_OF_PAIRS = "training photographs beside what FLUX.2's tiny autoencoder (MIT) makes of them, on their terms"
 # What is known of the sources that the bundled model was trained on, by the name of their folder or repository.
 TERMS = {
     "openforensics": _OPENFORENSICS,
@@ -40,7 +41,8 @@ TERMS = {
     "unseen-inswapper": "FFHQ photographs, and face swaps into them by inswapper_128; FFHQ: CC BY-NC-SA 4.0",
     "unseen-congress": "portraits of members of the US Congress since 1870; mostly public domain",
     "unseen-speakers": "conference speakers of 2022 and 2023, without a clear licence; for research only",
-    "pairs-taef2": "training photographs beside what FLUX.2's tiny autoencoder (MIT) makes of them, on their terms",
+    "pairs-taef2": _OF_PAIRS,
+    "pairs-unmixed": _OF_PAIRS,
     "groups-utkface": "UTKFace by origin, sex and age; non-commercial research",
 }
 # What made the forgeries of sources that have no column `generator`, by their name.
