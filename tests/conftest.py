@@ -30,9 +30,9 @@ os.environ["DETECTOR_TRUST_LIST"] = "none"  # no test asks the C2PA's server; th
 SLOW_TO_IMPORT = ("jax", "ray", "tensorflow")  # a test that imports one in its own process is slow
 _SLOW_MODULE = re.compile(r"^pytestmark = .*\bpytest\.mark\.(?:jax|ray|slow)\b", re.MULTILINE)
 _SLOW = {"running_app", "small_set", "run", "jax_run"}  # an app in a process of its own, data, runs trained on them
-_LONGEST = (  # files that take more than a minute, and folders by their slowest file
+_LONGEST = (  # the longest files, folders by their slowest one, and the longest of what is left
     *("test_cluster", "test_trials", "test_export_evaluate", "test_attack", "test_parity", "test_distributed"),
-    *("web", "reliability", "hub", "ui", "training", "scale"),
+    *("web", "reliability", "hub", "ui", "training", "scale", "test_settings", "test_picture", "test_isolation"),
 )
 
 
@@ -51,6 +51,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if module and _SLOW_MODULE.search(collection_path.read_text("utf-8")) else None
 
 
+@pytest.hookimpl(optionalhook=True)  # nobody asks where xdist is left out
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """One process more than processors: each waits now and then, for a browser, an app or a clock."""
     return None if _quick(config) else (os.cpu_count() or 1) + 1

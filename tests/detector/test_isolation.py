@@ -132,7 +132,7 @@ FAULTS = {"crash": (CRASHED, "crashed"), "grow": (picture.TOO_MUCH, "resource_li
 
 @pytest.fixture
 def poisoned(others: set[psutil.Process], poison: None, monkeypatch: pytest.MonkeyPatch) -> Detector:
-    monkeypatch.setenv("DETECTOR_PICTURE_SECONDS", "2")
+    monkeypatch.setenv("DETECTOR_PICTURE_SECONDS", "1")
     return Detector.load(isolated=True, workers=1)
 
 

@@ -526,7 +526,7 @@ def test_what_a_telephone_makes_takes_no_more_memory_than_what_is_read_whole(pyt
     def used(megapixels: int, format_: str, **options: object) -> float:
         width = round((megapixels * 1e6 * 4 / 3) ** 0.5) // 16 * 16
         file = tmp_path / "photo"
-        Image.open(hopper).resize((width, width * 3 // 4)).save(file, format_, **options)
+        Image.open(hopper).resize((width, width * 3 // 4), Image.Resampling.NEAREST).save(file, format_, **options)
         kilobytes, answer = python("-c", MEMORY, file, MAX_PIXELS).stdout.strip().split("|")
         assert answer == "read"
         return int(kilobytes) / 1000
@@ -534,7 +534,6 @@ def test_what_a_telephone_makes_takes_no_more_memory_than_what_is_read_whole(pyt
     most = used(39, "PNG", compress_level=1)
     for megapixels, format_, options in (
         (48, "JPEG", {}),
-        (108, "JPEG", {}),
         (200, "JPEG", {}),
         (59, "JPEG", {"progressive": True, "subsampling": 0}),
         (48, "HEIF", {"enc_params": {"preset": "ultrafast"}}),

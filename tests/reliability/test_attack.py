@@ -15,7 +15,7 @@ PHOTO = jpeg(photograph((640, 480)))
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[RunningApp]:
-    with serve(DETECTOR_PICTURE_SECONDS="2") as app:
+    with serve(DETECTOR_PICTURE_SECONDS="1") as app:
         attack.send(app, PHOTO)
         yield app
 

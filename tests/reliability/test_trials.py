@@ -51,7 +51,8 @@ def test_an_answer_that_is_not_what_it_must_be_is_found(calls: Calls, monkeypatc
 
 
 def test_no_picture_is_older_than_promised(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    assert deletion.soak(tmp_path, minutes=0.5, kept=5, every=16, small_disk=False) == 0
+    # Overdue after 12 seconds, killed after 18: what was sent in the first 6 can be found, however slow the start was.
+    assert deletion.soak(tmp_path, minutes=0.4, kept=2, every=18, small_disk=False) == 0
     said = dict(word.split("=") for word in capsys.readouterr().out.split() if "=" in word)
     assert int(said["files"]) > 10 and int(said["kills"]) > 0 and int(said["looks"]) > 10
 

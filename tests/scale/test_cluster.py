@@ -19,7 +19,7 @@ from detector.model_folder import store
 from scale.__main__ import main
 from tests.support import ROOT
 
-PICTURES, DIFFERENT = 64, 8
+PICTURES, DIFFERENT = 32, 8  # with the one that is none, two units for two workers after one of a single picture
 PATIENCE = 400  # seconds, on a machine that is busy with others
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(2 * PATIENCE)]

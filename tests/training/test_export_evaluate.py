@@ -121,7 +121,8 @@ def test_the_configuration_describes_the_folder(config: dict, model_folder: Path
 def test_nothing_that_was_said_of_another_model_stays(measured_folder: Path, run: Path, tmp_path: Path) -> None:
     """Export into the folder of an older model."""
     folder = shutil.copytree(measured_folder, tmp_path / "model")
-    (folder / "scores.csv.gz").write_bytes(b"old")
+    for name in ("scores.csv.gz", "model-2.tflite", "model-2.keras", "model.onnx", "model-2.onnx"):
+        (folder / name).write_bytes(b"old")
     assert command_line.main(["export", str(run), "--out", str(folder), "--max-false-positive-rate", "0.02"]) == 0
     names = {path.name for path in folder.rglob("*") if path.is_file()}
     assert names == {"config.json", "metrics.json", "model.tflite", "model.keras"}

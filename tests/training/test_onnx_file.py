@@ -19,7 +19,7 @@ from detector import Detector
 from detector.classifier import Classifier
 from detector.model_folder import store
 from training import __main__ as command_line
-from training import architectures, export, litert_file, onnx_file
+from training import architectures, litert_file, onnx_file
 from training.errors import TrainingError
 from training.evaluation import card
 
@@ -77,11 +77,6 @@ def test_a_network_that_answers_otherwise_is_not_written(run: Path) -> None:
     crops = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
     with pytest.raises(TrainingError, match=r"LiteRT's by 0\.0100, .*: the model was not exported\."):
         onnx_file.convert(model, served, crops)
-
-
-def test_an_export_without_takes_the_old_files_away(both: Path, run: Path) -> None:
-    export.export(run, both)
-    assert {path.name for path in both.glob("model*")} == {"model.tflite", "model.keras"}  # nor of another network
 
 
 def test_without_the_packages_a_sentence_says_how_to_get_them(

@@ -14,7 +14,7 @@ from training import __main__ as command_line
 from training import architectures, probe
 from training.checkpoint import BEST, is_finished
 from training.distributed import Workers
-from training.errors import Interrupted, TrainingError
+from training.errors import TrainingError
 from training.export import export
 from training.fit import fit
 from training.options import ExportOptions, FitOptions
@@ -25,8 +25,9 @@ pytestmark = pytest.mark.slow  # imports TensorFlow
 NAME, SIZE = "efficientnet-lite0-probe", 64
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def network() -> keras.Model:
+    """Whose head each test fits anew."""
     keras.utils.set_random_seed(1)
     return architectures.build(NAME, SIZE, None)
 
@@ -72,41 +73,38 @@ def test_the_head_is_scaled_and_l2_evens_its_weights_out(network: keras.Model) -
     assert shares[0] > shares[1]
 
 
-def test_a_probe_is_fitted_exported_and_served(small_set: Path, tmp_path: Path, hopper: Path) -> None:
-    keras.utils.clear_session()  # layers are named as in a new process, where two names could be one
-    words = ["--data", str(small_set), *map(str, FIT), "--architecture", NAME, "--input-size", str(SIZE)]
-    assert command_line.main(["fit", *words, "--epochs", "0.5", "--out", str(tmp_path / "run")]) == 0
-    assert is_finished(tmp_path / "run")
-    network = keras.saving.load_model(tmp_path / "run" / BEST, compile=False, safe_mode=True)
-    fitted = network.get_layer(architectures.SCORE).get_weights()[0]
-    assert fitted.any()
-
-    first = tmp_path / "first"
-    fit(options(small_set, architecture="sequential-baseline", epochs=0.2), first)
-    export(first, tmp_path / "model", ExportOptions((1.0, 1.5)), beside=[tmp_path / "run"])
-    detector = Detector.load(tmp_path / "model")
-    [face] = detector.detect(picture.read(hopper).data).faces
-    assert [network.weight for network in detector.model.config.networks] == [1.0, 1.5]
-    assert 0 < face.score < 1
-    again = fit(options(small_set), tmp_path / "run", resume=True)  # nothing is left to do
-    kept = keras.saving.load_model(again, compile=False, safe_mode=True)
-    assert np.array_equal(kept.get_layer(architectures.SCORE).get_weights()[0], fitted)
-
-
-def test_one_that_is_stopped_begins_anew(small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    predict = keras.Model.predict_on_batch
+def test_one_that_is_stopped_begins_anew_and_is_exported_and_served(
+    small_set: Path, tmp_path: Path, hopper: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    run, predict = tmp_path / "run", keras.Model.predict_on_batch
 
     def stop(*arguments: object) -> object:
         signal.raise_signal(signal.SIGTERM)
         return predict(*arguments)
 
+    words = ["--data", str(small_set), *map(str, FIT), "--architecture", NAME, "--input-size", str(SIZE)]
     with monkeypatch.context() as patched:
         patched.setattr(keras.Model, "predict_on_batch", stop)
-        with pytest.raises(Interrupted, match="--resume starts over"):
-            fit(options(small_set), tmp_path / "run")
-    assert not is_finished(tmp_path / "run")
-    fit(options(small_set), tmp_path / "run", resume=True)
-    assert is_finished(tmp_path / "run")
+        assert command_line.main(["fit", *words, "--epochs", "0.5", "--out", str(run)]) == 130
+    assert capsys.readouterr().err.endswith("--resume starts over.\n")
+    assert not is_finished(run)
+    keras.utils.clear_session()  # layers are named as in a new process, where two names could be one
+    assert command_line.main(["fit", "--out", str(run), "--resume"]) == 0
+    assert is_finished(run)
+    network = keras.saving.load_model(run / BEST, compile=False, safe_mode=True)
+    fitted = network.get_layer(architectures.SCORE).get_weights()[0]
+    assert fitted.any()
+
+    first = tmp_path / "first"
+    fit(options(small_set, architecture="sequential-baseline", epochs=0.2), first)
+    export(first, tmp_path / "model", ExportOptions((1.0, 1.5)), beside=[run])
+    detector = Detector.load(tmp_path / "model")
+    [face] = detector.detect(picture.read(hopper).data).faces
+    assert [network.weight for network in detector.model.config.networks] == [1.0, 1.5]
+    assert 0 < face.score < 1
+    again = fit(options(small_set), run, resume=True)  # nothing is left to do
+    kept = keras.saving.load_model(again, compile=False, safe_mode=True)
+    assert np.array_equal(kept.get_layer(architectures.SCORE).get_weights()[0], fitted)
 
 
 def test_a_probe_is_fitted_in_one_process(small_set: Path, tmp_path: Path) -> None:

@@ -240,13 +240,20 @@ def test_the_list_is_saved(look: Callable[..., "Page"], mixed: list[Path]) -> No
     assert table[0]["sha256"] == rows[0]["picture"]["sha256"] and float(table[0]["score"]) == rows[0]["score"]
 
 
-def test_a_stop_ends_the_work_and_keeps_what_is_done(
+def test_a_stop_ends_one_batch_waiting_or_at_work_and_keeps_what_is_done(
     running_app: RunningApp, look: Callable[..., "Page"], tmp_path: Path
 ) -> None:
-    page, before = look(), batches(running_app)
-    give(page, many(tmp_path, 200))
+    page, second, before = look(), look(), batches(running_app)
+    for one in (page, second):
+        give(one, many(tmp_path, 200))
     judge(page)
     page.locator("#batch-table tbody tr").first.wait_for()  # results come before the end
+    judge(second)
+    second.locator("#batch-status").get_by_text("Waiting for your turn").wait_for()
+    second.locator("#batch-stop").click()
+    assert "Stopped" in ended(second) and second.locator("#batch-table tbody tr").count() == 0
+    assert page.locator("#batch-status .ended").count() == 0, "the other one goes on"
+
     page.locator("#batch-stop").click()
     assert "Stopped" in ended(page)
     until(lambda: batches(running_app) > before)  # the log has one line a batch, when its work is over
@@ -263,24 +270,6 @@ def test_a_stop_ends_the_work_and_keeps_what_is_done(
     judge(page)
     page.locator("#batch-status").get_by_text("1 picture judged").wait_for()
     assert page.locator("#batch-table tbody tr").count() == 1
-
-
-def test_a_batch_that_waits_can_be_stopped(
-    running_app: RunningApp, look: Callable[..., "Page"], tmp_path: Path
-) -> None:
-    first, second, before = look(), look(), batches(running_app)
-    for page in (first, second):
-        give(page, many(tmp_path, 200))
-    judge(first)
-    first.locator("#batch-table tbody tr").first.wait_for()
-    judge(second)
-    second.locator("#batch-status").get_by_text("Waiting for your turn").wait_for()
-    second.locator("#batch-stop").click()
-    assert "Stopped" in ended(second) and second.locator("#batch-table tbody tr").count() == 0
-    assert first.locator("#batch-status .ended").count() == 0, "the other one goes on"
-    first.locator("#batch-stop").click()
-    ended(first)
-    until(lambda: batches(running_app) > before)
 
 
 def test_a_page_that_is_left_ends_its_batch(
@@ -336,9 +325,11 @@ def test_too_much_is_told_calmly(look: Callable[..., "Page"], tmp_path: Path) ->
     assert page.locator("#batch-csv button, button#batch-csv").first.is_disabled()
 
 
-def test_nothing_given_is_told_calmly(look: Callable[..., "Page"]) -> None:
+def test_the_limits_are_on_the_page_and_nothing_given_is_told_calmly(look: Callable[..., "Page"]) -> None:
     page = look()
     page.get_by_role("tab", name="Batch").click()
+    for limit in ("200 pictures", "30 MB", "150 MB", "500 MB"):
+        page.get_by_text(limit).first.wait_for()
     judge(page)
     assert "No pictures came" in ended(page)
 
@@ -351,13 +342,6 @@ def test_a_name_is_never_run(look: Callable[..., "Page"], tmp_path: Path, hopper
     assert page.locator("#batch-table tbody th").all_inner_texts() == [f"{ATTACK}.jpg", f"{ATTACK}.png"]
     assert page.evaluate("window.broken") is None
     assert page.locator("#batch-table img[src=x], #batch-table script").count() == 0
-
-
-def test_the_limits_are_on_the_page(look: Callable[..., "Page"]) -> None:
-    page = look()
-    page.get_by_role("tab", name="Batch").click()
-    for limit in ("200 pictures", "30 MB", "150 MB", "500 MB"):
-        page.get_by_text(limit).first.wait_for()
 
 
 def test_the_log_keeps_counts_not_names(running_app: RunningApp, client: Client, mixed: list[Path]) -> None:

@@ -56,7 +56,7 @@ def _pictures(dice: random.Random) -> Iterator[tuple[Image.Image, str, dict[str,
         yield _cut(small[7], dice), "jpg", {"subsampling": dice.choice((0, 1, 2)), "progressive": number % 2 == 0}
     crowd, sky = (Image.open(_EXAMPLES / f"{name}.jpg").convert("RGB") for name in ("group", "galaxies"))
     # No face is surely upright here, so each is searched turned, too: a few, since that takes long.
-    for photo, size, suffix in ((crowd, 640, "jpg"), (crowd, 512, "webp"), (crowd, 300, "png"), (sky, 480, "jpg")):
+    for photo, size, suffix in ((crowd, 512, "webp"), (crowd, 300, "png"), (sky, 300, "jpg")):
         yield _scaled(photo, size), suffix, {}
     yield _with_alpha(_scaled(sky, 160)), "png", {}
     for orientation in range(1, 9):  # in the other formats that may say it
@@ -65,16 +65,16 @@ def _pictures(dice: random.Random) -> Iterator[tuple[Image.Image, str, dict[str,
     yield _scaled(photographs[-1], 256).quantize(64), "gif", {}
     yield _scaled(photographs[-1], 256), "bmp", {}
     yield _scaled(photographs[-1], 256), "avif", {"quality": 80}
-    yield _group(photographs, 4, 200), "jpg", {"quality": 85}
+    yield _group(photographs, 4, 120), "jpg", {"quality": 85}
     yield _group(photographs, 5, 90), "png", {}
     astronaut = photographs[-1]
     yield astronaut.crop((0, 0, 512, 139)), "png", {}  # a face without its chin
     yield _drawing(), "png", {}
     for size, photo in zip((800, 1200, 1600, 2400, 4400), photographs[-5:], strict=True):
         yield _scaled(photo, size), "jpg", {"quality": 88}
-    yield _group(photographs, 3, 1200), "jpg", {"quality": 85}
+    yield _group(photographs, 3, 600), "jpg", {"quality": 85}
     for number, degrees in enumerate((28, 45, 63, 90, 110, 135, 160, 180, 200, 225, 270, 315)):
-        photo = _scaled(photographs[number], dice.choice((200, 300, 480)))
+        photo = _scaled(photographs[number], dice.choice((160, 240, 300)))
         yield photo.rotate(degrees, Image.Resampling.BICUBIC, expand=True), "jpg", {"quality": 90}
     tight = photographs[-2].crop((120, 40, 400, 360))
     for degrees, colour in ((8, "black"), (-15, "white"), (30, "tan"), (120, "black")):
