@@ -64,6 +64,10 @@ class Cores:
     def __init__(self, threads: int = 1) -> None:
         self._threads, self._pictures, self._lock = threads, 0, threading.Lock()
 
+    def allow(self, threads: int) -> None:
+        """So many from now on."""
+        self._threads = threads
+
     @contextmanager
     def one_more(self) -> Iterator[None]:
         """While a picture is worked at."""

@@ -38,9 +38,9 @@ def main() -> None:
         folder, limits, threads = channel.receive()
         bound(limits)
         try:
-            detector = Detector(folder, threads)
-            with detector.cores.one_more():  # one thread takes less memory, and most workers never need more
-                detector.score_crops(*(np.full((1, size, size, 3), 128, np.uint8) for size, _ in detector.crop_specs))
+            detector = Detector(folder, 1)  # one thread takes less memory, and most workers never need more
+            detector.score_crops(*(np.full((1, size, size, 3), 128, np.uint8) for size, _ in detector.crop_specs))
+            detector.cores.allow(threads)
         except (ModelError, SettingError) as error:
             channel.send(error)
             return

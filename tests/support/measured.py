@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from detector.fusion import MAX
 from detector.model_folder import (
     Counts,
     DataRoles,
@@ -73,10 +74,23 @@ def write(folder: Path, networks: Sequence[dict[str, Any]] = ()) -> Path:
     first = model.config.networks[0]
     own = tuple(dataclasses.replace(first, **changes) for changes in networks) or model.config.networks
     config = dataclasses.replace(model.config, calibration=calibration, networks=own)
+    return _write(folder, dataclasses.replace(model, config=config))
+
+
+def without_transformer(folder: Path) -> Path:
+    """The bundled model in `folder` without its transformer, which takes a second for a face in a browser."""
+    model = store.load()
+    own = tuple(network for network in model.config.networks if network.fusion != MAX)
+    assert 0 < len(own) < len(model.config.networks)
+    return _write(folder, dataclasses.replace(model, config=dataclasses.replace(model.config, networks=own)))
+
+
+def _write(folder: Path, model: ModelFolder) -> Path:
+    assert model.metrics is not None
     folder.mkdir(parents=True, exist_ok=True)
     for network in model.networks:
         (folder / network.config.file).write_bytes(network.model)
-    (folder / store.CONFIG).write_text(json.dumps(config.to_dict()))
-    metrics = dataclasses.replace(model.metrics, digest=config.digest)
+    (folder / store.CONFIG).write_text(json.dumps(model.config.to_dict()))
+    metrics = dataclasses.replace(model.metrics, digest=model.config.digest)
     (folder / store.METRICS).write_text(json.dumps(metrics.to_dict()))
     return folder

@@ -126,8 +126,8 @@ def test_the_commands_of_the_bundled_model_are_understood_today() -> None:
         add_fields(export, options)
     export.add_argument("run")
     for parser in (fit, export):
-        for name in ("--out", "--beside"):
-            parser.add_argument(name)
+        parser.add_argument("--out")
+        parser.add_argument("--beside", nargs="+")
     commands = ModelConfig.from_dict(json.loads((BUNDLED / "config.json").read_text("utf-8"))).commands
     for program, parser in (("python -m training fit ", fit), ("python -m training export ", export)):
         lines = [line.removeprefix(program) for line in commands if line.startswith(program)]

@@ -176,7 +176,7 @@ def test_how_rare_a_score_is_stands_beside_it(judged: Result, model: ModelFolder
 
 
 def test_what_was_never_measured_is_said_plainly(judged: Result, model: ModelFolder) -> None:
-    seen = result_with(judged, shares=dataclasses.replace(SHARES, unseen=None))
+    seen = result_with(judged, verdict=Verdict.UNCERTAIN, shares=dataclasses.replace(SHARES, unseen=None))
     page = text(answer.verdict_html(seen, model))
     assert "It was never measured on faces forged in ways it has never seen." in page and "real faces (2 to 4)" in page
     page = text(answer.verdict_html(result_with(judged, shares=Shares()), model))

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from detector import Detector, ImageError
+from detector import Detector, ImageError, Result
 from detector.quality import SENTENCES
+from tests.support import ROOT
+from tests.support.measured import without_transformer
 from tests.support.web_page import give, served
 from tests.web.pictures import write
 from web.build import build
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytest_plugins = ["tests.support.web_page"]
+
+EXAMPLES = ROOT / "ui" / "examples"
 
 
 def pairs(here: dict[str, Any], there: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -34,13 +38,15 @@ def agree(box: list[int], other: list[int]) -> bool:
 
 
 def test_the_browser_agrees_with_python(
-    visitor: Callable[..., "Page"], detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    visitor: Callable[..., "Page"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    model = without_transformer(tmp_path / "model")
     monkeypatch.setattr("detector.face_detector.MOST_FACES", 20)  # and of the page, which is told: 200 take long
     pictures = write(tmp_path)
     assert len(pictures) >= 200
-    with served(build(tmp_path / "page")) as url:
+    with served(build(tmp_path / "page", str(model))) as url:
         shown = give(visitor(url), pictures)
+    detector = Detector.load(model)
     expected = [answer.to_dict() for answer in detector.detect_many(pictures) if not isinstance(answer, ImageError)]
     assert len(expected) == len(pictures) and [row["error"] for row in shown] == [None] * len(pictures)
     for row, answer, file in zip(shown, expected, pictures, strict=True):
@@ -59,6 +65,16 @@ def test_the_browser_agrees_with_python(
     assert {code for codes in warned[1] for code in codes} == set(SENTENCES)  # of every kind there is a picture
     doubted = [[other["doubts"] == face["doubts"] for face, other in faces]]
     assert np.mean(doubted) >= 0.99
+
+
+def test_the_bundled_model_says_the_same(visitor: Callable[..., "Page"], url: str, detector: Detector) -> None:
+    pictures = [*EXAMPLES.glob("*.jpg")]
+    shown = give(visitor(url), pictures)
+    for row, answer in zip(shown, detector.detect_many(pictures), strict=True):
+        assert isinstance(answer, Result)
+        assert row["verdict"] == answer.verdict and len(row["faces"]) == len(answer.faces)
+        for face, other in pairs(row, answer.to_dict()):
+            assert face["score"] == pytest.approx(other["score"], abs=0.05), row["picture"]
 
 
 def test_networks_are_put_together_as_python_does(visitor: Callable[..., "Page"], measured: Path, hopper: Path) -> None:
