@@ -6,8 +6,14 @@ from PIL import Image
 from detector import crop, heatmap
 from detector.model_folder import ModelFolder
 from detector.result import Evidence, Face, Result
+from detector.verdict import Verdict
 
 Cutouts = tuple[Image.Image, Image.Image | None]
+
+
+def has_traces(face: Face) -> bool:
+    """Whether there are any to see: a face without signs of a forgery has none, whatever a part of it shows."""
+    return face.verdict is not Verdict.NO_SIGNS and heatmap.shows(face.activation)
 
 
 def of_face(face: Face, result: Result, model: ModelFolder) -> Cutouts:
@@ -19,7 +25,7 @@ def of_face(face: Face, result: Result, model: ModelFolder) -> Cutouts:
     shown = crop.inside(size, face.box, margin, len(face.crop), face.roll)
     if not shown.any():  # a box of a pixel at the rim
         shown[:] = True
-    marked = heatmap.overlay(face.crop, face.activation) if heatmap.shows(face.activation) else None
+    marked = heatmap.overlay(face.crop, face.activation) if has_traces(face) else None
     return _cut(face.crop, shown), None if marked is None else _cut(marked, shown)
 
 

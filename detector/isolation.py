@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 AVAILABLE = os.name == "posix"  # elsewhere a process can be handed no socket, and be given no limits
 BOUNDED = sys.platform.startswith("linux")  # macOS takes a limit of memory and does not keep to it
-MEMORY = 1_700_000_000  # bytes of address space: 40 megapixels with alpha and without a face take it. And of the model:
+MEMORY = 1_600_000_000  # bytes of address space: 40 megapixels with alpha and without a face take it. And of the model:
 MODEL_COPIES = 3  # as it came, as LiteRT packs it for one thread, and for several
 CRASHED = "The picture crashed the process that read it: the file is damaged, get another copy of it."
 BROKEN_MODEL = "The network crashed the process that tried it: export the model again."

@@ -5,7 +5,7 @@ Every string in it may come from a stranger's file: all are escaped.
 
 from html import escape
 
-from detector import Face, Result, Verdict, cutout, heatmap, messages, quality
+from detector import Face, Result, Verdict, cutout, messages, quality
 from detector.model_folder import ModelFolder
 from detector.provenance import Finding, ListOwner, Signature
 from detector.result import Evidence
@@ -123,7 +123,7 @@ def cards_html(result: Result, model: ModelFolder) -> str:
     more = f'<p class="soft">{LABELS["more_faces"].format(n=rest)}</p>' if rest else ""
     faces = "".join(_card(number, face, result, model) for number, face in enumerate(shown, 1))
     order = "" if len(shown) == 1 else f"{LABELS['order']} "
-    colours = LABELS["colours"] if any(heatmap.shows(face.activation) for face in shown) else ""
+    colours = LABELS["colours"] if any(map(cutout.has_traces, shown)) else ""
     return (
         '<section class="page" aria-label="The faces">'
         f'<h2>{LABELS["faces"]}</h2><p class="soft">{order}{colours}</p>'

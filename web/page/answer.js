@@ -96,7 +96,7 @@ export function cards({ result, crops, maps }, page) {
     "section",
     { class: "page", "aria-label": labels.faces },
     element("h2", {}, labels.faces),
-    element("p", { class: "soft" }, shown.length > 1 ? `${labels.order} ` : "", maps.some((map) => hasTraces(map, page)) ? labels.colours : ""),
+    element("p", { class: "soft" }, shown.length > 1 ? `${labels.order} ` : "", shown.some((face, i) => hasTraces(face, maps[i], page)) ? labels.colours : ""),
     element(
       "div",
       { class: shown.length > 1 ? "cards" : "cards one" },
@@ -106,7 +106,8 @@ export function cards({ result, crops, maps }, page) {
   );
 }
 
-const hasTraces = (map, page) => Math.max(...map.values) >= page.heatmap.seen;
+// detector/cutout.py's has_traces()
+const hasTraces = (face, map, page) => face.verdict !== "no_signs" && Math.max(...map.values) >= page.heatmap.seen;
 
 function card(n, face, { picture }, crop, map, page) {
   const { labels } = page, verdict = page.verdicts[face.verdict];
@@ -114,7 +115,7 @@ function card(n, face, { picture }, crop, map, page) {
   const { crop: shown, told } = page.evidence[face.evidence];
   const margins = new Set(page.networks.map((network) => network.crop_margin));
   const whence = margins.size === 1 || face.verdict === "no_signs" ? "" : ` ${told}`;
-  const traces = hasTraces(map, page);
+  const traces = hasTraces(face, map, page);
   const why = face.doubts.map((code) => page.quality.sentences[code][1]).join(" ");
   const size = { width: right - left, height: bottom - top, found: face.detection_score.toFixed(2) };
   const own = page.networks.map((network) => network.crop_margin);
