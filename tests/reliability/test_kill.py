@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from detector.model_folder import store
 from tests.reliability.kill import Trial, kill
-from tests.reliability.trials import Batch, broken
+from tests.reliability.trials import Batch, Export, broken
 
 
 class Careless(Trial):
@@ -47,3 +48,11 @@ def test_two_kills_of_a_batch_lose_nothing(capsys: pytest.CaptureFixture) -> Non
 def test_two_kills_of_publish_lose_nothing(capsys: pytest.CaptureFixture) -> None:
     assert kill("publish", 2) == 0
     assert "kills=2" in capsys.readouterr().out
+
+
+def test_what_an_export_left_is_compared(tmp_path: Path) -> None:
+    (tmp_path / "model").symlink_to(store.BUNDLED)
+    trial = Export()
+    config, networks, weights = found = trial.result(tmp_path)
+    assert trial.broken(tmp_path) == [] and trial.same(found, found)
+    assert not trial.same((config, networks[:1], weights), found)

@@ -91,10 +91,10 @@ class Export(Trial):
                 return ["a folder with a config.json has no model.keras"]
         return broken(folder)
 
-    def result(self, work: Path) -> tuple[Any, bytes, Weights]:
+    def result(self, work: Path) -> tuple[Any, list[bytes], Weights]:
         folder = work / "model"
         config = {key: value for key, value in _json(folder / store.CONFIG).items() if key != "date"}
-        return config, store.load(folder).model, _weights(folder / store.KERAS)
+        return config, [network.model for network in store.load(folder).networks], _weights(folder / store.KERAS)
 
     def same(self, result: Any, expected: Any) -> bool:
         return result[:2] == expected[:2] and _close(result[2], expected[2])
