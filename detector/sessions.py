@@ -65,7 +65,7 @@ class Cores:
         self._threads, self._pictures, self._lock = threads, 0, threading.Lock()
 
     def allow(self, threads: int) -> None:
-        """So many from now on."""
+        """So many `threads` from now on."""
         self._threads = threads
 
     @contextmanager

@@ -58,7 +58,7 @@ class FitOptions:
         True, "make sizes and encodings of all pictures alike, or a network learns those of the data sets"
     )
     reencode_pairs: bool = option(
-        True, "pairs too, whose halves are alike as they are: what is learned lasts longer, and much is not learned"
+        True, "the same for pairs, whose halves are alike already: it wipes out much of what decoders leave"
     )
     self_blend: float = option(0.1, "share of real faces blended with themselves into forgeries")
     epochs: float = option(8.0, "passes over the weighted data")

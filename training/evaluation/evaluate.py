@@ -50,6 +50,7 @@ from training.record import git_commit, versions
 
 log = logging.getLogger(__name__)
 
+_DIGITS = 6  # of a score in scores.csv
 _LARGEST_SCORES = 1_000_000  # bytes: above, the file is compressed
 # How each picture is altered in a condition; no_crop is measured without the face detector.
 _CORRUPTED: dict[str, corruptions.Corrupt | None] = {
@@ -178,15 +179,17 @@ def _judge(
 
 
 def _curves(judged: Sequence[_Judged]) -> Curves | None:
-    """Of a seen set its validation pictures count, as for the thresholds, or else its test pictures."""
+    """Of a seen set its validation pictures count, as for the thresholds, or else its test pictures. The scores are
+    those of scores.csv, so that its reader finds the same curves."""
     watched = {j.source.name for j in judged if j.split != "test"}
     counted = [j for j in judged if j.split != "test" or j.source.name not in watched]
     clean = {j.source.name: (j.role, j.answers["clean"].found) for j in counted}
     fake = {
-        role: {name: found.fake.p_face for name, (of, found) in clean.items() if of == role}
+        role: {name: found.fake.p_face.round(_DIGITS) for name, (of, found) in clean.items() if of == role}
         for role in ("unseen", "seen")
     }
-    return measure({name: found.real.p_face for name, (_, found) in clean.items()}, fake["unseen"], fake["seen"])
+    real = {name: found.real.p_face.round(_DIGITS) for name, (_, found) in clean.items()}
+    return measure(real, fake["unseen"], fake["seen"])
 
 
 def _measured_set(judged: _Judged, calibration: Calibration, pooled: dict[str, Answers]) -> MeasuredSet:
@@ -259,7 +262,7 @@ def _write_scores(folder: Path, judged: Sequence[_Judged], detector: Detector) -
 
 
 def _digits(p: float) -> str:
-    return "" if np.isnan(p) else f"{p:.6f}"
+    return "" if np.isnan(p) else f"{p:.{_DIGITS}f}"
 
 
 def _load(source: Source, split: str, options: EvaluateOptions, limit: int | None, cache: Path | None) -> Split:
